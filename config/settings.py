@@ -1,0 +1,309 @@
+"""All settings, read from the environment. ``docs/environment.md`` lists them.
+
+No secret has a default outside the demo and the tests: those set ``ROAMDESK_DEMO=1`` and get throw-away values.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+import structlog
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(str(BASE_DIR / ".env"))
+
+DEMO = env.bool("ROAMDESK_DEMO", default=False)
+DEBUG = env.bool("DEBUG", default=False)
+VAR_DIR = Path(env.str("ROAMDESK_VAR", default=str(BASE_DIR / "var")))
+
+
+def secret(name: str) -> str:
+    """A secret from the environment; the demo office gets a throw-away one."""
+    value: str = env.str(name, default="demo-only-" + name.lower() * 3 if DEMO else "")
+    if not value:
+        raise ImproperlyConfigured(f"Set {name} in the environment (the demo and the tests set ROAMDESK_DEMO=1).")
+    return value
+
+
+SECRET_KEY = secret("SECRET_KEY")
+#: One or more keys, comma separated; the first encrypts, all decrypt.
+FIELD_ENCRYPTION_KEYS = [key.strip() for key in secret("FIELD_ENCRYPTION_KEYS").split(",") if key.strip()]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEMO else [])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+#: The address under which people reach the console, for links in messages.
+SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000" if DEMO else "")
+
+INSTALLED_APPS = [
+    "config.apps.RoamdeskAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_htmx",
+    "django_q",
+    "rest_framework",
+    "providers",
+    "catalog",
+    "customers",
+    "esims",
+    "orders",
+    "config.apps.ConfigConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.RequestIdMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "customers.middleware.PersonalSettingsMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "config.context_processors.site",
+            ],
+            "builtins": ["config.templatetags.roamdesk"],
+        },
+    }
+]
+
+# -- Database ---------------------------------------------------------------------------------------------------------
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'roamdesk.sqlite3'}")
+}
+_database = DATABASES["default"]
+_database["ATOMIC_REQUESTS"] = False
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # Writers queue for the lock at BEGIN instead of failing at their first write.
+    _database["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    }
+    # An in-memory test database is not shared between threads and processes, as workers need it.
+    _database["TEST"] = {"NAME": env.str("TEST_SQLITE_NAME", default=str(VAR_DIR / "test.sqlite3"))}
+else:
+    # No pool: django-q2's workers lose tasks with it.
+    _database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    _database["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {
+    # Limits rely on it, so it is shared by all processes: the database, or Redis where there is one.
+    "default": (
+        env.cache("CACHE_URL")
+        if env.str("CACHE_URL", default="")
+        else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "roamdesk_cache"}
+    )
+}
+
+# -- People -----------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "customers.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "dashboard"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_ADAPTER = "customers.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_SESSION_REMEMBER = None
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+
+EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Roamdesk <desk@roamdesk.example>")
+
+# -- Language, time, money --------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ja", _("Japanese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+#: The house currency: prices that staff type in without naming another.
+CURRENCY = env.str("CURRENCY", default="USD")
+#: No retail price falls below net price plus this many percent of it, whoever set it.
+PRICE_FLOOR_PERCENT = env.float("PRICE_FLOOR_PERCENT", default=0.0)
+#: A sync that would retire more than this share of an account's plans asks a person first.
+SYNC_RETIRE_SHARE = env.float("SYNC_RETIRE_SHARE", default=0.2)
+
+# -- Pages and their safety -------------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEMO or DEBUG
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+WHITENOISE_USE_FINDERS = DEMO or DEBUG
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+SECURE = env.bool("SECURE", default=not DEMO)
+SECURE_SSL_REDIRECT = SECURE
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000) if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+SECURE_HSTS_PRELOAD = SECURE
+SECURE_REFERRER_POLICY = "same-origin"
+if env.bool("BEHIND_TLS_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 60 * 60 * 12
+X_FRAME_OPTIONS = "DENY"
+
+# -- Jobs (the sharp edges are explained in docs/architecture.md) -----------------------------------------------------
+
+#: One cluster per queue in production; one for all where nothing else is said.
+SEPARATE_QUEUES = env.bool("SEPARATE_QUEUES", default=False)
+_queue_names = ("orders", "webhooks", "refresh", "catalogue")
+#: purpose -> cluster name, for ``async_task(..., cluster=settings.QUEUES["orders"])``
+QUEUES = {name: name if SEPARATE_QUEUES else "roamdesk" for name in _queue_names}
+JOB_TIMEOUT = env.int("JOB_TIMEOUT", default=600)
+Q_CLUSTER: dict[str, Any] = {
+    "name": "roamdesk",
+    "orm": "default",
+    "workers": env.int("WORKERS", default=2),
+    "timeout": JOB_TIMEOUT,
+    # ``retry`` counts from the fetch, not from the start: a prefetched job must not come up twice.
+    "retry": JOB_TIMEOUT * 4 + 60,
+    "queue_limit": 2,
+    "bulk": 1,
+    # Jobs keep their own attempts on their own rows; the queue's own counters are of no use for money.
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": 0,
+    "catch_up": False,
+    "poll": env.float("QUEUE_POLL_SECONDS", default=0.2),
+    "label": "Jobs",
+    "ALT_CLUSTERS": {name: {} for name in _queue_names} if SEPARATE_QUEUES else {},
+}
+
+# -- Wholesalers (what each document leaves open is a setting; see docs/providers/) -----------------------------------
+
+HTTP_CONNECT_TIMEOUT = env.float("HTTP_CONNECT_TIMEOUT", default=10.0)
+HTTP_READ_TIMEOUT = env.float("HTTP_READ_TIMEOUT", default=60.0)
+#: A thousand eSIMs come in one reply.
+HTTP_ORDER_READ_TIMEOUT = env.float("HTTP_ORDER_READ_TIMEOUT", default=180.0)
+
+
+def esim_commerce(prefix: str, *, sandbox: bool) -> dict[str, Any]:
+    """The settings of one eSIM Commerce contract: production and sandbox are two systems with two key pairs."""
+    return {
+        "adapter": "esim_commerce",
+        "name": "eSIM Commerce (sandbox)" if sandbox else "eSIM Commerce",
+        "sandbox": sandbox,
+        "url": env.str(f"{prefix}_URL", default=""),
+        "key_id": env.str(f"{prefix}_KEY_ID", default=""),
+        "key_secret": env.str(f"{prefix}_KEY_SECRET", default=""),
+        # The currency of netPrice is knowledge of the contract; nothing is assumed.
+        "currency": env.str(f"{prefix}_CURRENCY", default=""),
+        "paths": env.json(f"{prefix}_PATHS", default={}),
+        "limits": env.json(f"{prefix}_LIMITS", default={}),
+    }
+
+
+PROVIDERS: dict[str, dict[str, Any]] = {
+    "esim-commerce": esim_commerce("ESIM_COMMERCE", sandbox=False),
+    "esim-commerce-sandbox": esim_commerce("ESIM_COMMERCE_SANDBOX", sandbox=True),
+}
+#: Days that a provider call stays in the log, and an encrypted raw reply with its purchase attempt.
+CALL_LOG_DAYS = env.int("CALL_LOG_DAYS", default=30)
+RAW_REPLY_DAYS = env.int("RAW_REPLY_DAYS", default=90)
+
+# -- Logs -------------------------------------------------------------------------------------------------------------
+
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "processor": (
+                structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+                if DEMO
+                else structlog.processors.JSONRenderer()
+            ),
+            "foreign_pre_chain": [
+                structlog.contextvars.merge_contextvars,
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"django.server": {"level": "WARNING"}},
+}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}

@@ -1,0 +1,5 @@
+"""Tags and filters for all pages."""
+
+from django import template
+
+register = template.Library()

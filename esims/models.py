@@ -1,0 +1,220 @@
+"""The lines: identity, lifecycle, packages, usage, and what was asked of the provider for them."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from catalog.models import PERIODS, Plan
+from customers.models import Customer
+from providers.models import ProviderAccount
+from providers.types import Capability, LineState
+
+STATE_LABELS = {
+    LineState.PROVISIONING: _("being set up"),
+    LineState.READY: _("ready to install"),
+    LineState.DOWNLOADED: _("downloaded"),
+    LineState.INSTALLED: _("installed"),
+    LineState.ACTIVE: _("active"),
+    LineState.SUSPENDED: _("suspended"),
+    LineState.DEPLETED: _("data used up"),
+    LineState.EXPIRED: _("expired"),
+    LineState.CANCELLED: _("cancelled"),
+    LineState.TERMINATED: _("ended"),
+    LineState.ERROR: _("faulty"),
+    LineState.UNKNOWN: _("not known"),
+}
+STATE_CHOICES = [(state.value, label) for state, label in STATE_LABELS.items()]
+
+
+class Esim(models.Model):
+    """One line. Unique by (account, provider_ref), never by ICCID: some providers re-use ICCIDs."""
+
+    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="esims")
+    provider_ref = models.CharField(_("provider's reference"), max_length=80)
+    iccid = models.CharField(_("ICCID"), max_length=22, blank=True)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="esims")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="esims")
+    # Secrets: anybody who holds them can install the line. Shown by permission, masked in lists, never logged.
+    lpa = models.CharField(_("activation code (LPA)"), max_length=300, blank=True)
+    smdp_address = models.CharField(_("SM-DP+ address"), max_length=255, blank=True)
+    matching_id = models.CharField(_("matching ID"), max_length=255, blank=True)
+    confirmation_code = models.CharField(_("confirmation code"), max_length=64, blank=True)
+    eid = models.CharField(_("EID"), max_length=32, blank=True)
+    install_device_imei = models.CharField(_("IMEI at installation"), max_length=16, blank=True)
+    connection_device_imei = models.CharField(_("IMEI at first connection"), max_length=16, blank=True)
+    state = models.CharField(_("state"), max_length=16, choices=STATE_CHOICES, default=LineState.PROVISIONING.value)
+    #: The provider's own words by their field name.
+    raw_states = models.JSONField(_("provider's states"), default=dict, blank=True)
+    is_restricted = models.BooleanField(_("blocked by the provider"), null=True, blank=True)
+    home_country = models.CharField(_("home country"), max_length=2, blank=True)
+    roaming_countries = models.JSONField(_("roaming countries"), null=True, blank=True)
+    activation_deadline = models.DateTimeField(_("install before"), null=True, blank=True)
+    downloaded_at = models.DateTimeField(_("downloaded"), null=True, blank=True)
+    installed_at = models.DateTimeField(_("first installed"), null=True, blank=True)
+    # Business dates in Japan time: never converted.
+    activated_on = models.DateField(_("activated (Japan date)"), null=True, blank=True)
+    expires_on = models.DateField(_("last day (Japan date)"), null=True, blank=True)
+    terminated_on = models.DateField(_("ended (Japan date)"), null=True, blank=True)
+    total_used_bytes = models.BigIntegerField(_("used in total, bytes"), null=True, blank=True)
+    #: The provider's stamps of what is stored: older never overwrites newer.
+    state_as_of = models.DateTimeField(_("state as of"), null=True, blank=True)
+    usage_as_of = models.DateTimeField(_("usage as of"), null=True, blank=True)
+    raw = models.JSONField(_("as received, redacted"), default=dict, blank=True)
+    # -- refresh by need ------------------------------------------------------------------------------------------
+    refreshed_at = models.DateTimeField(_("last read"), null=True, blank=True)
+    next_refresh_at = models.DateTimeField(_("next read"), null=True, blank=True)
+    refresh_claimed_until = models.DateTimeField(null=True, blank=True)
+    refresh_failures = models.PositiveSmallIntegerField(_("failed reads in a row"), default=0)
+    refresh_error = models.CharField(_("last read's error"), max_length=300, blank=True)
+    watched_until = models.DateTimeField(_("a person is looking until"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("eSIM")
+        verbose_name_plural = _("eSIMs")
+        ordering = ("-created_at", "-pk")
+        constraints = [models.UniqueConstraint(fields=("account", "provider_ref"), name="esim_once_per_account")]
+        indexes = [
+            models.Index(fields=("-created_at", "-id"), name="esim_recent"),
+            models.Index(fields=("iccid",), name="esim_by_iccid"),
+            models.Index(fields=("state", "-created_at", "-id"), name="esim_by_state"),
+            models.Index(fields=("customer", "-created_at"), name="esim_by_customer"),
+            models.Index(
+                fields=("next_refresh_at",), name="esim_due", condition=models.Q(next_refresh_at__isnull=False)
+            ),
+        ]
+        permissions = [
+            ("reveal_codes", "Can see activation codes, EIDs and IMEIs"),
+            ("suspend_esim", "Can suspend and release lines"),
+            ("refresh_esim", "Can read lines again from the provider"),
+            ("simulate_usage", "Can set the usage of sandbox lines"),
+        ]
+
+    def __str__(self) -> str:
+        return self.iccid or self.provider_ref
+
+
+class Package(models.Model):
+    """One data package on a line, base or top-up, with its own allowance."""
+
+    class Kind(models.TextChoices):
+        BASE = "base", _("base")
+        TOP_UP = "top_up", _("top-up")
+
+    esim = models.ForeignKey(Esim, on_delete=models.CASCADE, related_name="packages")
+    kind = models.CharField(_("kind"), max_length=6, choices=Kind.choices, default=Kind.BASE)
+    package_ref = models.CharField(_("provider's reference"), max_length=120, blank=True)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, null=True, blank=True, related_name="packages")
+    name = models.CharField(_("name"), max_length=300)
+    data_bytes = models.BigIntegerField(_("data, bytes"), null=True, blank=True)
+    data_period = models.CharField(
+        _("counted"), max_length=8, choices=[(key.value, label) for key, label in PERIODS.items()]
+    )
+    data_unlimited = models.BooleanField(_("no cap"), default=False)
+    used_bytes = models.BigIntegerField(_("used, bytes"), null=True, blank=True)
+    raw_status = models.CharField(_("provider's state"), max_length=40, blank=True)
+    starts_at = models.DateTimeField(_("starts"), null=True, blank=True)
+    ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("package")
+        verbose_name_plural = _("packages")
+        ordering = ("esim_id", "pk")
+        constraints = [models.UniqueConstraint(fields=("esim", "kind", "package_ref"), name="package_once_per_line")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UsageDay(models.Model):
+    """Data used on one day as the provider cuts it; ``is_derived`` when we took it from differences of totals."""
+
+    esim = models.ForeignKey(Esim, on_delete=models.CASCADE, related_name="usage_days")
+    day = models.DateField(_("day"))
+    used_bytes = models.BigIntegerField(_("used, bytes"))
+    is_derived = models.BooleanField(_("derived"), default=False)
+
+    class Meta:
+        verbose_name = _("day's usage")
+        verbose_name_plural = _("days' usage")
+        ordering = ("esim_id", "day")
+        constraints = [models.UniqueConstraint(fields=("esim", "day"), name="usage_day_once")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.used_bytes}"
+
+
+class LineAction(models.Model):
+    """One thing asked of the provider for a line, with a state of its own."""
+
+    class State(models.TextChoices):
+        PLANNED = "planned", _("waiting")
+        SENDING = "sending", _("being sent")
+        NOT_CONFIRMED = "not_confirmed", _("not confirmed yet")
+        CONFIRMED = "confirmed", _("confirmed")
+        REJECTED = "rejected", _("refused")
+        UNKNOWN = "unknown", _("no answer: not known")
+
+    OPEN = (State.PLANNED, State.SENDING, State.NOT_CONFIRMED)
+
+    esim = models.ForeignKey(Esim, on_delete=models.CASCADE, related_name="actions")
+    kind = models.CharField(_("action"), max_length=20)  # a providers.types.Capability; no choices: adapters may add
+    state = models.CharField(_("state"), max_length=14, choices=State.choices, default=State.PLANNED)
+    reason = models.CharField(_("reason"), max_length=300, blank=True)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_at = models.DateTimeField(_("asked at"), auto_now_add=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    #: While ``sending``: when the worker counts as dead. While ``not_confirmed``: when we stop waiting for news.
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    error_code = models.CharField(_("provider's code"), max_length=60, blank=True)
+    error = models.CharField(_("error"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("line action")
+        verbose_name_plural = _("line actions")
+        ordering = ("-requested_at", "-pk")
+        constraints = [
+            models.UniqueConstraint(
+                fields=("esim",),
+                condition=models.Q(state__in=("planned", "sending", "not_confirmed")),
+                name="line_action_one_open",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=("next_attempt_at",), name="line_action_due", condition=models.Q(next_attempt_at__isnull=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state}"
+
+    @property
+    def capability(self) -> Capability:
+        return Capability(self.kind)
+
+
+class LineEvent(models.Model):
+    """The line's timeline: what happened, who did it and why. Higher floors read it, e.g. for notifications."""
+
+    esim = models.ForeignKey(Esim, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+    kind = models.CharField(_("kind"), max_length=40)
+    #: An e-mail address for a person, a job's name otherwise.
+    by = models.CharField(_("by"), max_length=254, blank=True)
+    why = models.CharField(_("why"), max_length=300, blank=True)
+    #: Facts to be shown, never secrets: {"old": …, "new": …, …}
+    facts = models.JSONField(_("facts"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("line event")
+        verbose_name_plural = _("line events")
+        ordering = ("-at", "-pk")
+        indexes = [models.Index(fields=("esim", "-at"), name="line_event_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.esim_id} {self.kind}"
