@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from catalog.codes import validate_country_code, validate_currency_code
 from providers.models import ProviderAccount
 from providers.types import CoverageKind, DataPeriod
 
@@ -49,6 +50,9 @@ class SyncRun(models.Model):
     would_retire = models.JSONField(_("would retire"), default=list, blank=True)
     faults = models.JSONField(_("faults"), default=list, blank=True)
     error = models.TextField(_("error"), blank=True)
+    #: Who approved or declined what the run would retire; "" while nobody was asked.
+    decided_by = models.CharField(_("decided by"), max_length=254, blank=True)
+    decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("sync run")
@@ -189,8 +193,8 @@ class PriceRule(models.Model):
 
     class Rounding(models.TextChoices):
         CENT = "cent", _("to the cent (yen: to the yen)")
-        NINETY_NINE = "99", _("up to the next .99")
-        HALF = "half", _("up to the next half")
+        NINETY_NINE = "99", _("up to the next .99 (yen: to the next 99)")
+        HALF = "half", _("up to the next half (yen: to the next 50)")
         WHOLE = "whole", _("up to the next whole unit")
         TEN = "ten", _("up to the next ten")
 
@@ -200,9 +204,11 @@ class PriceRule(models.Model):
     account = models.ForeignKey(
         ProviderAccount, on_delete=models.CASCADE, null=True, blank=True, related_name="price_rules"
     )
-    country = models.CharField(_("only plans that cover this country"), max_length=2, blank=True)
+    country = models.CharField(
+        _("only plans that cover this country"), max_length=2, blank=True, validators=[validate_country_code]
+    )
     #: The fixed part is in this currency, so the rule speaks only for plans in it.
-    currency = models.CharField(_("currency"), max_length=3)
+    currency = models.CharField(_("currency"), max_length=3, validators=[validate_currency_code])
     margin_percent = models.DecimalField(
         _("margin, % on the net price"),
         max_digits=7,
