@@ -32,6 +32,8 @@ class Esim(models.Model):
     account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="esims")
     provider_ref = models.CharField(_("provider's reference"), max_length=80)
     iccid = models.CharField(_("ICCID"), max_length=22, blank=True)
+    #: The ICCID backwards, kept by esims/lifecycle.py: people ask for a line by its last digits.
+    iccid_reversed = models.CharField(max_length=22, blank=True, editable=False)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="esims")
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="esims")
     # Secrets: anybody who holds them can install the line. Shown by permission, masked in lists, never logged.
@@ -77,6 +79,11 @@ class Esim(models.Model):
         indexes = [
             models.Index(fields=("-created_at", "-id"), name="esim_recent"),
             models.Index(fields=("iccid",), name="esim_by_iccid"),
+            models.Index(fields=("iccid_reversed",), name="esim_by_iccid_end"),
+            models.Index(fields=("account", "-created_at", "-id"), name="esim_by_account"),
+            models.Index(
+                fields=("watched_until",), name="esim_watched", condition=models.Q(watched_until__isnull=False)
+            ),
             models.Index(fields=("state", "-created_at", "-id"), name="esim_by_state"),
             models.Index(fields=("customer", "-created_at"), name="esim_by_customer"),
             models.Index(
@@ -165,7 +172,11 @@ class LineAction(models.Model):
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     requested_at = models.DateTimeField(_("asked at"), auto_now_add=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    #: How often the line was read to see whether it happened.
+    checks = models.PositiveSmallIntegerField(_("looks at the line"), default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
+    #: The provider's stamp of the last look before sending: only something newer can confirm.
+    looked_as_of = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     #: While ``sending``: when the worker counts as dead. While ``not_confirmed``: when we stop waiting for news.
     deadline_at = models.DateTimeField(null=True, blank=True)

@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('provider_ref', models.CharField(max_length=80, verbose_name="provider's reference")),
                 ('iccid', models.CharField(blank=True, max_length=22, verbose_name='ICCID')),
+                ('iccid_reversed', models.CharField(blank=True, editable=False, max_length=22)),
                 ('lpa', models.CharField(blank=True, max_length=300, verbose_name='activation code (LPA)')),
                 ('smdp_address', models.CharField(blank=True, max_length=255, verbose_name='SM-DP+ address')),
                 ('matching_id', models.CharField(blank=True, max_length=255, verbose_name='matching ID')),
@@ -72,7 +73,9 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('requested_at', models.DateTimeField(auto_now_add=True, verbose_name='asked at')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
+                ('checks', models.PositiveSmallIntegerField(default=0, verbose_name='looks at the line')),
                 ('next_attempt_at', models.DateTimeField(blank=True, null=True)),
+                ('looked_as_of', models.DateTimeField(blank=True, null=True)),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
                 ('deadline_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
@@ -150,6 +153,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='esim',
             index=models.Index(fields=['iccid'], name='esim_by_iccid'),
+        ),
+        migrations.AddIndex(
+            model_name='esim',
+            index=models.Index(fields=['iccid_reversed'], name='esim_by_iccid_end'),
+        ),
+        migrations.AddIndex(
+            model_name='esim',
+            index=models.Index(fields=['account', '-created_at', '-id'], name='esim_by_account'),
+        ),
+        migrations.AddIndex(
+            model_name='esim',
+            index=models.Index(condition=models.Q(('watched_until__isnull', False)), fields=['watched_until'], name='esim_watched'),
         ),
         migrations.AddIndex(
             model_name='esim',
