@@ -7,16 +7,19 @@ the provider's own calls under the provider's prefix, and the control calls belo
 (accepted from loopback addresses only). Bodies and replies are JSON.
 
     GET    /_control/health                         name, systems, clock, sizes
-    POST   /_control/reset                          {"plans"?: n, "seed"?: n}: empty books, first catalogue, no faults
+    POST   /_control/reset                          {"plans"?: n, "seed"?: n}: empty books, the catalogue and
+                                                    limits of the start, no faults, real time
     GET    /_control/books?parts=&system=           orders, effects, requests, counts, violations (parts: comma list)
     GET    /_control/clock
     POST   /_control/clock                          {"advance": s} | {"offset": s} | {"at": instant} | {"frozen": bool}
     GET    /_control/switches
     POST   /_control/switches                       {name: value, …}; names and defaults in `switches.py`
     GET    /_control/limits
-    POST   /_control/limits                         {"multiplier"?: x, "limits"?: {system: {endpoint: n | null}}, "clear"?: true}
+    POST   /_control/limits                         {"multiplier"?: x, "limits"?: {system: {endpoint: n | null}},
+                                                     "clear"?: true}: a limit of null is none; clear opens new windows
     GET    /_control/faults
-    POST   /_control/faults                         {"kind", "endpoint"?, "system"?, "times"?, "skip"?, "match"?, …}; kinds in `faults.py`
+    POST   /_control/faults                         {"kind", "endpoint"?, "system"?, "times"?, "skip"?, "match"?, …};
+                                                    kinds and their parameters in `faults.py`
     DELETE /_control/faults                         forget all
     DELETE /_control/faults/{id}
 

@@ -106,6 +106,6 @@ class Store:
             db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, json.dumps(value)))
 
     def close(self) -> None:
-        """Close the file; anything running in another thread fails afterwards."""
-        with self._lock:
-            self._db.close()
+        """Close the file for good; other threads that want it wait until the program ends."""
+        self._lock.acquire()  # never released: a late thread must not meet a closed connection
+        self._db.close()
