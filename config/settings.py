@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
-environ.Env.read_env(str(BASE_DIR / ".env"))
+environ.Env.read_env(env.str("ROAMDESK_ENV_FILE", default=str(BASE_DIR / ".env")))
 
 DEMO = env.bool("ROAMDESK_DEMO", default=False)
 DEBUG = env.bool("DEBUG", default=False)

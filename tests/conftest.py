@@ -1,1 +1,111 @@
 """Fixtures for all tests."""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+
+from tests.postgres import PostgresUnavailable, temporary_cluster
+from tests.queue import ChildProcess, Queue, child_environment
+from tests.settings import TEST_DIR
+
+pytest_plugins = [
+    name for name in ("tests.simulator_fixtures", "tests.browser") if importlib.util.find_spec(name) is not None
+]
+_services = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the run's directory and start its database server, once for all test workers."""
+    if hasattr(config, "workerinput"):
+        return
+    services = config.stash[_services] = ExitStack()
+    services.callback(shutil.rmtree, TEST_DIR, ignore_errors=True)
+    _forget_killed_runs()
+    TEST_DIR.mkdir(parents=True, exist_ok=True)
+    if f"{TEST_DIR}/postgres/" in os.environ["DATABASE_URL"]:
+        try:
+            services.enter_context(temporary_cluster(TEST_DIR / "postgres"))
+        except PostgresUnavailable as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def _forget_killed_runs() -> None:
+    """A run that was killed leaves its directory; it is named after the process."""
+    for directory in TEST_DIR.parent.glob("roamdesk-tests-*"):
+        try:
+            os.kill(int(directory.name.removeprefix("roamdesk-tests-")), 0)
+        except ProcessLookupError:
+            shutil.rmtree(directory, ignore_errors=True)
+        except (PermissionError, ValueError):
+            continue  # somebody else's
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what pytest_configure started."""
+    if _services in config.stash:
+        config.stash[_services].close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs PostgreSQL is skipped on SQLite, with a word."""
+    if connection.vendor == "postgresql":
+        return
+    skip = pytest.mark.skip(reason="needs PostgreSQL: make test-postgres")
+    for item in items:
+        if item.get_closest_marker("postgres"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _clear_cache(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The cache table belongs to no model: after a test with real commits it is emptied here."""
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction", False)
+    if commits or {"transactional_db", "live_server"} & set(request.fixturenames):
+        # Asked for before the test, so that it is still there after it.
+        request.getfixturevalue("transactional_db")
+        yield
+        cache.clear()
+    else:
+        yield
+
+
+@pytest.fixture
+def queue() -> Queue:
+    """The jobs that wait in this test's database; ``queue.run()`` runs them here."""
+    return Queue()
+
+
+@pytest.fixture
+def spawn(transactional_db: None, tmp_path: Path) -> Iterator[Callable[..., ChildProcess]]:
+    """Start ``manage.py <arguments>`` on this test's database; ended, at the latest, when the test ends.
+
+    Keywords are added to its environment: ``spawn("qcluster", WORKERS="1")``.
+    """
+    children: list[ChildProcess] = []
+
+    def start(*arguments: str, **environment: str) -> ChildProcess:
+        log = tmp_path / f"{len(children)}-{arguments[0]}.log"
+        child = ChildProcess(["manage.py", *arguments], environment=child_environment(**environment), log=log)
+        children.append(child)
+        return child
+
+    yield start
+    for child in reversed(children):
+        child.stop()
+
+
+@pytest.fixture
+def worker(spawn: Callable[..., ChildProcess]) -> ChildProcess:
+    """A real ``qcluster`` with one worker, in processes of its own, on this test's database.
+
+    It knows the providers by its environment only: a test that needs others starts its own with ``spawn``.
+    """
+    return spawn("qcluster", WORKERS="1")

@@ -1,0 +1,89 @@
+# Roamdesk: the commands of the house. `make help` lists them.
+# Needs Python 3.11 or newer (with venv) and make; everything else goes into .venv.
+
+# Your own choice: make demo PYTHON=python3.12
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && exit; \
+	done; echo python3)
+BIN := .venv/bin
+WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+# What `check --deploy` looks at: production settings with throw-away values.
+PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" ROAMDESK_ENV_FILE=/dev/null \
+	SECRET_KEY=lint-only-$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
+	FIELD_ENCRYPTION_KEYS=lint-only-0123456789abcdef0123456789abcdef \
+	ALLOWED_HOSTS=desk.roamdesk.example SITE_URL=https://desk.roamdesk.example \
+	DATABASE_URL=postgres://roamdesk@127.0.0.1:1/roamdesk EMAIL_URL=smtp://127.0.0.1:25
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-postgres lint format bench requirements messages compilemessages clean
+
+help:  ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
+
+# -- Set-up: a stamp for what is installed, so that the second time costs nothing -------------------------------------
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Roamdesk needs Python 3.11 or newer; " + sys.executable + " is " + sys.version.split()[0] + ". Name another one: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+
+.venv/runtime.stamp: requirements.txt | .venv/bin/python
+	@test -e .venv/dev.stamp || { echo "Installing what Roamdesk needs"; $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt; }
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.txt | .venv/bin/python
+	@echo "Installing what Roamdesk and its tests need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ .venv/runtime.stamp
+
+# -- Work -------------------------------------------------------------------------------------------------------------
+
+demo: .venv/runtime.stamp  ## A filled, working back office on this machine, until Ctrl-C (DEMO="--port 8080")
+	@exec $(BIN)/python manage.py demo $(DEMO)
+
+test: .venv/dev.stamp  ## All tests (on SQLite; those that need PostgreSQL or a browser run where there is one)
+	$(PYTEST) $(ARGS)
+	@if $(BIN)/python -m tests.postgres; then \
+		TEST_DATABASE=postgres $(PYTEST) -m postgres $(ARGS); \
+	else \
+		echo "PostgreSQL is not installed here: the tests marked 'postgres' were skipped."; \
+	fi
+
+test-postgres: .venv/dev.stamp  ## The whole suite on a throw-away PostgreSQL server (or on DATABASE_URL)
+	TEST_DATABASE=postgres $(PYTEST) $(ARGS)
+
+lint: .venv/dev.stamp  ## Style, types, imports, migrations, production settings, texts, requirements
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	ROAMDESK_DEMO=1 ROAMDESK_ENV_FILE=/dev/null $(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python -m tests.project.messages
+	$(BIN)/python -m tests.project.requirements
+
+format: .venv/dev.stamp  ## Put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev.stamp  ## Benchmarks: JSON lines with our time, the floor's, and the limit (ARGS="--size ci")
+	$(BIN)/python -m benchmarks $(ARGS)
+
+requirements: .venv/bin/python  ## Pin what pyproject.toml asks for, with hashes
+	@test -x .venv-tools/bin/pip-compile || { $(PYTHON) -m venv .venv-tools && .venv-tools/bin/python -m pip install --quiet pip-tools; }
+	@export CUSTOM_COMPILE_COMMAND="make requirements"; \
+	compile=".venv-tools/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe"; \
+	$$compile --extra dev --output-file requirements-dev.txt pyproject.toml && \
+	$$compile --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
+
+messages: .venv/dev.stamp  ## Collect the texts to translate (needs gettext)
+	ROAMDESK_DEMO=1 $(BIN)/python manage.py makemessages --locale ja --no-wrap --no-location --ignore '.venv*' --ignore tests --ignore var --ignore build
+
+compilemessages: .venv/dev.stamp  ## Compile the translated texts (needs gettext); the results are committed
+	ROAMDESK_DEMO=1 $(BIN)/python manage.py compilemessages --locale ja --ignore '.venv*' --ignore var
+
+clean:  ## Forget the environment, the caches and the demo's data
+	rm -rf .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build staticfiles var
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
