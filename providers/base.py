@@ -63,7 +63,7 @@ class Provider(ABC):
         """The capabilities of this account; narrower than the class's where a setting switches one off."""
         return self.capabilities
 
-    def _list_plans(self, *, country: str, carrier: str, include_roaming: bool) -> Iterator[PlanPage]:
+    def _list_plans(self, *, country: str, carrier: str, include_roaming: bool, first_page: int) -> Iterator[PlanPage]:
         raise AssertionError("declared but not written")
 
     def _send_order(self, request: OrderRequest) -> ProviderReply:
@@ -99,10 +99,18 @@ class Provider(ABC):
                 account=self.account,
             )
 
-    def list_plans(self, *, country: str = "", carrier: str = "", include_roaming: bool = False) -> Iterator[PlanPage]:
-        """All pages of the catalogue, in order. ``country`` is ISO 3166-1 alpha-2 in capitals, "" for all."""
+    def list_plans(
+        self, *, country: str = "", carrier: str = "", include_roaming: bool = False, first_page: int = 1
+    ) -> Iterator[PlanPage]:
+        """The pages of the catalogue from ``first_page`` (1-based) to the last, in order, each read when it is asked for.
+
+        ``country`` is ISO 3166-1 alpha-2 in capitals, "" for all. After an error the iterator is at its end: to go on
+        where it stopped, call again with the page that failed.
+        """
         self.require(Capability.LIST_PLANS)
-        return self._list_plans(country=country, carrier=carrier, include_roaming=include_roaming)
+        return self._list_plans(
+            country=country, carrier=carrier, include_roaming=include_roaming, first_page=first_page
+        )
 
     def send_order(self, request: OrderRequest) -> ProviderReply:
         """Send one order, once. See the module's text for what is raised."""

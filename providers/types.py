@@ -156,10 +156,15 @@ class PlanOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing in a reply that could not be read; the rest of the reply was."""
+    """One thing in a reply that could not be read; the rest of the reply was.
+
+    ``ref`` names the plan or line at fault where at least that could be read: a plan that is offered but not readable
+    must not be taken for one that vanished.
+    """
 
     where: str
     message: str
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +268,8 @@ class OrderOutcome:
     """What an order's reply says.
 
     ``lines`` are delivered lines; ``final`` is False while more may come for this order (asynchronous allocation, or
-    fewer lines in the reply than were ordered): then the outcome is read again through ``read_order``.
+    fewer readable lines in the reply than were ordered): then the rest is asked for by ``read_transaction``. With
+    ``final`` False and no ``transaction_id`` nothing can be asked: that is for a person.
     """
 
     transaction_id: str
@@ -283,8 +289,13 @@ class TransactionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateBudget:
-    """At most ``calls`` in any ``seconds``; ``reserve`` of them are kept for people and orders."""
+    """At most ``calls`` in any ``seconds``; ``reserve`` of them are kept for people and orders.
+
+    ``margin`` (seconds) lengthens the window a little: two calls may travel at different speed, and the provider counts
+    arrivals.
+    """
 
     calls: int
     seconds: float
     reserve: int = 0
+    margin: float = 0.0

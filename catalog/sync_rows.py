@@ -1,0 +1,233 @@
+"""An offer as the database keeps it, with the digest that tells whether anything in it changed."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from math import isfinite
+from typing import Any
+
+from catalog.models import Plan
+from providers.types import Coverage, CoverageKind, Fault, Money, PlanOffer
+
+#: The columns of a plan that hold what the provider said, in the order of ``PlanRow.values``; ``raw`` comes last.
+PROVIDER_FIELDS = (
+    "name",
+    "plan_type",
+    "carrier",
+    "data_bytes",
+    "data_period",
+    "data_unlimited",
+    "data_as_given",
+    "validity_days",
+    "validity_info",
+    "activation_info",
+    "unused_termination_days",
+    "max_speed",
+    "reduced_speed",
+    "speed_unit",
+    "tethering",
+    "ip_countries",
+    "dialing_code",
+    "voice_inbound",
+    "voice_outbound",
+    "sms_inbound",
+    "sms_outbound",
+    "top_up_supported",
+    "kyc_required",
+    "restrictions",
+    "net_price",
+    "suggested_price",
+    "currency",
+    "raw",
+)
+LONGEST_REF = Plan._meta.get_field("plan_ref").max_length or 0
+_LENGTHS = {
+    name: Plan._meta.get_field(name).max_length or 0
+    for name in ("name", "plan_type", "carrier", "data_as_given", "speed_unit", "dialing_code")
+}
+_MONEY = Decimal("0.0001")
+_SPEED = Decimal("0.001")
+_MOST_MONEY = Decimal("1e10")
+_MOST_SPEED = Decimal("1e11")
+_MOST_DAYS = 2**31 - 1
+_MOST_BYTES = 2**63 - 1
+#: Goes into every digest: a new way to write rows makes every plan "changed" once.
+_FORMAT = "1"
+encode_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+#: country, kind, networks as the column keeps them
+CoverageRow = tuple[str, str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One offer, cut to what the columns can hold. ``raw_text`` is the last of ``values`` as JSON."""
+
+    plan_ref: str
+    values: tuple[Any, ...]
+    raw_text: str
+    coverage: tuple[CoverageRow, ...]
+    digest: str
+    faults: tuple[Fault, ...]
+
+    def value(self, name: str) -> Any:
+        return self.values[PROVIDER_FIELDS.index(name)]
+
+
+NET_PRICE, SUGGESTED_PRICE, CURRENCY = (
+    PROVIDER_FIELDS.index(name) for name in ("net_price", "suggested_price", "currency")
+)
+
+
+def make_row(offer: PlanOffer) -> PlanRow:
+    """Prepare one offer. What a column cannot hold becomes "not known" and is told in ``faults``."""
+    faults: list[Fault] = []
+    net, suggested, currency = _prices(offer, faults)
+    telephony, allowance = offer.telephony, offer.allowance
+    raw = _clean(offer.raw)
+    values = (
+        _text(offer.name, "name"),
+        _text(offer.plan_type, "plan_type"),
+        _text(offer.carrier, "carrier"),
+        _whole(allowance.data_bytes, _MOST_BYTES),
+        allowance.period.value,
+        allowance.unlimited,
+        _text(f"{allowance.raw_amount} {allowance.raw_unit} {allowance.raw_period}".strip(), "data_as_given"),
+        _whole(offer.validity_days, _MOST_DAYS),
+        _printable(offer.validity_info),
+        _printable(offer.activation_info),
+        _whole(offer.unused_termination_days, _MOST_DAYS),
+        _decimal(offer.max_speed, _SPEED, _MOST_SPEED),
+        _decimal(offer.reduced_speed, _SPEED, _MOST_SPEED),
+        _text(offer.speed_unit, "speed_unit"),
+        offer.tethering,
+        list(offer.ip_countries),
+        _text(telephony.dialing_code, "dialing_code"),
+        telephony.voice_inbound,
+        telephony.voice_outbound,
+        telephony.sms_inbound,
+        telephony.sms_outbound,
+        offer.top_up_supported,
+        offer.kyc_required,
+        _printable(offer.restrictions),
+        net,
+        suggested,
+        currency,
+        raw,
+    )
+    coverage = _coverage(offer, faults)
+    raw_text = encode_json(raw)
+    digest = hashlib.sha256(encode_json([_FORMAT, *map(_plain, values[:-1]), coverage]).encode())
+    digest.update(raw_text.encode())
+    return PlanRow(offer.plan_ref, values, raw_text, coverage, digest.hexdigest(), tuple(faults))
+
+
+def describe_changes(old: tuple[Any, ...], old_coverage: Iterable[CoverageRow], new: PlanRow) -> dict[str, list[Any]]:
+    """Field → [old, new], as history keeps it. Raw data is told only where nothing that we read from it changed."""
+    changes = {
+        name: [_plain(before), _plain(after)]
+        for name, before, after in zip(PROVIDER_FIELDS[:-1], old[:-1], new.values[:-1], strict=True)
+        if before != after
+    }
+    before_by_country = {country: [kind, networks] for country, kind, networks in old_coverage}
+    after_by_country = {country: [kind, networks] for country, kind, networks in new.coverage}
+    moved = [
+        country
+        for country in sorted({*before_by_country, *after_by_country})
+        if before_by_country.get(country) != after_by_country.get(country)
+    ]
+    if moved:
+        changes["coverage"] = [
+            {country: side[country] for country in moved if country in side}
+            for side in (before_by_country, after_by_country)
+        ]
+    if not changes:
+        before, after = old[-1], new.values[-1]
+        keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+        changes["raw"] = [{key: side[key] for key in keys if key in side} for side in (before, after)]
+    return changes
+
+
+def _prices(offer: PlanOffer, faults: list[Fault]) -> tuple[Decimal | None, Decimal | None, str]:
+    """Net price (rounded up, so that the floor holds), suggested price, their currency."""
+    net, suggested = offer.net_price, offer.suggested_price
+    currency = (net or suggested).currency if net or suggested else ""  # type: ignore[union-attr]
+    if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+        currency = ""
+    if net and suggested and net.currency != suggested.currency:
+        suggested = None
+        faults.append(Fault(where=offer.plan_ref, message="net and suggested price are in two currencies"))
+    amounts = (_amount(net, ROUND_CEILING), _amount(suggested, ROUND_HALF_UP))
+    for money, amount in zip((net, suggested), amounts, strict=True):
+        if money is not None and amount is None:
+            faults.append(Fault(where=offer.plan_ref, message=f"a price cannot be kept: {str(money.amount)[:40]}"))
+    return *amounts, currency
+
+
+def _amount(money: Money | None, rounding: str) -> Decimal | None:
+    return None if money is None or money.amount < 0 else _decimal(money.amount, _MONEY, _MOST_MONEY, rounding)
+
+
+def _coverage(offer: PlanOffer, faults: list[Fault]) -> tuple[CoverageRow, ...]:
+    """One row for each country; a country that is named twice has the networks of both."""
+    merged: dict[str, CoverageRow] = {}
+    for item in offer.coverage:
+        country = item.country
+        if not (len(country) == 2 and country.isascii() and country.isupper()):
+            faults.append(Fault(where=offer.plan_ref, message=f"not a country code: {country[:20]!r}"))
+            continue
+        networks = _networks(item)
+        if country in merged:
+            _, kind, before = merged[country]
+            told = kind if kind != CoverageKind.UNSPECIFIED.value else item.kind.value
+            merged[country] = (country, told, before + [network for network in networks if network not in before])
+        else:
+            merged[country] = (country, item.kind.value, networks)
+    return tuple(merged[country] for country in sorted(merged))
+
+
+def _networks(item: Coverage) -> list[dict[str, Any]]:
+    return [
+        {"name": _printable(network.name), "types": [_printable(kind) for kind in network.types]}
+        for network in item.networks
+    ]
+
+
+def _whole(number: int | None, most: int) -> int | None:
+    return number if number is not None and 0 <= number <= most else None
+
+
+def _decimal(number: Decimal | None, step: Decimal, most: Decimal, rounding: str = ROUND_HALF_UP) -> Decimal | None:
+    if number is None or not number.is_finite() or abs(number) >= most:
+        return None
+    rounded = number.quantize(step, rounding)
+    return rounded if abs(rounded) < most else None
+
+
+def _text(text: str, column: str) -> str:
+    return _printable(text)[: _LENGTHS[column]]
+
+
+def _printable(text: str) -> str:
+    """Without what PostgreSQL cannot keep: NUL and half characters."""
+    if text.isascii():
+        return text.replace("\x00", "") if "\x00" in text else text
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _printable(value)
+    if isinstance(value, Mapping):
+        return {_printable(str(key)): _clean(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(inner) for inner in value]
+    if value is None or isinstance(value, int) or (isinstance(value, float) and isfinite(value)):
+        return value
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
