@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -30,6 +31,11 @@ class Server(ThreadingHTTPServer):
         self.provider = provider
         self.control = control
         super().__init__(address, Handler)
+
+    def server_bind(self) -> None:
+        """Bind without looking up this machine's name, which can take seconds where there is no DNS."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news; anything else is printed by the base class."""

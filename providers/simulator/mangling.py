@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from providers.simulator.faults import IN_BODY, Fault
+from providers.simulator.faults import Fault
 from providers.simulator.messages import Reply, json_reply
 
 _HTML = b"""<!DOCTYPE html>
@@ -15,10 +15,13 @@ _STATUS_WORDS = ("contractStatus", "profileProvisionStatus", "profileInstallStat
 
 
 def mangle_reply(reply: Reply, faults: list[Fault]) -> Reply:
-    """Apply the body faults in their order; other kinds are left alone."""
+    """Apply the body faults: first those that keep it JSON, then those that break or replace it."""
     for fault in faults:
-        if fault.kind in IN_BODY:
-            reply = _WHOLE[fault.kind](reply, fault.params) if fault.kind in _WHOLE else _mangle_json(reply, fault)
+        if fault.kind in _JSON:
+            reply = _mangle_json(reply, fault)
+    for fault in faults:
+        if fault.kind in _WHOLE:
+            reply = _WHOLE[fault.kind](reply, fault.params)
     return reply
 
 

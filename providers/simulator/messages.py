@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 
@@ -61,6 +63,15 @@ class ConnectionDropped(Exception):
         super().__init__(outcome)
         self.outcome = outcome
         self.reset = reset
+
+
+def write_retry_after(seconds: int, style: str) -> str:
+    """`Retry-After` as "seconds" or as an HTTP "date"; both are allowed by RFC 9110."""
+    if style == "seconds":
+        return str(seconds)
+    # Clients compare the date with their own, real clock. Rounded up: never earlier than promised.
+    moment = datetime.now(UTC) + timedelta(seconds=seconds + 1)
+    return format_datetime(moment.replace(microsecond=0), usegmt=True)
 
 
 def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:

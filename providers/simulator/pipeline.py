@@ -5,14 +5,20 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from urllib.parse import urlencode
 
 from providers.simulator.faults import Fault, FaultBook, collect_facts, find_fault
 from providers.simulator.limits import RateLimiter
 from providers.simulator.mangling import mangle_reply
-from providers.simulator.messages import ConnectionDropped, Delivery, Refusal, Reply, Request, json_reply
+from providers.simulator.messages import (
+    ConnectionDropped,
+    Delivery,
+    Refusal,
+    Reply,
+    Request,
+    json_reply,
+    write_retry_after,
+)
 from providers.simulator.system import Call, Core, Route, RouteTable, System
 
 
@@ -101,7 +107,7 @@ class Pipeline:
         allowance = self._limiter.take(system=system.name, key=key, endpoint=route.endpoint)
         headers = allowance.write_headers() if route.limit_headers else {}
         if not allowance.allowed:
-            headers["Retry-After"] = self._write_retry_after(allowance.reset_s, None)
+            headers["Retry-After"] = self._write_retry_after(allowance.reset_s)
             refusal = Refusal(429, "RATE_LIMITED", f"More than {allowance.limit} requests a minute", headers)
             self._core.books.record_outcome(request_id, status=429, outcome="answered", violation=True)
             return Delivery(system.render_refusal(refusal))
@@ -110,7 +116,11 @@ class Pipeline:
         if faults:
             self._core.books.record_faults(request_id, faults)
         self._meet_before(system, faults)
-        reply = self._run(route, Call(request, request_id, arguments, faults, self._core.clock.now()), generation)
+        call = Call(request, request_id, arguments, faults, self._core.clock.now())
+        try:
+            reply = self._run(route, call, generation)
+        except Refusal as refusal:
+            reply = system.render_refusal(refusal)
         reply = replace(reply, headers={**headers, **reply.headers})
         return self._meet_after(system, mangle_reply(reply, faults), faults, request_id)
 
@@ -176,12 +186,8 @@ class Pipeline:
         self._core.books.record_outcome(request_id, status=reply.status, outcome=outcome)
         return reply
 
-    def _write_retry_after(self, seconds: int, style: str | None) -> str:
-        if (style or self._core.switches["retry_after_style"]) == "seconds":
-            return str(seconds)
-        # Clients compare the date with their own, real clock. Rounded up: never earlier than promised.
-        moment = datetime.now(UTC) + timedelta(seconds=seconds + 1)
-        return format_datetime(moment.replace(microsecond=0), usegmt=True)
+    def _write_retry_after(self, seconds: int, style: str | None = None) -> str:
+        return write_retry_after(seconds, style or self._core.switches["retry_after_style"])
 
 
 def _find_cut(fault: Fault, length: int) -> int:

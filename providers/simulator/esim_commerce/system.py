@@ -21,7 +21,7 @@ from providers.simulator.esim_commerce.line_desk import LineDesk
 from providers.simulator.esim_commerce.line_store import LineStore, StoredLine
 from providers.simulator.esim_commerce.numbers import make_iccid, make_matching_id
 from providers.simulator.esim_commerce.plan_store import PlanStore
-from providers.simulator.messages import Refusal, Reply, Request, json_reply
+from providers.simulator.messages import Refusal, Reply, Request, json_reply, write_retry_after
 from providers.simulator.system import Call, ControlRoute, Core, Route, System
 
 DEFAULT_PATHS: Mapping[str, str] = {
@@ -207,7 +207,9 @@ class CommerceSystem(System):
     def _read_status(self, call: Call) -> Reply:
         stored = self._find_line(call)
         seconds = int(self.core.switches["cached_retry_after_s"])
-        headers = {"Retry-After": str(seconds)} if seconds and stored.as_of is not None else {}
+        style = str(self.core.switches["retry_after_style"])
+        late = seconds > 0 and stored.as_of is not None
+        headers = {"Retry-After": write_retry_after(seconds, style)} if late else {}
         return json_reply(200, self.desk.render(stored, call.now), headers)
 
     def _read_transaction(self, call: Call) -> Reply:
