@@ -227,6 +227,7 @@ def test_a_fault_after_the_effect_also_meets_a_refused_order(simulator: Simulato
         {"kind": "hang", "minutes": 1},
         {"kind": "hang", "endpoint": "x"},
         {"kind": "hang", "times": 0},
+        {"kind": "hang", "system": "nobody"},
     ],
 )
 def test_a_fault_that_does_not_exist_is_refused(simulator: Simulator, spec: dict[str, Any]) -> None:

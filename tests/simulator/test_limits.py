@@ -1,6 +1,7 @@
 """Rate limits, their headers, and what is counted against a client."""
 
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from tests.simulator.test_endpoints import order
 from tests.simulator_client import SANDBOX, Simulator
@@ -21,7 +22,7 @@ def test_the_eleventh_order_of_a_minute_is_not_sold(simulator: Simulator) -> Non
 def test_documented_limits_apply(simulator: Simulator) -> None:
     iccid = order(simulator, system=SANDBOX)["esims"][0]["iccid"]
     path = f"/esim/{iccid}"
-    calls = {
+    calls: dict[str, tuple[str, str, Any, int]] = {
         "status": ("GET", path, None, 60),
         "transaction": ("GET", "/esim/transactions/x", None, 10),
         "control": ("POST", f"{path}/emergency-control", {"action": "release"}, 10),

@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from tests.simulator.test_endpoints import order
-from tests.simulator_client import ROOT, SANDBOX, ControlRefused, Simulator
+from tests.simulator_client import SANDBOX, ControlRefused, Simulator
+from tests.simulator_process import ROOT
 
 Start = Callable[..., Simulator]
 
