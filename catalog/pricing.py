@@ -156,9 +156,10 @@ def delete_rule(*, rule: PriceRule, by: str) -> int:
 # -- below the verbs --------------------------------------------------------------------------------------------------
 
 
-def below_floor() -> Q:
-    """Plans whose stored price a raised ``PRICE_FLOOR_PERCENT`` has overtaken."""
-    return Q(retail_price__lt=F("net_price") * (1 + floor_percent() / 100))
+def raise_to_floor(*, account_id: int) -> int:
+    """Reprice the plans that a raised ``PRICE_FLOOR_PERCENT`` has overtaken. The caller holds ``lock_prices``."""
+    floor = F("net_price") * (1 + floor_percent() / 100)
+    return _write_prices(Plan.objects.filter(account=account_id, retail_price__lt=floor), by="")
 
 
 def _plans_under(rules: Iterable[PriceRule]) -> QuerySet[Plan]:

@@ -8,7 +8,6 @@ from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from math import isfinite
 from typing import Any
 
-from catalog.models import Plan
 from providers.types import Coverage, CoverageKind, Fault, Money, PlanOffer
 
 #: The columns of a plan that hold what the provider said, in the order of ``PlanRow.values``; ``raw`` comes last.
@@ -42,11 +41,9 @@ PROVIDER_FIELDS = (
     "currency",
     "raw",
 )
-LONGEST_REF = Plan._meta.get_field("plan_ref").max_length or 0
-_LENGTHS = {
-    name: Plan._meta.get_field(name).max_length or 0
-    for name in ("name", "plan_type", "carrier", "data_as_given", "speed_unit", "dialing_code")
-}
+#: What the columns hold (a test compares these with the model).
+LONGEST_REF = 120
+LENGTHS = {"name": 300, "plan_type": 60, "carrier": 80, "data_as_given": 60, "speed_unit": 12, "dialing_code": 12}
 _MONEY = Decimal("0.0001")
 _SPEED = Decimal("0.001")
 _MOST_MONEY = Decimal("1e10")
@@ -146,7 +143,8 @@ def describe_changes(old: tuple[Any, ...], old_coverage: Iterable[CoverageRow], 
     if not changes:
         before, after = old[-1], new.values[-1]
         keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
-        changes["raw"] = [{key: side[key] for key in keys if key in side} for side in (before, after)]
+        if keys:
+            changes["raw"] = [{key: side[key] for key in keys if key in side} for side in (before, after)]
     return changes
 
 
@@ -207,7 +205,7 @@ def _decimal(number: Decimal | None, step: Decimal, most: Decimal, rounding: str
 
 
 def _text(text: str, column: str) -> str:
-    return _printable(text)[: _LENGTHS[column]]
+    return _printable(text)[: LENGTHS[column]]
 
 
 def _printable(text: str) -> str:

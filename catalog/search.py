@@ -1,0 +1,257 @@
+"""Finding plans. Readers only; each is a constant number of queries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from django.conf import settings
+from django.db.models import (
+    Case,
+    Count,
+    DecimalField,
+    Exists,
+    F,
+    FloatField,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    When,
+)
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Cast, Round
+
+from catalog.models import Plan, PlanCoverage
+from providers.types import CoverageKind, DataPeriod, Money
+
+GIGABYTE = 1024**3
+
+
+class CoverageChoice(StrEnum):
+    """How a plan must cover a country. Plans whose provider does not say which are found by ANY only."""
+
+    ANY = "any"
+    HOME = "home"
+    ROAMING = "roaming"
+
+
+class Sort(StrEnum):
+    """Orders of a list; each ends with the primary key, so that pages never overlap."""
+
+    NAME = "name"
+    PRICE = "price"
+    PRICE_DOWN = "-price"
+    PER_DAY = "per_day"
+    PER_GB = "per_gb"
+    DATA = "-data"
+    DAYS = "days"
+    DAYS_DOWN = "-days"
+    NEWEST = "-first_seen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFilter:
+    """What is asked for; the defaults ask for nothing but plans that are still offered.
+
+    ``min_bytes`` is compared with a plan's own number, as the plan counts it: a daily cap as "per day", never
+    multiplied by its days. ``data_period`` narrows to plans that count so. Plans without a cap always have enough.
+    ``max_price`` is in ``currency``, the house currency where none is given.
+    """
+
+    country: str = ""
+    coverage: CoverageChoice = CoverageChoice.ANY
+    min_bytes: int | None = None
+    data_period: DataPeriod | None = None
+    unlimited: bool | None = None
+    min_days: int | None = None
+    max_days: int | None = None
+    max_price: Decimal | None = None
+    currency: str = ""
+    #: An account's slug.
+    account: str = ""
+    carrier: str = ""
+    text: str = ""
+    tethering: bool | None = None
+    top_up: bool | None = None
+    kyc: bool | None = None
+    published: bool | None = None
+    #: None: retired or not.
+    retired: bool | None = False
+    sort: Sort = Sort.NAME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A country that can be sold, with the lowest retail price in each currency."""
+
+    country: str
+    plans: int
+    from_prices: tuple[Money, ...]
+
+
+def search_plans(wanted: PlanFilter) -> QuerySet[Plan]:
+    """The plans that fit, with their account, ``per_day`` and ``per_gb`` (see ``with_unit_prices``)."""
+    plans = with_unit_prices(Plan.objects.select_related("account"))
+    for condition in (_place(wanted), _data(wanted), _terms(wanted), _price(wanted), _state(wanted), _text(wanted)):
+        plans = plans.filter(condition)
+    return plans.order_by(*_ordering(wanted.sort))
+
+
+def sellable_plans() -> QuerySet[Plan]:
+    """Plans that may be sold now: offered, published, with a price, by an account that is not paused."""
+    return Plan.objects.filter(
+        retired_at=None,
+        is_published=True,
+        retail_price__gt=0,
+        net_price__isnull=False,
+        account__is_paused=False,
+    ).exclude(currency="")
+
+
+def destinations(plans: QuerySet[Plan] | None = None) -> list[Destination]:
+    """Countries that ``plans`` (the sellable ones) cover, by code; one query."""
+    chosen = sellable_plans() if plans is None else plans
+    rows = (
+        PlanCoverage.objects.filter(plan__in=chosen.order_by().values("pk"))
+        .values_list("country", "plan__currency")
+        .annotate(plans=Count("plan"), lowest=Min("plan__retail_price"))
+        .order_by("country", "plan__currency")
+    )
+    found: dict[str, Destination] = {}
+    for country, currency, count, lowest in rows:
+        before = found.get(country)
+        price = () if lowest is None else (Money(amount=lowest, currency=currency),)
+        found[country] = Destination(
+            country=country,
+            plans=count + (before.plans if before else 0),
+            from_prices=(*(before.from_prices if before else ()), *price),
+        )
+    return list(found.values())
+
+
+def covered_countries() -> list[str]:
+    """Codes of all countries that plans still offered cover, for the filter's list."""
+    rows = PlanCoverage.objects.filter(plan__retired_at=None).order_by("country")
+    return list(rows.values_list("country", flat=True).distinct())
+
+
+def known_carriers() -> list[str]:
+    """Carrier codes of plans still offered, for the filter's list."""
+    rows = Plan.objects.filter(retired_at=None).exclude(carrier="").order_by("carrier")
+    return list(rows.values_list("carrier", flat=True).distinct())
+
+
+def known_currencies() -> list[str]:
+    """Currencies of plans still offered, for the filter's list."""
+    rows = Plan.objects.filter(retired_at=None).exclude(currency="").order_by("currency")
+    return list(rows.values_list("currency", flat=True).distinct())
+
+
+def tells_home_from_roaming() -> bool:
+    """Whether any provider says which countries are home: else the choice makes no sense."""
+    return PlanCoverage.objects.exclude(kind=CoverageKind.UNSPECIFIED).filter(plan__retired_at=None).exists()
+
+
+def plans_to_compare(*, ids: Sequence[int] = (), country: str = "", most: int = 12) -> list[Plan]:
+    """Plans side by side, cheapest first in each currency: the chosen ones, or a destination's sellable ones."""
+    plans = Plan.objects.filter(pk__in=ids) if ids else sellable_plans()
+    if country and not ids:
+        plans = plans.filter(_covers(country))
+    rows = with_unit_prices(plans.select_related("account").prefetch_related("coverage"))
+    return list(rows.order_by(*_ordering(Sort.PRICE))[:most])
+
+
+def with_unit_prices(plans: QuerySet[Plan]) -> QuerySet[Plan]:
+    """Adds ``per_day`` (retail price ÷ days) and ``per_gb`` (only where a cap in total exists); else None."""
+    money = DecimalField(max_digits=20, decimal_places=4)
+    # As floats on the way: SQLite divides whole numbers without a remainder.
+    retail, days, size = (Cast(name, FloatField()) for name in ("retail_price", "validity_days", "data_bytes"))
+    capped = Q(data_period=DataPeriod.TOTAL, data_bytes__gt=0, data_unlimited=False)
+    return plans.annotate(
+        per_day=Case(
+            When(validity_days__gt=0, then=Round(Cast(retail / days, money), 4)), default=None, output_field=money
+        ),
+        per_gb=Case(
+            When(capped, then=Round(Cast(retail * float(GIGABYTE) / size, money), 4)), default=None, output_field=money
+        ),
+    )
+
+
+# -- conditions -------------------------------------------------------------------------------------------------------
+
+
+def _covers(country: str, choice: CoverageChoice = CoverageChoice.ANY) -> Exists:
+    rows = PlanCoverage.objects.filter(plan=OuterRef("pk"), country=country.upper())
+    return Exists(rows if choice is CoverageChoice.ANY else rows.filter(kind=choice.value))
+
+
+def _place(wanted: PlanFilter) -> Q:
+    return Q(_covers(wanted.country, wanted.coverage)) if wanted.country else Q()
+
+
+def _data(wanted: PlanFilter) -> Q:
+    condition = Q()
+    if wanted.unlimited is not None:
+        condition &= Q(data_unlimited=wanted.unlimited)
+    if wanted.data_period is not None:
+        condition &= Q(data_period=wanted.data_period) | Q(data_unlimited=True)
+    if wanted.min_bytes is not None:
+        condition &= Q(data_bytes__gte=wanted.min_bytes) | Q(data_unlimited=True)
+    return condition
+
+
+def _terms(wanted: PlanFilter) -> Q:
+    condition = Q()
+    if wanted.min_days is not None:
+        condition &= Q(validity_days__gte=wanted.min_days)
+    if wanted.max_days is not None:
+        condition &= Q(validity_days__lte=wanted.max_days)
+    said = {"tethering": wanted.tethering, "top_up_supported": wanted.top_up, "kyc_required": wanted.kyc}
+    return condition & Q(**{name: value for name, value in said.items() if value is not None})
+
+
+def _price(wanted: PlanFilter) -> Q:
+    condition = Q(currency=wanted.currency.upper()) if wanted.currency else Q()
+    if wanted.max_price is not None:
+        currency = wanted.currency.upper() or settings.CURRENCY
+        condition &= Q(retail_price__lte=wanted.max_price, currency=currency)
+    return condition
+
+
+def _state(wanted: PlanFilter) -> Q:
+    condition = Q()
+    if wanted.account:
+        condition &= Q(account__slug=wanted.account)
+    if wanted.carrier:
+        condition &= Q(carrier=wanted.carrier)
+    if wanted.published is not None:
+        condition &= Q(is_published=wanted.published)
+    if wanted.retired is not None:
+        condition &= Q(retired_at__isnull=not wanted.retired)
+    return condition
+
+
+def _text(wanted: PlanFilter) -> Q:
+    """Every word must be in the name or in the plan code."""
+    condition = Q()
+    for word in wanted.text.split()[:8]:
+        condition &= Q(name__icontains=word) | Q(plan_ref__icontains=word)
+    return condition
+
+
+def _ordering(sort: Sort) -> list[OrderBy]:
+    """Prices are ordered within their currency; what is not known comes last."""
+    currency = F("currency").asc()
+    keys: dict[Sort, list[OrderBy]] = {
+        Sort.NAME: [F("name").asc()],
+        Sort.PRICE: [currency, F("retail_price").asc(nulls_last=True)],
+        Sort.PRICE_DOWN: [currency, F("retail_price").desc(nulls_last=True)],
+        Sort.PER_DAY: [currency, F("per_day").asc(nulls_last=True)],
+        Sort.PER_GB: [currency, F("per_gb").asc(nulls_last=True)],
+        Sort.DATA: [F("data_unlimited").desc(), F("data_bytes").desc(nulls_last=True)],
+        Sort.DAYS: [F("validity_days").asc(nulls_last=True)],
+        Sort.DAYS_DOWN: [F("validity_days").desc(nulls_last=True)],
+        Sort.NEWEST: [F("first_seen_at").desc()],
+    }
+    return [*keys[sort], F("pk").asc()]
