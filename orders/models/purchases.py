@@ -1,123 +1,13 @@
-"""Orders, payments, and the requests by which eSIMs are bought (docs/decisions and DESIGN: the purchase protocol)."""
-
-import uuid
+"""The requests by which eSIMs are bought, what came of them, and what is owed back (docs/purchase-protocol.md)."""
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import Plan
-from customers.models import Customer
 from esims.models import Esim
+from orders.models.sales import OrderLine, Payment
 from providers.encryption import EncryptedBytesField
 from providers.models import ProviderAccount
-
-
-class Order(models.Model):
-    """What a customer wants. All its lines are in one currency."""
-
-    class State(models.TextChoices):
-        UNPAID = "unpaid", _("waiting for payment")
-        BUYING = "buying", _("being bought")
-        COMPLETED = "completed", _("completed")
-        PARTIAL = "partial", _("partly delivered")
-        FAILED = "failed", _("not delivered")
-        CANCELLED = "cancelled", _("cancelled")
-
-    number = models.CharField(_("number"), max_length=20, unique=True)
-    #: Made when the form is drawn: the same form sent twice gives one order.
-    checkout_key = models.UUIDField(unique=True, default=uuid.uuid4)
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders")
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.UNPAID)
-    currency = models.CharField(_("currency"), max_length=3)
-    total = models.DecimalField(_("total"), max_digits=14, decimal_places=4)
-    note = models.TextField(_("note"), blank=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("order")
-        verbose_name_plural = _("orders")
-        ordering = ("-created_at", "-pk")
-        indexes = [
-            models.Index(fields=("-created_at", "-id"), name="order_recent"),
-            models.Index(fields=("state", "-created_at", "-id"), name="order_by_state"),
-            models.Index(fields=("customer", "-created_at"), name="order_by_customer"),
-        ]
-        permissions = [
-            ("sell", "Can take orders and record payments"),
-            ("reconcile", "Can decide about purchases whose outcome is not known"),
-            ("refund", "Can record refunds"),
-        ]
-
-    def __str__(self) -> str:
-        return self.number
-
-
-class OrderLine(models.Model):
-    """One plan × quantity, with names and prices frozen at checkout."""
-
-    class Kind(models.TextChoices):
-        ESIM = "esim", _("eSIM")
-        TOP_UP = "top_up", _("top-up")
-
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
-    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices, default=Kind.ESIM)
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="order_lines")
-    plan_name = models.CharField(_("plan"), max_length=300)
-    quantity = models.PositiveIntegerField(_("quantity"))
-    unit_price = models.DecimalField(_("unit price"), max_digits=14, decimal_places=4)
-    price_source = models.CharField(_("price comes from"), max_length=60, blank=True)
-    unit_cost = models.DecimalField(_("unit cost"), max_digits=14, decimal_places=4, null=True, blank=True)
-    cost_currency = models.CharField(_("cost currency"), max_length=3, blank=True)
-
-    class Meta:
-        verbose_name = _("order line")
-        verbose_name_plural = _("order lines")
-        ordering = ("order_id", "pk")
-        constraints = [
-            models.CheckConstraint(condition=models.Q(quantity__gte=1), name="order_line_quantity_positive"),
-            models.CheckConstraint(condition=models.Q(unit_price__gte=0), name="order_line_price_not_negative"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} × {self.plan_name}"
-
-
-class Payment(models.Model):
-    """One attempt to be paid, with its own state."""
-
-    class Method(models.TextChoices):
-        CASH = "cash", _("cash")
-        TRANSFER = "transfer", _("bank transfer")
-        TERMINAL = "terminal", _("card terminal")
-        INVOICE = "invoice", _("invoice")
-
-    class State(models.TextChoices):
-        CAPTURED = "captured", _("captured")
-        VOIDED = "voided", _("entered by mistake")
-
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
-    #: Made when the form is drawn: the same form sent twice records one payment.
-    form_key = models.UUIDField(unique=True, default=uuid.uuid4)
-    method = models.CharField(_("method"), max_length=10, choices=Method.choices)
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.CAPTURED)
-    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
-    currency = models.CharField(_("currency"), max_length=3)
-    reference = models.CharField(_("reference"), max_length=120, blank=True)
-    recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    captured_at = models.DateTimeField(_("captured"))
-
-    class Meta:
-        verbose_name = _("payment")
-        verbose_name_plural = _("payments")
-        ordering = ("order_id", "pk")
-        constraints = [models.CheckConstraint(condition=models.Q(amount__gte=0), name="payment_not_negative")]
-
-    def __str__(self) -> str:
-        return f"{self.amount} {self.currency} {self.method}"
 
 
 class Purchase(models.Model):
@@ -147,19 +37,25 @@ class Purchase(models.Model):
     attempts_made = models.PositiveIntegerField(_("attempts"), default=0)
     #: When the next step is due by itself; null: nothing happens by itself.
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
-    #: While ``sending``: who holds it, and when that worker counts as dead.
+    #: Failed steps in a row: the waits grow with it. A step that works, or a person, sets it to 0.
+    failures_in_row = models.PositiveIntegerField(_("failures in a row"), default=0)
+    #: Who sent, or is sending, the newest order; the attempt has the same.
     claim = models.UUIDField(null=True, blank=True)
+    #: While ``sending``: when that worker counts as dead.
     claim_until = models.DateTimeField(null=True, blank=True)
     #: The provider's handles, once known.
     transaction_id = models.CharField(_("provider's transaction"), max_length=80, blank=True)
     provider_order_ref = models.CharField(_("provider's order"), max_length=80, blank=True)
-    #: How often an inquiry was made for an allocating purchase, and how many lines it named the last time.
+    #: How often an inquiry was made, how many lines the last one named, and how many in a row named as many.
     inquiries_made = models.PositiveIntegerField(_("inquiries"), default=0)
     last_line_count = models.PositiveIntegerField(null=True, blank=True)
+    inquiries_agreeing = models.PositiveIntegerField(default=0)
     error_code = models.CharField(_("provider's code"), max_length=60, blank=True)
     error = models.TextField(_("error"), blank=True)
     #: What staff can mend while ``held``: a providers.errors.Mend.
     mend = models.CharField(_("to mend"), max_length=12, blank=True)
+    #: What a person must look at although the state is settled ("" = nothing), e.g. lines after the money went back.
+    attention = models.TextField(_("needs a look"), blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     first_sent_at = models.DateTimeField(_("first sent"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
@@ -170,12 +66,20 @@ class Purchase(models.Model):
         ordering = ("pk",)
         constraints = [
             models.CheckConstraint(condition=models.Q(quantity__gte=1), name="purchase_quantity_positive"),
+            models.CheckConstraint(
+                condition=models.Q(claim__isnull=False, claim_until__isnull=False) | ~models.Q(state="sending"),
+                name="purchase_sending_is_claimed",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=("next_attempt_at",), name="purchase_due", condition=models.Q(next_attempt_at__isnull=False)
             ),
             models.Index(fields=("state", "created_at"), name="purchase_by_state"),
+            models.Index(
+                fields=("claim_until",), name="purchase_overdue", condition=models.Q(claim_until__isnull=False)
+            ),
+            models.Index(fields=("created_at",), name="purchase_attention", condition=~models.Q(attention="")),
             models.Index(fields=("transaction_id",), name="purchase_by_transaction"),
         ]
 
@@ -193,6 +97,8 @@ class PurchaseAttempt(models.Model):
     purchase = models.ForeignKey(Purchase, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveIntegerField(_("number"))
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    #: The purchase's claim under which an order was sent.
+    claim = models.UUIDField(null=True, blank=True)
     #: What was asked, without secrets.
     request = models.JSONField(_("request"), default=dict)
     started_at = models.DateTimeField(_("started"))
@@ -213,6 +119,13 @@ class PurchaseAttempt(models.Model):
         verbose_name_plural = _("purchase attempts")
         ordering = ("purchase_id", "number")
         constraints = [models.UniqueConstraint(fields=("purchase", "number"), name="attempt_number_once")]
+        indexes = [
+            models.Index(
+                fields=("received_at",),
+                name="attempt_not_applied",
+                condition=models.Q(outcome="", received_at__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.purchase_id} #{self.number} {self.outcome}"
@@ -262,56 +175,3 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency} {self.state}"
-
-
-class OrderEvent(models.Model):
-    """The order's timeline: every change of state, with who and why."""
-
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="events")
-    purchase = models.ForeignKey(Purchase, on_delete=models.SET_NULL, null=True, blank=True, related_name="events")
-    at = models.DateTimeField(_("at"), auto_now_add=True)
-    kind = models.CharField(_("kind"), max_length=40)
-    #: An e-mail address for a person, a job's name otherwise.
-    by = models.CharField(_("by"), max_length=254, blank=True)
-    why = models.TextField(_("why"), blank=True)
-    facts = models.JSONField(_("facts"), default=dict, blank=True)
-
-    class Meta:
-        verbose_name = _("order event")
-        verbose_name_plural = _("order events")
-        ordering = ("-at", "-pk")
-        indexes = [models.Index(fields=("order", "-at"), name="order_event_recent")]
-
-    def __str__(self) -> str:
-        return f"{self.order_id} {self.kind}"
-
-
-class Wake(models.Model):
-    """A job that ``dispatch`` wakes: at most one of each name waits in the queue at a time."""
-
-    name = models.CharField(max_length=40, unique=True)
-    queued_at = models.DateTimeField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("wake")
-        verbose_name_plural = _("wakes")
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class WorkerBeat(models.Model):
-    """When a worker of a queue last did a job of ours, and when one was last asked for: their gap is the alarm."""
-
-    queue = models.CharField(_("queue"), max_length=40, unique=True)
-    asked_at = models.DateTimeField(_("asked"), null=True, blank=True)
-    beat_at = models.DateTimeField(_("answered"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("worker beat")
-        verbose_name_plural = _("worker beats")
-
-    def __str__(self) -> str:
-        return self.queue

@@ -1,0 +1,339 @@
+"""From what came of a sent order to our rows: the only place where a reply changes a purchase.
+
+A verdict is *current* when it belongs to the newest order that was sent for the purchase. Lines are applied whatever
+the state and however late; a no, or silence, counts only while the verdict is current and nobody has decided since.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError, OperationalError, transaction
+from django.utils import timezone
+
+from esims.lifecycle import LineAlreadyHeld
+from orders.attention import ask_for_look, raise_alarm
+from orders.checkpoints import Checkpoint, pass_checkpoint
+from orders.delivering import Delivery, deliver_snapshots
+from orders.models import Purchase, PurchaseAttempt
+from orders.states import change_purchase, lock_purchase, note_event, save_purchase, settle_purchase
+from orders.verdicts import Unreadable, Verdict, build_reply, build_request, describe_crash, read_verdict
+from orders.waiting import is_inquirable, may_repeat, wait_for_retry
+from providers.base import Provider
+from providers.errors import NotOffered, NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected, StillAllocating
+from providers.registry import get_provider
+from providers.types import Capability, OrderOutcome
+
+log = structlog.get_logger(__name__)
+PS = Purchase.State
+
+#: While nobody has decided, a late no or silence may still move the purchase.
+_UNDECIDED = frozenset({PS.SENDING, PS.UNKNOWN, PS.PLANNED})
+#: How often the lines of one reply are registered anew because another transaction was faster.
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One verdict about one locked purchase."""
+
+    purchase: Purchase
+    attempt: PurchaseAttempt
+    provider: Provider | None
+    by: str
+
+    @property
+    def is_current(self) -> bool:
+        return self.attempt.claim is not None and self.attempt.claim == self.purchase.claim
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the purchase still waits for exactly this verdict."""
+        return self.is_current and self.purchase.state == PS.SENDING
+
+
+def find_provider(slug: str) -> Provider | None:
+    """The account's client, or None when it is not configured (any more)."""
+    try:
+        return get_provider(slug)
+    except ImproperlyConfigured:
+        return None
+
+
+def digest_reply(*, attempt_id: int, by: str) -> Purchase:
+    """Parse the stored reply of an attempt and apply it; safe to run twice and at the same time.
+
+    A crash of our own code leaves the reply and parks the purchase as ``unknown``. A database that is away is no
+    such crash: it comes through (``OperationalError``, ``InterfaceError``), and the sweeper digests later.
+    """
+    attempt = PurchaseAttempt.objects.select_related("purchase__account", "purchase__order_line").get(pk=attempt_id)
+    provider = find_provider(attempt.purchase.account.slug)
+    reply = build_reply(attempt)
+    verdict: Verdict
+    if reply is None:
+        verdict = Unreadable("No reply is stored for this request.")
+    elif provider is None:
+        verdict = Unreadable("The account is not configured: its reply cannot be read.")
+    else:
+        verdict = read_verdict(provider, reply, build_request(attempt))
+    pass_checkpoint(Checkpoint.PARSED, purchase_id=attempt.purchase_id)
+    try:
+        return apply_verdict(attempt_id=attempt_id, verdict=verdict, by=by)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001  (money was spent: park it for a person, with the reply kept)
+        crash = describe_crash(error)
+        log.critical("reply_not_applied", purchase=attempt.purchase_id, crash=crash)
+        parked = Unreadable(f"The reply could not be applied by our program ({crash}).")
+        return apply_verdict(attempt_id=attempt_id, verdict=parked, by=by)
+
+
+def apply_verdict(*, attempt_id: int, verdict: Verdict, by: str) -> Purchase:
+    """Write what came of an attempt: lines, state, refund, order and timeline in one transaction of its own."""
+    for remaining in reversed(range(_TRIES)):
+        try:
+            with transaction.atomic(durable=True):
+                purchase = _apply_once(attempt_id, verdict, by)
+                pass_checkpoint(Checkpoint.APPLYING, purchase_id=purchase.pk)
+        except LineAlreadyHeld:
+            # Somebody registered one of the lines between our look and our insert: look again.
+            if not remaining:
+                raise
+        else:
+            break
+    pass_checkpoint(Checkpoint.APPLIED, purchase_id=purchase.pk)
+    return purchase
+
+
+def _apply_once(attempt_id: int, verdict: Verdict, by: str) -> Purchase:
+    found = PurchaseAttempt.objects.only("purchase_id").get(pk=attempt_id)
+    purchase = lock_purchase(found.purchase_id)
+    attempt = PurchaseAttempt.objects.get(pk=attempt_id)
+    case = Case(purchase=purchase, attempt=attempt, provider=find_provider(purchase.account.slug), by=by)
+    if (
+        case.is_current
+        and purchase.first_sent_at is None
+        and not isinstance(verdict, NotSent | NotOffered | RateLimited)
+    ):
+        save_purchase(purchase, first_sent_at=attempt.sent_at or attempt.started_at)
+    if not case.is_own:
+        why = f"request {attempt.number} is judged when the purchase has moved on"
+        note_event(purchase.order_line.order, kind="purchase.late_reply", purchase=purchase, by=by, why=why)
+    match verdict:
+        case OrderOutcome():
+            outcome = _apply_outcome(case, verdict)
+        case Unreadable():
+            outcome = _apply_unreadable(case, verdict)
+        case NotOffered():
+            outcome = _apply_not_offered(case, verdict)
+        case Rejected():
+            outcome = _apply_rejected(case, verdict)
+        case NotSent() | RateLimited():
+            outcome = _apply_not_processed(case, verdict)
+        case _:
+            outcome = _apply_silence(case, verdict)
+    attempt.outcome = outcome
+    if not isinstance(verdict, OrderOutcome):
+        attempt.error_code = getattr(verdict, "code", "")[:60]
+        attempt.error = verdict.message
+    attempt.save(update_fields=["outcome", "error_code", "error"])
+    return purchase
+
+
+# -- the provider took the order --------------------------------------------------------------------------------------
+
+
+def _apply_outcome(case: Case, outcome: OrderOutcome) -> str:
+    purchase = case.purchase
+    keep_handles(purchase, transaction_id=outcome.transaction_id, order_ref=outcome.order_ref, by=case.by)
+    delivery = deliver_snapshots(purchase, outcome.lines, by=case.by)
+    save_purchase(purchase, failures_in_row=0)
+    surely_all = outcome.final and not outcome.faults and delivery.is_clean
+    settle_delivery(case.purchase, delivery, provider=case.provider, surely_all=surely_all, by=case.by)
+    return str(purchase.state) if case.is_current else "late"
+
+
+def keep_handles(purchase: Purchase, *, transaction_id: str, order_ref: str = "", by: str) -> None:
+    """Remember the provider's handles of a locked purchase; another one than before needs a person's look."""
+    fields = {}
+    for name, value in (("transaction_id", transaction_id), ("provider_order_ref", order_ref)):
+        known = getattr(purchase, name)
+        if value and not known:
+            fields[name] = value[:80]
+        elif value and known != value[:80]:
+            ask_for_look(purchase, f"The provider answered {value[:80]} where {known} was known.", by=by)
+    if fields:
+        save_purchase(purchase, **fields)
+
+
+def settle_delivery(
+    purchase: Purchase, delivery: Delivery, *, provider: Provider | None, surely_all: bool, by: str
+) -> None:
+    """Choose the state of a locked purchase after lines came: all, more, fewer, or lines that are somebody else's.
+
+    ``surely_all``: the provider said that no more will come.
+    """
+    facts = {"delivered": delivery.delivered, "ordered": purchase.quantity}
+    _ask_about_oddities(purchase, delivery, by=by)
+    if delivery.delivered >= purchase.quantity:
+        move_or_stay(purchase, to=PS.FULFILLED, by=by, facts=facts, error="", error_code="")
+    elif purchase.state in (PS.FULFILLED, PS.SHORT):
+        settle_purchase(purchase, by=by)
+    elif delivery.taken:
+        why = f"{len(delivery.taken)} of the lines named are lines of somebody else here already"
+        park_unknown(purchase, by=by, why=why, facts={**facts, "taken": list(delivery.taken)})
+    elif surely_all and delivery.delivered:
+        move_or_stay(purchase, to=PS.SHORT, by=by, why="the provider delivered fewer for good", facts=facts)
+    elif not surely_all and is_inquirable(purchase, provider):
+        spacing = timedelta(seconds=settings.PURCHASE_INQUIRY_SPACING_SECONDS if delivery.delivered else 0)
+        move_or_stay(
+            purchase,
+            to=PS.ALLOCATING,
+            by=by,
+            why="more lines may come: the provider is asked",
+            facts=facts,
+            next_attempt_at=timezone.now() + spacing,
+        )
+    else:
+        why = f"the provider took the order and named {delivery.delivered} of {purchase.quantity} lines"
+        park_unknown(purchase, by=by, why=why, facts=facts)
+
+
+def _ask_about_oddities(purchase: Purchase, delivery: Delivery, *, by: str) -> None:
+    if delivery.taken:
+        refs = ", ".join(delivery.taken[:10])
+        ask_for_look(purchase, f"The provider named lines that are somebody else's here: {refs}", by=by)
+    if delivery.repeated:
+        ask_for_look(purchase, f"The provider named lines twice: {', '.join(delivery.repeated[:10])}", by=by)
+    if delivery.new and delivery.delivered > purchase.quantity:
+        more = delivery.delivered - purchase.quantity
+        ask_for_look(purchase, f"The provider delivered {more} more than ordered; they are kept.", by=by)
+
+
+# -- the provider said no, or nothing ---------------------------------------------------------------------------------
+
+
+def _apply_rejected(case: Case, error: Rejected) -> str:
+    purchase = case.purchase
+    if not case.is_current or purchase.state not in _UNDECIDED:
+        return "rejected"
+    facts = {"code": error.code, "field": error.field or ""}
+    words: dict[str, Any] = {"error": error.message, "error_code": error.code[:60]}
+    if error.mend is not None:
+        change_purchase(
+            purchase, to=PS.HELD, by=case.by, why=error.message, facts=facts, mend=error.mend.value, **words
+        )
+        raise_alarm("purchase_held", purchase, code=error.code)
+        return "held"
+    change_purchase(purchase, to=PS.REJECTED, by=case.by, why=error.message, facts=facts, **words)
+    return "rejected"
+
+
+def _apply_not_offered(case: Case, error: NotOffered) -> str:
+    """Refused by our own side before anything was sent: what staff can mend, never the provider's no."""
+    if case.is_own:
+        change_purchase(case.purchase, to=PS.HELD, by=case.by, why=error.message, error=error.message)
+        raise_alarm("purchase_held", case.purchase, code=error.code)
+    return "not_sent"
+
+
+def _apply_not_processed(case: Case, error: NotSent | RateLimited) -> str:
+    purchase = case.purchase
+    outcome = "rate_limited" if isinstance(error, RateLimited) else "not_sent"
+    if case.is_current and purchase.state == PS.UNKNOWN:
+        # Certainly not bought, but a person may have it in hand: it does not go out again by itself.
+        why = f"a late answer says that nothing was bought: {error.message}"
+        change_purchase(purchase, to=PS.HELD, by=case.by, why=why, error=why, error_code=error.code[:60])
+        return outcome
+    if not case.is_own:
+        return outcome
+    words: dict[str, Any] = {"error": error.message, "error_code": error.code[:60]}
+    if isinstance(error, RateLimited):
+        change_purchase(
+            purchase,
+            to=PS.PLANNED,
+            by=case.by,
+            why=error.message,
+            next_attempt_at=timezone.now() + error.retry_after,
+            **words,
+        )
+        return outcome
+    failures = purchase.failures_in_row + 1
+    if failures >= settings.PURCHASE_NOT_SENT_LIMIT:
+        why = f"could not be sent {failures} times in a row: {error.message}"
+        change_purchase(purchase, to=PS.HELD, by=case.by, why=why, failures_in_row=failures, **words)
+        raise_alarm("purchase_held", purchase, code=error.code)
+        return outcome
+    change_purchase(
+        purchase,
+        to=PS.PLANNED,
+        by=case.by,
+        why=error.message,
+        next_attempt_at=wait_for_retry(failures),
+        failures_in_row=failures,
+        **words,
+    )
+    return outcome
+
+
+def _apply_silence(case: Case, error: ProviderError) -> str:
+    """Rule 4: it was sent and may have happened."""
+    purchase = case.purchase
+    found = error.transaction_id if isinstance(error, OutcomeUnknown) else ""
+    keep_handles(purchase, transaction_id=found, by=case.by)
+    words: dict[str, Any] = {"error": error.message, "error_code": error.code[:60]}
+    evidence = bool(found) and purchase.state in (PS.REJECTED, PS.CANCELLED)
+    if not evidence and not (case.is_current and purchase.state in _UNDECIDED):
+        return "unknown"
+    failures = purchase.failures_in_row + 1
+    repeatable = case.provider is not None and Capability.ORDER in case.provider.repeatable
+    if case.is_own and repeatable and may_repeat(purchase) and not isinstance(error, StillAllocating):
+        change_purchase(
+            purchase,
+            to=PS.PLANNED,
+            by=case.by,
+            why=f"asked again with the same key: {error.message}",
+            next_attempt_at=wait_for_retry(failures),
+            failures_in_row=failures,
+            **words,
+        )
+    elif purchase.state == PS.PLANNED:
+        return "unknown"
+    elif is_inquirable(purchase, case.provider):
+        why = f"the provider is asked what it holds: {error.message}"
+        move_or_stay(purchase, to=PS.ALLOCATING, by=case.by, why=why, next_attempt_at=timezone.now(), **words)
+        return "allocating"
+    else:
+        park_unknown(purchase, by=case.by, why=error.message, error_code=error.code)
+    return "unknown"
+
+
+def _apply_unreadable(case: Case, error: Unreadable) -> str:
+    if case.is_current and case.purchase.state in _UNDECIDED:
+        park_unknown(case.purchase, by=case.by, why=error.message)
+    else:
+        ask_for_look(case.purchase, error.message, by=case.by)
+    return "unreadable"
+
+
+def park_unknown(
+    purchase: Purchase, *, by: str, why: str, error_code: str = "", facts: Mapping[str, object] | None = None
+) -> None:
+    """Put a locked purchase into the staff's queue as ``unknown`` and raise the alarm."""
+    move_or_stay(purchase, to=PS.UNKNOWN, by=by, why=why, facts=facts, error=why, error_code=error_code[:60])
+    raise_alarm("purchase_outcome_unknown", purchase, code=error_code)
+
+
+def move_or_stay(purchase: Purchase, *, to: str, by: str, **changes: Any) -> None:
+    """``change_purchase``, or, when the purchase is in that state already, only the fields and what follows."""
+    if purchase.state != to:
+        change_purchase(purchase, to=to, by=by, **changes)
+        return
+    fields = {name: value for name, value in changes.items() if name not in ("why", "facts")}
+    if fields:
+        save_purchase(purchase, **fields)
+    settle_purchase(purchase, by=by)

@@ -1,0 +1,94 @@
+"""Lines that a purchase brought: each becomes one eSIM here, once, whoever reports it and how often."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from esims.lifecycle import register_bare_lines, register_lines
+from esims.models import Esim
+from orders.models import Purchase, PurchasedEsim
+from orders.refunding import count_delivered
+from orders.states import note_event
+from providers.types import LineSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of the lines of one report.
+
+    ``delivered`` counts all lines of the purchase until now; ``taken`` are references that are lines of somebody else
+    here, ``repeated`` those that the report named twice.
+    """
+
+    new: int
+    delivered: int
+    taken: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.taken and not self.repeated
+
+
+def deliver_snapshots(purchase: Purchase, snapshots: Sequence[LineSnapshot], *, by: str) -> Delivery:
+    """Register the lines of a locked purchase that are not here yet, in the caller's transaction.
+
+    Raises ``LineAlreadyHeld`` when another transaction registered one of them since we looked: roll back, try again.
+    """
+    by_ref = {snapshot.provider_ref: snapshot for snapshot in reversed(snapshots)}
+
+    def register(refs: Sequence[str]) -> list[Esim]:
+        order = purchase.order_line.order
+        return register_lines(
+            account=purchase.account,
+            customer=order.customer,
+            plan=purchase.order_line.plan,
+            snapshots=[by_ref[ref] for ref in refs],
+            by=by,
+        )
+
+    return _deliver(purchase, [snapshot.provider_ref for snapshot in snapshots], register, by=by)
+
+
+def deliver_refs(purchase: Purchase, refs: Sequence[str], *, by: str) -> Delivery:
+    """The same for lines of which only the reference is known: they are read from the provider soon."""
+
+    def register(new: Sequence[str]) -> list[Esim]:
+        order = purchase.order_line.order
+        return register_bare_lines(
+            account=purchase.account, customer=order.customer, plan=purchase.order_line.plan, refs=new, by=by
+        )
+
+    return _deliver(purchase, refs, register, by=by)
+
+
+def find_holders(purchase: Purchase, refs: Sequence[str]) -> dict[str, int | None]:
+    """Which of the references are lines here already: reference → id of the purchase that brought it, if any did."""
+    rows = Esim.objects.filter(account_id=purchase.account_id, provider_ref__in=refs)
+    return dict(rows.values_list("provider_ref", "purchased__purchase_id"))
+
+
+def _deliver(
+    purchase: Purchase, refs: Sequence[str], register: Callable[[Sequence[str]], list[Esim]], *, by: str
+) -> Delivery:
+    distinct = list(dict.fromkeys(refs))
+    holders = find_holders(purchase, distinct)
+    new = [ref for ref in distinct if ref not in holders]
+    taken = tuple(ref for ref in distinct if ref in holders and holders[ref] != purchase.pk)
+    if new:
+        esims = register(new)
+        PurchasedEsim.objects.bulk_create([PurchasedEsim(purchase=purchase, esim=esim) for esim in esims])
+    delivery = Delivery(
+        new=len(new),
+        delivered=count_delivered(purchase),
+        taken=taken,
+        repeated=tuple(sorted({ref for ref in refs if refs.count(ref) > 1})) if len(distinct) < len(refs) else (),
+    )
+    if new or not delivery.is_clean:
+        facts: dict[str, Any] = {"new": delivery.new, "delivered": delivery.delivered, "ordered": purchase.quantity}
+        if taken:
+            facts["taken"] = list(taken)
+        if delivery.repeated:
+            facts["repeated"] = list(delivery.repeated)
+        note_event(purchase.order_line.order, kind="purchase.lines", purchase=purchase, by=by, facts=facts)
+    return delivery

@@ -1,0 +1,19 @@
+"""Orders, payments, and the requests by which eSIMs are bought (docs/purchase-protocol.md)."""
+
+from orders.models.jobs import Wake, WorkerBeat
+from orders.models.purchases import Purchase, PurchaseAttempt, PurchasedEsim, Refund
+from orders.models.sales import Order, OrderLine, Payment
+from orders.models.timeline import OrderEvent
+
+__all__ = [
+    "Order",
+    "OrderEvent",
+    "OrderLine",
+    "Payment",
+    "Purchase",
+    "PurchaseAttempt",
+    "PurchasedEsim",
+    "Refund",
+    "Wake",
+    "WorkerBeat",
+]

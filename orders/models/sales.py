@@ -1,0 +1,117 @@
+"""What customers want and pay: orders, their lines, payments."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from catalog.models import Plan
+from customers.models import Customer
+
+
+class Order(models.Model):
+    """What a customer wants. All its lines are in one currency."""
+
+    class State(models.TextChoices):
+        UNPAID = "unpaid", _("waiting for payment")
+        BUYING = "buying", _("being bought")
+        COMPLETED = "completed", _("completed")
+        PARTIAL = "partial", _("partly delivered")
+        FAILED = "failed", _("not delivered")
+        CANCELLED = "cancelled", _("cancelled")
+
+    number = models.CharField(_("number"), max_length=20, unique=True)
+    #: Made when the form is drawn: the same form sent twice gives one order.
+    checkout_key = models.UUIDField(unique=True, default=uuid.uuid4)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders")
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.UNPAID)
+    currency = models.CharField(_("currency"), max_length=3)
+    total = models.DecimalField(_("total"), max_digits=14, decimal_places=4)
+    note = models.TextField(_("note"), blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ("-created_at", "-pk")
+        indexes = [
+            models.Index(fields=("-created_at", "-id"), name="order_recent"),
+            models.Index(fields=("state", "-created_at", "-id"), name="order_by_state"),
+            models.Index(fields=("customer", "-created_at"), name="order_by_customer"),
+        ]
+        permissions = [
+            ("sell", "Can take orders and record payments"),
+            ("reconcile", "Can decide about purchases whose outcome is not known"),
+            ("refund", "Can record refunds"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class OrderLine(models.Model):
+    """One plan × quantity, with names and prices frozen at checkout."""
+
+    class Kind(models.TextChoices):
+        ESIM = "esim", _("eSIM")
+        TOP_UP = "top_up", _("top-up")
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices, default=Kind.ESIM)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="order_lines")
+    plan_name = models.CharField(_("plan"), max_length=300)
+    quantity = models.PositiveIntegerField(_("quantity"))
+    unit_price = models.DecimalField(_("unit price"), max_digits=14, decimal_places=4)
+    price_source = models.CharField(_("price comes from"), max_length=60, blank=True)
+    unit_cost = models.DecimalField(_("unit cost"), max_digits=14, decimal_places=4, null=True, blank=True)
+    cost_currency = models.CharField(_("cost currency"), max_length=3, blank=True)
+
+    class Meta:
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
+        ordering = ("order_id", "pk")
+        constraints = [
+            models.CheckConstraint(condition=models.Q(quantity__gte=1), name="order_line_quantity_positive"),
+            models.CheckConstraint(condition=models.Q(unit_price__gte=0), name="order_line_price_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.plan_name}"
+
+
+class Payment(models.Model):
+    """One attempt to be paid, with its own state."""
+
+    class Method(models.TextChoices):
+        CASH = "cash", _("cash")
+        TRANSFER = "transfer", _("bank transfer")
+        TERMINAL = "terminal", _("card terminal")
+        INVOICE = "invoice", _("invoice")
+
+    class State(models.TextChoices):
+        CAPTURED = "captured", _("captured")
+        VOIDED = "voided", _("entered by mistake")
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
+    #: Made when the form is drawn: the same form sent twice records one payment.
+    form_key = models.UUIDField(unique=True, default=uuid.uuid4)
+    method = models.CharField(_("method"), max_length=10, choices=Method.choices)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.CAPTURED)
+    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
+    currency = models.CharField(_("currency"), max_length=3)
+    reference = models.CharField(_("reference"), max_length=120, blank=True)
+    recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    captured_at = models.DateTimeField(_("captured"))
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        ordering = ("order_id", "pk")
+        constraints = [models.CheckConstraint(condition=models.Q(amount__gte=0), name="payment_not_negative")]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} {self.method}"

@@ -1,0 +1,29 @@
+"""What happened to an order, when, by whom and why."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from orders.models.purchases import Purchase
+from orders.models.sales import Order
+
+
+class OrderEvent(models.Model):
+    """The order's timeline: every change of state, with who and why."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="events")
+    purchase = models.ForeignKey(Purchase, on_delete=models.SET_NULL, null=True, blank=True, related_name="events")
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+    kind = models.CharField(_("kind"), max_length=40)
+    #: An e-mail address for a person, a job's name otherwise.
+    by = models.CharField(_("by"), max_length=254, blank=True)
+    why = models.TextField(_("why"), blank=True)
+    facts = models.JSONField(_("facts"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("order event")
+        verbose_name_plural = _("order events")
+        ordering = ("-at", "-pk")
+        indexes = [models.Index(fields=("order", "-at"), name="order_event_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.kind}"

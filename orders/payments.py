@@ -1,0 +1,116 @@
+"""Taking money. Only here does an order begin to be bought."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from customers.models import User
+from orders.models import Order, Payment
+from orders.planning import plan_purchases
+from orders.states import change_order, lock_order, note_event
+
+
+class PaymentRefused(Exception):
+    """The payment cannot be recorded; nothing was written. ``field`` names what to mend: amount, currency, method."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+def count_captured(order: Order) -> Decimal:
+    """What was paid for the order, in its currency."""
+    captured = order.payments.filter(state=Payment.State.CAPTURED).aggregate(sum=Sum("amount"))["sum"]
+    return captured or Decimal(0)
+
+
+def count_outstanding(order: Order) -> Decimal:
+    """What is still to be paid, in the order's currency; nothing for a cancelled order."""
+    return Decimal(0) if order.state == Order.State.CANCELLED else order.total - count_captured(order)
+
+
+def record_payment(
+    *, order: Order, method: str, amount: Decimal, currency: str, reference: str, form_key: UUID, by: User
+) -> Payment:
+    """Record that staff took the whole outstanding amount; the order begins to be bought in the same transaction.
+
+    An order whose total is zero takes a payment of zero. The same ``form_key`` gives the same payment, also under a
+    race. Raises ``PaymentRefused``.
+    """
+    known = _find_recorded(form_key, order, amount, currency)
+    if known is not None:
+        return known
+    try:
+        with transaction.atomic():
+            return _write_payment(
+                order=order,
+                method=method,
+                amount=amount,
+                currency=currency,
+                reference=reference,
+                form_key=form_key,
+                by=by,
+            )
+    except (IntegrityError, PaymentRefused):
+        # The same form was faster, by its key or by the order's lock: then this is about its own payment.
+        known = _find_recorded(form_key, order, amount, currency)
+        if known is None:
+            raise
+        return known
+
+
+def _write_payment(
+    *, order: Order, method: str, amount: Decimal, currency: str, reference: str, form_key: UUID, by: User
+) -> Payment:
+    locked = lock_order(order.pk)
+    _require_payable(locked, method, amount, currency)
+    payment = Payment.objects.create(
+        order=locked,
+        form_key=form_key,
+        method=method,
+        amount=amount,
+        currency=currency,
+        reference=reference,
+        recorded_by=by,
+        captured_at=timezone.now(),
+    )
+    facts = {"amount": str(amount), "currency": currency, "method": method}
+    note_event(locked, kind="payment.captured", by=by.email, facts=facts)
+    change_order(locked, to=Order.State.BUYING, by=by.email, why=_("paid"))
+    try:
+        plan_purchases(order=locked, by=by.email)
+    except ImproperlyConfigured as error:
+        message = _("The provider's account is not configured, so nothing could be bought. No payment was recorded.")
+        raise PaymentRefused(message) from error
+    return payment
+
+
+def _require_payable(order: Order, method: str, amount: Decimal, currency: str) -> None:
+    if order.state == Order.State.CANCELLED:
+        raise PaymentRefused(_("This order was cancelled. Place a new one before you take money."))
+    if order.state != Order.State.UNPAID:
+        raise PaymentRefused(_("This order is paid already."))
+    if method not in Payment.Method.values:
+        raise PaymentRefused(_("Choose how the customer paid."), "method")
+    if currency != order.currency:
+        message = _("This order is in %(currency)s, not %(given)s.")
+        raise PaymentRefused(message % {"currency": order.currency, "given": currency}, "currency")
+    outstanding = count_outstanding(order)
+    if amount != outstanding:
+        message = _("The amount to be paid is exactly %(amount)s %(currency)s, not %(given)s.")
+        raise PaymentRefused(message % {"amount": outstanding, "currency": order.currency, "given": amount}, "amount")
+
+
+def _find_recorded(form_key: UUID, order: Order, amount: Decimal, currency: str) -> Payment | None:
+    payment = Payment.objects.filter(form_key=form_key).first()
+    if payment is None:
+        return None
+    if (payment.order_id, payment.amount, payment.currency) != (order.pk, amount, currency):
+        raise PaymentRefused(_("This form was sent before, with other contents. Open the order again."))
+    return payment

@@ -1,0 +1,184 @@
+"""Sending what was planned: claim, call, store, apply, each committed by itself (docs/purchase-protocol.md).
+
+No transaction and no lock is held while the provider is called: every transaction here is durable, which Django
+refuses inside another one. Jobs may run twice and at the same time; the row says what is still to be done.
+"""
+
+import time
+import uuid
+from dataclasses import dataclass
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db.models import F, Max, Q, QuerySet
+from django.utils import timezone
+
+from orders.applying import apply_verdict, digest_reply
+from orders.attention import raise_alarm
+from orders.checkpoints import Checkpoint, pass_checkpoint
+from orders.inquiring import run_inquiry
+from orders.models import Purchase, PurchaseAttempt
+from orders.planning import plan_purchases
+from orders.states import change_purchase, lock_purchase, note_event
+from orders.verdicts import Unreadable, Verdict, build_request, describe_crash, write_reply
+from providers.base import Provider
+from providers.errors import Mend, ProviderError
+from providers.registry import get_provider
+from providers.types import OrderRequest, ProviderReply
+
+log = structlog.get_logger(__name__)
+PS = Purchase.State
+BY = "purchasing"
+
+#: A reply that cannot be stored because the database is away is worth waiting for: waits in seconds.
+_STORE_WAITS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to send one order once; its attempt is committed."""
+
+    attempt_id: int
+    purchase_id: int
+    request: OrderRequest
+
+
+def run_purchase(*, purchase_id: int) -> str:
+    """Take the next step of a purchase, if one is due: send it, or ask what the provider holds.
+
+    Returns what came of it as the attempt says ("" when there was nothing to do). Safe to run twice.
+    """
+    purchase = Purchase.objects.select_related("account").filter(pk=purchase_id).first()
+    if purchase is None or purchase.account.is_paused:
+        return ""
+    if purchase.state == PS.ALLOCATING:
+        return run_inquiry(purchase_id=purchase_id)
+    if purchase.state != PS.PLANNED:
+        return ""
+    try:
+        provider = get_provider(purchase.account.slug)
+    except ImproperlyConfigured:
+        return _hold_unconfigured(purchase_id)
+    claim = claim_purchase(purchase_id=purchase_id, provider=provider)
+    if claim is None:
+        return ""
+    pass_checkpoint(Checkpoint.CLAIMED, purchase_id=purchase_id)
+    _send(claim, provider)
+    return PurchaseAttempt.objects.values_list("outcome", flat=True).get(pk=claim.attempt_id)
+
+
+def due_purchases() -> QuerySet[Purchase]:
+    """Purchases whose next step is due now, the longest due first."""
+    due = Purchase.objects.filter(next_attempt_at__lte=timezone.now(), account__is_paused=False)
+    return due.filter(state__in=(PS.PLANNED, PS.ALLOCATING)).order_by("next_attempt_at", "pk")
+
+
+def run_due_purchases(*, limit: int | None = None, seconds: float = 60.0) -> int:
+    """Take the next step of what is due, one after the other, until nothing is, or ``limit`` or ``seconds`` are spent.
+
+    An account that is rate limited is left alone for the rest of the round. Returns how many steps were taken.
+    """
+    end = time.monotonic() + seconds
+    taken = 0
+    limited: Q = Q(pk__in=[])
+    tried: set[int] = set()
+    while time.monotonic() < end and (limit is None or taken < limit):
+        row = due_purchases().exclude(limited).exclude(pk__in=tried).values_list("pk", "account_id", "state").first()
+        if row is None:
+            break
+        purchase_id, account_id, state = row
+        tried.add(purchase_id)
+        outcome = run_purchase(purchase_id=purchase_id)
+        taken += bool(outcome)
+        if outcome == "rate_limited":
+            limited |= Q(account_id=account_id, state=state)
+    return taken
+
+
+def claim_purchase(*, purchase_id: int, provider: Provider) -> Claim | None:
+    """Claim a planned, paid and due purchase and write its attempt, committed; None when there is nothing to claim.
+
+    The conditional update decides between two workers: it succeeds for one.
+    """
+    now = timezone.now()
+    token = uuid.uuid4()
+    with transaction.atomic(durable=True):
+        purchase = lock_purchase(purchase_id)
+        order = purchase.order_line.order
+        if order.paid_at is None:
+            log.error("purchase_of_unpaid_order", purchase=purchase_id, order=order.number)
+            return None
+        claimed = Purchase.objects.filter(pk=purchase_id, state=PS.PLANNED, next_attempt_at__lte=now).update(
+            state=PS.SENDING,
+            claim=token,
+            claim_until=now + provider.order_deadline,
+            next_attempt_at=None,
+            attempts_made=F("attempts_made") + 1,
+        )
+        if claimed != 1:
+            return None
+        attempt = PurchaseAttempt.objects.create(
+            purchase=purchase,
+            number=next_attempt_number(purchase),
+            kind=PurchaseAttempt.Kind.ORDER,
+            claim=token,
+            request={"plan": purchase.plan_ref, "quantity": purchase.quantity, "key": purchase.idempotency_key},
+            started_at=now,
+        )
+        facts = {"old": PS.PLANNED.value, "new": PS.SENDING.value, "attempt": attempt.number}
+        note_event(order, kind="purchase.state", purchase=purchase, by=BY, facts=facts)
+    return Claim(attempt_id=attempt.pk, purchase_id=purchase_id, request=build_request(attempt))
+
+
+def next_attempt_number(purchase: Purchase) -> int:
+    """The number of the next attempt of a locked purchase."""
+    return (purchase.attempts.aggregate(last=Max("number"))["last"] or 0) + 1
+
+
+def _send(claim: Claim, provider: Provider) -> None:
+    verdict: Verdict
+    try:
+        reply = provider.send_order(claim.request)
+    except ProviderError as error:
+        verdict = error
+    except Exception as error:  # noqa: BLE001  (it may have been sent: a bug of ours must not look like "not sent")
+        crash = describe_crash(error)
+        log.critical("sending_crashed", purchase=claim.purchase_id, crash=crash)
+        verdict = Unreadable(f"Our program failed while it sent the order ({crash}).")
+    else:
+        pass_checkpoint(Checkpoint.ANSWERED, purchase_id=claim.purchase_id)
+        _store_reply(claim, reply)
+        pass_checkpoint(Checkpoint.STORED, purchase_id=claim.purchase_id)
+        digest_reply(attempt_id=claim.attempt_id, by=BY)
+        return
+    apply_verdict(attempt_id=claim.attempt_id, verdict=verdict, by=BY)
+
+
+def _store_reply(claim: Claim, reply: ProviderReply) -> None:
+    """Commit the reply as it came, whatever became of the purchase meanwhile."""
+    for wait in (*_STORE_WAITS, None):
+        try:
+            with transaction.atomic(durable=True):
+                write_reply(claim.attempt_id, reply)
+        except (OperationalError, InterfaceError):
+            log.critical("reply_not_stored", purchase=claim.purchase_id, status=reply.status, waits=wait)
+            if wait is None:
+                raise
+            close_old_connections()
+            time.sleep(wait)
+        else:
+            return
+
+
+def _hold_unconfigured(purchase_id: int) -> str:
+    with transaction.atomic(durable=True):
+        purchase = lock_purchase(purchase_id)
+        if purchase.state == PS.PLANNED:
+            why = "the account is not configured: nothing was sent"
+            change_purchase(purchase, to=PS.HELD, by=BY, why=why, error=why, mend=Mend.CREDENTIALS.value)
+            raise_alarm("purchase_held", purchase, code="not_configured")
+    return "not_sent"
+
+
+__all__ = ["Claim", "claim_purchase", "due_purchases", "plan_purchases", "run_due_purchases", "run_purchase"]

@@ -1,0 +1,48 @@
+"""Money that goes back, recorded by staff."""
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from customers.models import User
+from orders.models import Payment, Refund
+from orders.states import lock_purchase, note_event
+
+
+class RefundRefused(Exception):
+    """The refund cannot be recorded; nothing was written."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+def record_refund_made(*, refund: Refund, method: str, reference: str = "", by: User) -> Refund:
+    """Record that the whole amount went back to the customer; recording it twice gives one refund.
+
+    Raises ``RefundRefused`` when it is no longer due (the lines came after all), ``PermissionDenied`` without
+    ``orders.refund``.
+    """
+    if not by.has_perm("orders.refund"):
+        raise PermissionDenied
+    with transaction.atomic():
+        # The purchase is locked first, so that a late reply and the refund see each other.
+        purchase = lock_purchase(refund.purchase_id)
+        locked = Refund.objects.select_for_update().get(pk=refund.pk)
+        if locked.state == Refund.State.MADE:
+            return locked
+        if locked.state != Refund.State.DUE:
+            raise RefundRefused(_("This refund is no longer due: the provider delivered after all."))
+        if (locked.amount, locked.quantity) != (refund.amount, refund.quantity):
+            raise RefundRefused(_("The amount has changed meanwhile. Look at it again."), "amount")
+        if method not in Payment.Method.values:
+            raise RefundRefused(_("Choose how the money went back."), "method")
+        locked.state, locked.method, locked.reference = Refund.State.MADE, method, reference
+        locked.made_at, locked.made_by = timezone.now(), by
+        locked.save(update_fields=["state", "method", "reference", "made_at", "made_by"])
+        facts = {"amount": str(locked.amount), "currency": locked.currency, "method": method}
+        order = purchase.order_line.order
+        note_event(order, kind="refund.made", purchase=purchase, by=by.email, facts=facts)
+    return locked
