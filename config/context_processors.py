@@ -5,7 +5,12 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+#: The cookie that holds a person's choice of colours; without it the device decides.
+THEME_COOKIE = "theme"
+THEMES = ("light", "dark")
 
-def site(_request: HttpRequest) -> dict[str, Any]:
-    """Whether this is the demo office: pages say so."""
-    return {"demo_office": settings.DEMO}
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """Whether this is the demo office (pages say so), and the chosen colours ("" = as the device)."""
+    chosen = request.COOKIES.get(THEME_COOKIE, "")
+    return {"demo_office": settings.DEMO, "theme": chosen if chosen in THEMES else ""}

@@ -3,7 +3,24 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from config import health, views
+
 urlpatterns = [
+    path("", include("orders.urls")),
+    path("", include("esims.urls")),
+    path("", include("customers.urls")),
+    path("", include("catalog.urls")),
+    path("", include("providers.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
+    path("theme/", views.set_theme, name="set-theme"),
+    path("healthz", health.live, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("robots.txt", views.robots, name="robots"),
 ]
+
+handler400 = "config.views.bad_request"
+handler403 = "config.views.permission_denied"
+handler404 = "config.views.page_not_found"
+handler429 = "config.views.too_many_requests"
+handler500 = "config.views.server_error"

@@ -1,0 +1,50 @@
+"""The colour of a state, for badges that name none themselves: one word, one tone, on every page.
+
+Tones: ok, info (under way), warn (look at it), danger (something is wrong), neutral.
+"""
+
+TONES = {
+    # lines
+    "provisioning": "info",
+    "ready": "info",
+    "downloaded": "info",
+    "installed": "info",
+    "active": "ok",
+    "suspended": "warn",
+    "depleted": "warn",
+    "expired": "neutral",
+    "terminated": "neutral",
+    "error": "danger",
+    # orders, purchases, payments, refunds
+    "unpaid": "warn",
+    "buying": "info",
+    "completed": "ok",
+    "partial": "warn",
+    "failed": "danger",
+    "cancelled": "neutral",
+    "planned": "info",
+    "sending": "info",
+    "allocating": "info",
+    "fulfilled": "ok",
+    "short": "warn",
+    "held": "warn",
+    "rejected": "danger",
+    "unknown": "danger",
+    "captured": "ok",
+    "voided": "neutral",
+    "due": "warn",
+    "made": "ok",
+    "dropped": "neutral",
+    # what was asked of a provider
+    "not_confirmed": "info",
+    "confirmed": "ok",
+    "ok": "ok",
+    "rate_limited": "warn",
+    "not_sent": "warn",
+    # sync runs
+    "waiting": "info",
+    "running": "info",
+    "needs_approval": "warn",
+    "succeeded": "ok",
+    "incomplete": "warn",
+}
