@@ -1,10 +1,15 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
+from config.checks import register_checks
+
 
 class ConfigConfig(AppConfig):
     name = "config"
     verbose_name = "Roamdesk"
+
+    def ready(self) -> None:
+        register_checks()
 
 
 class RoamdeskAdminConfig(AdminConfig):
