@@ -80,6 +80,8 @@ class Esim(models.Model):
             models.Index(fields=("-created_at", "-id"), name="esim_recent"),
             models.Index(fields=("iccid",), name="esim_by_iccid"),
             models.Index(fields=("iccid_reversed",), name="esim_by_iccid_end"),
+            models.Index(fields=("provider_ref",), name="esim_by_ref"),
+            models.Index(fields=("eid",), name="esim_by_eid", condition=~models.Q(eid="")),
             models.Index(fields=("account", "-created_at", "-id"), name="esim_by_account"),
             models.Index(
                 fields=("watched_until",), name="esim_watched", condition=models.Q(watched_until__isnull=False)

@@ -160,6 +160,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='esim',
+            index=models.Index(fields=['provider_ref'], name='esim_by_ref'),
+        ),
+        migrations.AddIndex(
+            model_name='esim',
+            index=models.Index(condition=models.Q(('eid', ''), _negated=True), fields=['eid'], name='esim_by_eid'),
+        ),
+        migrations.AddIndex(
+            model_name='esim',
             index=models.Index(fields=['account', '-created_at', '-id'], name='esim_by_account'),
         ),
         migrations.AddIndex(

@@ -1,0 +1,24 @@
+"""Showing secrets: every time somebody sees a line's codes, the line's timeline says who."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from esims.events import EventKind, make_event
+from esims.models import Esim, LineEvent
+
+#: The same person who sees the same QR code again within this time leaves no second row.
+SEEN_AGAIN_WITHIN = timedelta(hours=1)
+
+
+def record_reveal(*, esim: Esim, by: str) -> None:
+    """Somebody was shown the codes and device numbers in clear."""
+    make_event(esim, EventKind.CODES_REVEALED, by=by).save()
+
+
+def record_qr_shown(*, esim: Esim, by: str) -> None:
+    """Somebody was shown the QR code; pages draw it often, so the row is written once an hour per person."""
+    since = timezone.now() - SEEN_AGAIN_WITHIN
+    seen = LineEvent.objects.filter(esim=esim, kind=EventKind.QR_SHOWN.value, by=by, at__gte=since)
+    if not seen.exists():
+        make_event(esim, EventKind.QR_SHOWN, by=by).save()

@@ -1,0 +1,161 @@
+"""The words of a line's timeline: which kinds of row there are, and how each reads."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from esims.models import STATE_LABELS, Esim, LineEvent
+from esims.states import action_label, date_words, instant_words
+from providers.types import Capability, LineState
+
+
+class EventKind(StrEnum):
+    """Kinds of timeline rows. Higher floors read them: a name never changes its meaning."""
+
+    REGISTERED = "registered"
+    STATE = "state"  # facts: old, new, words
+    PROVIDER_STATES = "provider_states"  # facts: old, new (the provider's words)
+    FIELD = "field"  # facts: field, old, new
+    CODES_CHANGED = "codes_changed"  # facts: fields; never the values
+    PACKAGE_ADDED = "package_added"  # facts: name
+    ACTION_ASKED = "action_asked"  # facts: action
+    ACTION_SENT = "action_sent"
+    ACTION_CONFIRMED = "action_confirmed"
+    ACTION_REJECTED = "action_rejected"  # facts: action, code, message
+    ACTION_UNKNOWN = "action_unknown"
+    READ_FAILED = "read_failed"  # facts: message; only the first failure in a row
+    CODES_REVEALED = "codes_revealed"
+    QR_SHOWN = "qr_shown"
+    USAGE_SIMULATED = "usage_simulated"
+
+
+def make_event(
+    esim: Esim, kind: EventKind, *, by: str, why: str = "", facts: Mapping[str, Any] | None = None
+) -> LineEvent:
+    """A timeline row, not saved yet. ``facts`` hold nothing secret: dates become text."""
+    plain = {name: value.isoformat() if isinstance(value, date) else value for name, value in (facts or {}).items()}
+    return LineEvent(esim=esim, kind=kind.value, by=by[:254], why=why[:300], facts=plain)
+
+
+def describe_event(event: LineEvent) -> str:
+    """The row as a sentence in the reader's language; a kind that this page does not know shows its name."""
+    describe = _DESCRIPTIONS.get(event.kind)
+    if describe is not None:
+        return describe(event.facts)
+    if event.kind in _ACTION_TEXTS:
+        return _describe_action(event.kind, event.facts)
+    return event.kind
+
+
+def event_tone(event: LineEvent) -> str:
+    """The colour of the row: "", "ok", "warn" or "danger"."""
+    return _TONES.get(event.kind, "")
+
+
+_TONES: dict[str, str] = {
+    EventKind.ACTION_CONFIRMED: "ok",
+    EventKind.ACTION_REJECTED: "danger",
+    EventKind.ACTION_UNKNOWN: "danger",
+    EventKind.READ_FAILED: "warn",
+    EventKind.CODES_CHANGED: "warn",
+}
+_DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    EventKind.REGISTERED: lambda facts: (
+        _("Entered into our books as “%(state)s”.") % {"state": _state_words(facts.get("state"))}
+    ),
+    EventKind.STATE: lambda facts: (
+        _("State: “%(old)s” became “%(new)s”.")
+        % {"old": _state_words(facts.get("old")), "new": _state_words(facts.get("new"))}
+    ),
+    EventKind.PROVIDER_STATES: lambda facts: _("The provider's words: %(words)s.") % {"words": _changed_words(facts)},
+    EventKind.FIELD: lambda facts: _describe_field(facts),  # noqa: PLW0108 - it is written further down
+    EventKind.CODES_CHANGED: lambda facts: (
+        _("The provider reports other codes or devices: %(fields)s.")
+        % {"fields": ", ".join(_field_label(name) for name in facts.get("fields", []))}
+    ),
+    EventKind.PACKAGE_ADDED: lambda facts: _("Data package added: %(name)s.") % {"name": facts.get("name", "")},
+    EventKind.READ_FAILED: lambda facts: (
+        _("The line could not be read: %(message)s") % {"message": facts.get("message", "")}
+    ),
+    EventKind.CODES_REVEALED: lambda _facts: _("Activation codes and device numbers were shown."),
+    EventKind.QR_SHOWN: lambda _facts: _("The QR code was shown."),
+    EventKind.USAGE_SIMULATED: lambda facts: (
+        _("Simulated usage was set for %(count)s days.") % {"count": facts.get("days", "")}
+    ),
+}
+_ACTION_TEXTS: dict[str, Any] = {
+    EventKind.ACTION_ASKED: gettext_lazy("%(action)s: asked for."),
+    EventKind.ACTION_SENT: gettext_lazy("%(action)s: sent to the provider; not confirmed yet. %(message)s"),
+    EventKind.ACTION_CONFIRMED: gettext_lazy("%(action)s: confirmed by the line's state."),
+    EventKind.ACTION_REJECTED: gettext_lazy("%(action)s: refused. %(message)s"),
+    EventKind.ACTION_UNKNOWN: gettext_lazy("%(action)s: outcome not known. %(message)s"),
+}
+
+
+def _describe_action(kind: str, facts: Mapping[str, Any]) -> str:
+    try:
+        action = action_label(Capability(facts.get("action", "")))
+    except ValueError:
+        action = str(facts.get("action", ""))
+    return (str(_ACTION_TEXTS[kind]) % {"action": action, "message": facts.get("message", "")}).strip()
+
+
+def _describe_field(facts: Mapping[str, Any]) -> str:
+    label = _field_label(facts.get("field", ""))
+    if facts.get("old") in (None, "", []):
+        return _("%(field)s: %(new)s") % {"field": label, "new": _value_words(facts.get("new"))}
+    return _("%(field)s: %(old)s became %(new)s") % {
+        "field": label,
+        "old": _value_words(facts.get("old")),
+        "new": _value_words(facts.get("new")),
+    }
+
+
+def _field_label(name: str) -> str:
+    label = str(_LABELS.get(name, name))
+    return label[:1].upper() + label[1:]
+
+
+_LABELS = {field.name: field.verbose_name for field in Esim._meta.concrete_fields}  # noqa: SLF001 - Django's public API
+
+
+def _state_words(value: Any) -> str:
+    try:
+        return str(STATE_LABELS[LineState(value)])
+    except ValueError:
+        return str(value)
+
+
+def _changed_words(facts: Mapping[str, Any]) -> str:
+    old, new = facts.get("old") or {}, facts.get("new") or {}
+    return ", ".join(
+        f"{name}: {old.get(name, '–')} → {new.get(name, '–')}"
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    )
+
+
+def _value_words(value: Any) -> str:
+    if value is None or value == "":
+        return _("not reported")
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or _("none")
+    return _time_words(value) if isinstance(value, str) else str(value)
+
+
+def _time_words(value: str) -> str:
+    try:
+        moment: datetime | None = parse_datetime(value) if "T" in value else None
+        day = parse_date(value)
+    except ValueError:
+        return value
+    if moment is not None:
+        return instant_words(moment)
+    return value if day is None else date_words(day)

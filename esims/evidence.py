@@ -1,0 +1,72 @@
+"""What speaks for "installed" and what against it: refund disputes turn on this."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from esims.models import Esim
+from esims.states import instant_words, japan_date_words
+from providers.types import LineState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One thing that we know of a line, who says so and as of when (aware, None: no time given)."""
+
+    label: str
+    value: str
+    source: str
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallEvidence:
+    """What speaks for "installed" or against it. ``verdict`` is "yes", "downloaded", "no" or "not_known"."""
+
+    verdict: str
+    summary: str
+    facts: tuple[Fact, ...]
+
+
+def install_evidence(esim: Esim) -> InstallEvidence:
+    """The facts on which a dispute about "installed or not" turns; device numbers are not among them."""
+    provider = _("the provider (%(name)s)") % {"name": esim.account.name}
+
+    def fact(label: str, value: str, as_of: datetime | None = None) -> Fact:
+        return Fact(label=label, value=value, source=provider, as_of=as_of or esim.state_as_of)
+
+    facts = [fact(name, word) for name, word in sorted(esim.raw_states.items())]
+    if esim.downloaded_at:
+        facts.append(fact(_("Downloaded to a device"), instant_words(esim.downloaded_at)))
+    if esim.installed_at:
+        facts.append(fact(_("First installed on a device"), instant_words(esim.installed_at)))
+    if esim.install_device_imei:
+        facts.append(fact(_("Device at installation"), _("its number was reported")))
+    if esim.activated_on:
+        facts.append(fact(_("First connected to a network"), japan_date_words(esim.activated_on)))
+    if esim.connection_device_imei:
+        facts.append(fact(_("Device at first connection"), _("its number was reported")))
+    if esim.total_used_bytes:
+        facts.append(fact(_("Data was used"), _("yes"), esim.usage_as_of))
+    verdict = _install_verdict(esim)
+    return InstallEvidence(verdict=verdict, summary=str(_VERDICTS[verdict]), facts=tuple(facts))
+
+
+_VERDICTS = {
+    "yes": gettext_lazy("The provider reports that the line was installed on a device."),
+    "downloaded": gettext_lazy("The provider reports a download to a device, but no installation."),
+    "no": gettext_lazy("The provider reports neither a download nor an installation."),
+    "not_known": gettext_lazy("The provider has not said anything about this line yet."),
+}
+
+
+def _install_verdict(esim: Esim) -> str:
+    state = LineState(esim.state)
+    connected = esim.activated_on or esim.connection_device_imei or esim.total_used_bytes
+    if esim.installed_at or esim.install_device_imei or connected or state is LineState.INSTALLED:
+        return "yes"
+    if esim.downloaded_at or state is LineState.DOWNLOADED:
+        return "downloaded"
+    return "no" if esim.state_as_of else "not_known"

@@ -1,0 +1,158 @@
+"""How a traveller gets a line onto a phone: the activation code taken apart, one-tap links, the guide.
+
+The code's form is GSMA SGP.22 §4.1: ``LPA:1$<SM-DP+ address>$<matching id>[$<SM-DP+ OID>[$1]]``; the last field says
+that the phone will ask for a confirmation code, which is never part of the string.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from esims.models import Esim
+
+_PREFIX = re.compile(r"LPA:", re.IGNORECASE)
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?(?::[0-9]{1,5})?")
+_MATCHING_ID = re.compile(r"[A-Za-z0-9-]*")
+_OID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+
+_APPLE = "https://esimsetup.apple.com/esim_qrcode_provisioning?carddata="
+_ANDROID = "https://esimsetup.android.com/esim_qrcode_provisioning?carddata="
+
+
+class InvalidActivationCode(ValueError):
+    """Not an activation code; ``message`` says why without repeating it, in the reader's language."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationCode:
+    """An activation code taken apart. Secret: whoever holds it can install the line."""
+
+    smdp_address: str
+    matching_id: str
+    oid: str
+    confirmation_required: bool
+
+    @property
+    def lpa(self) -> str:
+        """The string as a QR code holds it, with ``LPA:``."""
+        fields = ["LPA:1", self.smdp_address, self.matching_id]
+        if self.oid or self.confirmation_required:
+            fields.append(self.oid)
+        if self.confirmation_required:
+            fields.append("1")
+        return "$".join(fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallLinks:
+    """One-tap links. Apple's works from iOS 17.4, Android's from Android 10 on and not on every maker's phones."""
+
+    apple: str
+    android: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuidePart:
+    """One heading of the install guide with its steps."""
+
+    title: str | Promise
+    steps: tuple[str | Promise, ...]
+
+
+def parse_activation_code(text: str) -> ActivationCode:
+    """Take an activation code apart, with or without ``LPA:`` in any case. Raises ``InvalidActivationCode``."""
+    bare = text.strip()
+    fields = bare[4:].split("$") if _PREFIX.match(bare) else bare.split("$")
+    if not 3 <= len(fields) <= 5 or fields[0] != "1":
+        raise InvalidActivationCode(_("An activation code looks like LPA:1$address$code."))
+    fields += [""] * (5 - len(fields))
+    _format, host, matching_id, oid, flag = fields
+    if not _HOST.fullmatch(host):
+        raise InvalidActivationCode(_("The address of the SM-DP+ server in the activation code is not valid."))
+    if not _MATCHING_ID.fullmatch(matching_id):
+        raise InvalidActivationCode(_("The matching ID in the activation code is not valid."))
+    if oid and not _OID.fullmatch(oid):
+        raise InvalidActivationCode(_("The OID in the activation code is not valid."))
+    if flag not in {"", "1"}:
+        raise InvalidActivationCode(_("The confirmation flag in the activation code is not valid."))
+    return ActivationCode(smdp_address=host, matching_id=matching_id, oid=oid, confirmation_required=flag == "1")
+
+
+def install_links(lpa: str) -> InstallLinks:
+    """The one-tap links of an activation string. They hold the secret: shown only to those who may see it."""
+    # The makers print the value raw; only what would end the parameter is encoded.
+    value = quote(lpa, safe=":$-._~/")
+    return InstallLinks(apple=_APPLE + value, android=_ANDROID + value)
+
+
+def install_guide(esim: Esim) -> tuple[GuidePart, ...]:
+    """What to tell the customer, in four parts; names the confirmation code's place where one is needed."""
+    manual = _MANUAL_WITH_CONFIRMATION if needs_confirmation_code(esim) else _MANUAL
+    return (
+        GuidePart(title=gettext_lazy("Before you travel"), steps=_BEFORE),
+        GuidePart(title=gettext_lazy("On an iPhone"), steps=(*_IPHONE, *manual, *_IPHONE_AFTER)),
+        GuidePart(title=gettext_lazy("On an Android phone"), steps=(*_ANDROID_STEPS, *manual, *_ANDROID_AFTER)),
+        GuidePart(title=gettext_lazy("After landing"), steps=_LANDED),
+    )
+
+
+def needs_confirmation_code(esim: Esim) -> bool:
+    """Whether the phone will ask for a confirmation code while installing."""
+    if esim.confirmation_code:
+        return True
+    try:
+        return parse_activation_code(esim.lpa).confirmation_required
+    except InvalidActivationCode:
+        return False
+
+
+_BEFORE = (
+    gettext_lazy("Check that the phone can use eSIMs and is not locked to one operator."),
+    gettext_lazy("Stay on Wi-Fi while you install: the line is downloaded over the internet."),
+    gettext_lazy(
+        "The code can be used on one phone only. Once installed, do not delete the eSIM: it cannot be added again."
+    ),
+    gettext_lazy("Install at home; switch the line on when you arrive."),
+)
+_IPHONE = (
+    gettext_lazy(
+        "Tap the iPhone link on the phone itself (iOS 17.4 or later), or open Settings → Mobile Service → Add eSIM."
+    ),
+    gettext_lazy("Choose “Use QR Code” and scan the code from another screen or from paper."),
+)
+_MANUAL = (gettext_lazy("If scanning fails, choose to enter details by hand: SM-DP+ address and activation code."),)
+_MANUAL_WITH_CONFIRMATION = (
+    *_MANUAL,
+    gettext_lazy(
+        "When the phone asks for a confirmation code, enter the one given here; it is not part of the QR code."
+    ),
+)
+_IPHONE_AFTER = (
+    gettext_lazy("Give the line a name, such as “Travel”, and keep your own number for calls and messages."),
+)
+_ANDROID_STEPS = (
+    gettext_lazy(
+        "Tap the Android link on the phone itself (Android 10 or later, not on every maker's phones), or open "
+        "Settings → Network & internet → SIMs → Add eSIM; on a Samsung phone Settings → Connections → SIM manager → "
+        "Add eSIM."
+    ),
+    gettext_lazy("Choose to scan a QR code and point the camera at it."),
+)
+_ANDROID_AFTER = (gettext_lazy("Wait until the phone says that the line was added, then switch it on."),)
+_LANDED = (
+    gettext_lazy("Choose the travel line for mobile data and switch data roaming on for this line only."),
+    gettext_lazy("Switch data roaming off on your own line, so that it costs nothing."),
+    gettext_lazy("No data after a few minutes? Switch flight mode on and off, then choose a network by hand."),
+    gettext_lazy(
+        "Still nothing? Look at the access point name (APN) and reset it to what the line came with, unless you were "
+        "given another."
+    ),
+)

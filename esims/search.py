@@ -1,0 +1,94 @@
+"""Finding lines: filters that keep to the indexes, and pages whose cost does not grow with the list."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from catalog.models import Plan
+from customers.models import Customer
+from esims.models import Esim
+
+#: Fewer digits than these name too many lines.
+LEAST_DIGITS = 4
+_LONGEST_ICCID = 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFilter:
+    """What a list of lines is narrowed by; an empty value narrows nothing. ``text`` as people type it."""
+
+    state: str = ""
+    account_id: int | None = None
+    customer_id: int | None = None
+    text: str = ""
+
+
+def search_lines(wanted: LineFilter) -> QuerySet[Esim]:
+    """Lines by the filter, newest first, with what a row shows (customer, plan, account) in the same query."""
+    lines = find_lines(wanted.text) if wanted.text.strip() else Esim.objects.all()
+    if wanted.state:
+        lines = lines.filter(state=wanted.state)
+    if wanted.account_id is not None:
+        lines = lines.filter(account_id=wanted.account_id)
+    if wanted.customer_id is not None:
+        lines = lines.filter(customer_id=wanted.customer_id)
+    return for_list(lines)
+
+
+def find_lines(text: str) -> QuerySet[Esim]:
+    """Lines that a text names: a whole ICCID or its last four or more digits, an EID, the customer, the plan.
+
+    Newest first. A text of digits is a number and nothing else; a text with an @ is an e-mail address.
+    """
+    words = text.strip()
+    digits = "".join(words.split()).replace("-", "")
+    if digits.isascii() and digits.isdecimal():
+        return _find_by_number(digits)
+    lines = Esim.objects.order_by("-created_at", "-pk")
+    customers = Customer.objects.filter(
+        Q(email__icontains=words) if "@" in words else Q(name__icontains=words) | Q(company__icontains=words)
+    ).order_by()
+    named = Q(customer__in=customers.values("pk"))
+    if "@" not in words:
+        plans = Plan.objects.filter(Q(name__icontains=words) | Q(plan_ref__iexact=words)).order_by()
+        named |= Q(plan__in=plans.values("pk")) | Q(provider_ref=words)
+    return lines.filter(named)
+
+
+def for_list(lines: QuerySet[Esim]) -> QuerySet[Esim]:
+    """Load what a row of a list shows, and none of the secrets."""
+    return lines.select_related("customer", "plan", "account").only(
+        *("pk", "iccid", "provider_ref", "state", "state_as_of", "expires_on", "activation_deadline", "created_at"),
+        *("total_used_bytes", "refresh_failures", "customer__name", "customer__email", "plan__name", "account__name"),
+        "account__is_sandbox",
+    )
+
+
+def count_up_to(lines: QuerySet[Esim], most: int) -> tuple[int, bool]:
+    """How many lines there are, counted no further than ``most``; and whether there are more than that."""
+    found = lines.select_related(None).only("pk").order_by()[: most + 1].count()
+    return min(found, most), found > most
+
+
+def lines_of_customer(customer: Customer) -> QuerySet[Esim]:
+    """A customer's lines, newest first."""
+    return search_lines(LineFilter(customer_id=customer.pk))
+
+
+def pick_lines(ids: Iterable[int]) -> QuerySet[Esim]:
+    """These lines, for lists on other pages (an order's, say), in the order in which they were entered."""
+    return for_list(Esim.objects.filter(pk__in=list(ids))).order_by("pk")
+
+
+def _find_by_number(digits: str) -> QuerySet[Esim]:
+    """By ICCID, its end, or EID; too few digits find nothing."""
+    lines = Esim.objects.order_by("-created_at", "-pk")
+    if len(digits) < LEAST_DIGITS:
+        return lines.none()
+    end = digits[::-1]
+    # A range instead of LIKE: every database answers it from the index. No digit sorts after 9.
+    by_end = Q(iccid_reversed__gte=end, iccid_reversed__lte=end.ljust(_LONGEST_ICCID, "9"))
+    if len(digits) <= _LONGEST_ICCID:
+        return lines.filter(Q(iccid=digits) | by_end | Q(provider_ref=digits))
+    return lines.filter(eid=digits)
