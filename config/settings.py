@@ -208,6 +208,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 60 * 60 * 12
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "config.views.csrf_failure"
+#: Probes come from inside, in plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 
 # -- Jobs (the sharp edges are explained in docs/architecture.md) -----------------------------------------------------
 
@@ -257,6 +260,8 @@ def esim_commerce(prefix: str, *, sandbox: bool) -> dict[str, Any]:
         "currency": env.str(f"{prefix}_CURRENCY", default=""),
         "paths": env.json(f"{prefix}_PATHS", default={}),
         "limits": env.json(f"{prefix}_LIMITS", default={}),
+        # What a refusal means, by HTTP status or code word: the documents show no error shapes.
+        "refusals": env.json(f"{prefix}_REFUSALS", default={}),
     }
 
 
@@ -264,9 +269,34 @@ PROVIDERS: dict[str, dict[str, Any]] = {
     "esim-commerce": esim_commerce("ESIM_COMMERCE", sandbox=False),
     "esim-commerce-sandbox": esim_commerce("ESIM_COMMERCE_SANDBOX", sandbox=True),
 }
+# -- Buying (docs/purchase-protocol.md) -------------------------------------------------------------------------------
+
+#: eSIMs in one order of a customer; a provider's own limit only splits it into several purchases.
+ORDER_MAX_QUANTITY = env.int("ORDER_MAX_QUANTITY", default=1000)
+#: Waits between tries double from the first of these to the second. Ours: no document says anything.
+PURCHASE_RETRY_SECONDS = env.float("PURCHASE_RETRY_SECONDS", default=5.0)
+PURCHASE_RETRY_CAP_SECONDS = env.float("PURCHASE_RETRY_CAP_SECONDS", default=300.0)
+#: After so many tries in a row in which nothing could be sent, a person is asked. Ours: about an hour and a half.
+PURCHASE_NOT_SENT_LIMIT = env.int("PURCHASE_NOT_SENT_LIMIT", default=20)
+#: A repeatable order without an answer is asked again, with its key, for so long. Ours: far below the shortest key life.
+PURCHASE_REPEAT_HOURS = env.float("PURCHASE_REPEAT_HOURS", default=72.0)
+#: Fewer lines than ordered are final when so many inquiries in a row, so far apart, named as many. Ours.
+PURCHASE_INQUIRY_CONFIRMATIONS = env.int("PURCHASE_INQUIRY_CONFIRMATIONS", default=2)
+PURCHASE_INQUIRY_SPACING_SECONDS = env.float("PURCHASE_INQUIRY_SPACING_SECONDS", default=60.0)
+#: Inquiries stop so long before the provider's own window closes (whose zone and rounding are not given).
+PURCHASE_INQUIRY_MARGIN_MINUTES = env.float("PURCHASE_INQUIRY_MARGIN_MINUTES", default=60.0)
+
+# -- Keeping house ----------------------------------------------------------------------------------------------------
+
 #: Days that a provider call stays in the log, and an encrypted raw reply with its purchase attempt.
 CALL_LOG_DAYS = env.int("CALL_LOG_DAYS", default=30)
 RAW_REPLY_DAYS = env.int("RAW_REPLY_DAYS", default=90)
+#: Days that the rows of finished jobs are kept.
+JOB_LOG_DAYS = env.int("JOB_LOG_DAYS", default=7)
+#: Minutes between two readings of every account's catalogue.
+CATALOG_SYNC_MINUTES = env.int("CATALOG_SYNC_MINUTES", default=360)
+#: A job that waits longer, or a worker that is silent longer, raises the alarm.
+JOB_ALARM_SECONDS = env.int("JOB_ALARM_SECONDS", default=120)
 
 # -- Logs -------------------------------------------------------------------------------------------------------------
 
