@@ -1,9 +1,9 @@
 """Reading a whole catalogue, page by page, before anything is written."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from time import monotonic, sleep
 
 from django.utils.translation import gettext
 
@@ -76,19 +76,13 @@ class Reading:
         return ""
 
 
-def read_catalogue(
-    provider: Provider,
-    *,
-    seconds: float,
-    on_progress: Callable[[Reading], None],
-    sleep: Callable[[float], None] = time.sleep,
-) -> Reading:
+def read_catalogue(provider: Provider, *, seconds: float, on_progress: Callable[[Reading], None]) -> Reading:
     """Read all pages within ``seconds``. ``on_progress`` is called after each page and while waiting.
 
     A page that fails for now (``RateLimited``, ``Unavailable``, ``NotSent``) is asked for again after the time that
     the provider names. Raises what the last attempt raised, other ``ProviderError`` at once, and ``ReadingTooSlow``.
     """
-    deadline = time.monotonic() + seconds
+    deadline = monotonic() + seconds
     reading = Reading()
     failures = 0
     while True:
@@ -97,16 +91,16 @@ def read_catalogue(
                 reading.add(page)
                 failures = 0
                 on_progress(reading)
-                if time.monotonic() > deadline:
+                if monotonic() > deadline:
                     raise _too_slow(seconds)
         except (RateLimited, Unavailable, NotSent) as error:
             failures += not isinstance(error, RateLimited)
             if failures >= PAGE_ATTEMPTS:
                 raise
             pause = _pause_after(error, failures)
-            if time.monotonic() + pause > deadline:
+            if monotonic() + pause > deadline:
                 raise _too_slow(seconds) from error
-            _wait(pause, reading, on_progress, sleep)
+            _wait(pause, reading, on_progress)
         else:
             return reading
 
@@ -118,9 +112,7 @@ def _pause_after(error: ProviderError, failures: int) -> float:
     return float(PAUSE * 2 ** (failures - 1))
 
 
-def _wait(
-    seconds: float, reading: Reading, on_progress: Callable[[Reading], None], sleep: Callable[[float], None]
-) -> None:
+def _wait(seconds: float, reading: Reading, on_progress: Callable[[Reading], None]) -> None:
     left = seconds
     while left > 0:
         on_progress(reading)
