@@ -118,6 +118,7 @@ class DemoHome:
             "HTTP_CONNECT_TIMEOUT": "5",
             "HTTP_READ_TIMEOUT": "20",
             "HTTP_ORDER_READ_TIMEOUT": "30",
+            "PURCHASE_INQUIRY_SPACING_SECONDS": "5",
         }
 
 

@@ -83,7 +83,7 @@ class DemoOffice:
         self._wait_for(f"{self.address}accounts/login/")
         if fill and not self._home.filled.exists():
             self._say("Filling the office through the real flows; this takes a minute, once …")
-            self._manage("demo_fill", show=True)
+            self._manage("demo_fill", LOGIN, show=True)
             self._home.filled.touch()
         self._say("")
         self._say(f"  Roamdesk is open:  {self.address}")
