@@ -4,28 +4,25 @@ A verdict is *current* when it belongs to the newest order that was sent for the
 the state and however late; a no, or silence, counts only while the verdict is current and nobody has decided since.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from esims.lifecycle import LineAlreadyHeld
 from orders.attention import ask_for_look, raise_alarm
 from orders.checkpoints import Checkpoint, pass_checkpoint
-from orders.delivering import Delivery, deliver_snapshots
+from orders.delivering import deliver_snapshots
 from orders.models import Purchase, PurchaseAttempt
-from orders.states import change_purchase, lock_purchase, note_event, save_purchase, settle_purchase
+from orders.settling import find_provider, keep_handles, move_or_stay, park_unknown, settle_delivery
+from orders.states import change_purchase, lock_purchase, note_event, save_purchase
 from orders.verdicts import Unreadable, Verdict, build_reply, build_request, describe_crash, read_verdict
 from orders.waiting import is_inquirable, may_repeat, wait_for_retry
 from providers.base import Provider
 from providers.errors import NotOffered, NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected, StillAllocating
-from providers.registry import get_provider
 from providers.types import Capability, OrderOutcome
 
 log = structlog.get_logger(__name__)
@@ -33,6 +30,8 @@ PS = Purchase.State
 
 #: While nobody has decided, a late no or silence may still move the purchase.
 _UNDECIDED = frozenset({PS.SENDING, PS.UNKNOWN, PS.PLANNED})
+#: The code of the sweeper's own verdict about an attempt whose worker left no reply.
+NO_ANSWER = "no_answer"
 #: How often the lines of one reply are registered anew because another transaction was faster.
 _TRIES = 3
 
@@ -54,14 +53,6 @@ class Case:
     def is_own(self) -> bool:
         """Whether the purchase still waits for exactly this verdict."""
         return self.is_current and self.purchase.state == PS.SENDING
-
-
-def find_provider(slug: str) -> Provider | None:
-    """The account's client, or None when it is not configured (any more)."""
-    try:
-        return get_provider(slug)
-    except ImproperlyConfigured:
-        return None
 
 
 def digest_reply(*, attempt_id: int, by: str) -> Purchase:
@@ -92,12 +83,15 @@ def digest_reply(*, attempt_id: int, by: str) -> Purchase:
         return apply_verdict(attempt_id=attempt_id, verdict=parked, by=by)
 
 
-def apply_verdict(*, attempt_id: int, verdict: Verdict, by: str) -> Purchase:
-    """Write what came of an attempt: lines, state, refund, order and timeline in one transaction of its own."""
+def apply_verdict(*, attempt_id: int, verdict: Verdict, by: str, why: str = "", again: bool = False) -> Purchase:
+    """Write what came of an attempt: lines, state, refund, order and timeline in one transaction of its own.
+
+    An attempt is judged once; with ``again`` once more, and ``why`` says why.
+    """
     for remaining in reversed(range(_TRIES)):
         try:
             with transaction.atomic(durable=True):
-                purchase = _apply_once(attempt_id, verdict, by)
+                purchase = _apply_once(attempt_id, verdict, by=by, why=why, again=again)
                 pass_checkpoint(Checkpoint.APPLYING, purchase_id=purchase.pk)
         except LineAlreadyHeld:
             # Somebody registered one of the lines between our look and our insert: look again.
@@ -109,10 +103,14 @@ def apply_verdict(*, attempt_id: int, verdict: Verdict, by: str) -> Purchase:
     return purchase
 
 
-def _apply_once(attempt_id: int, verdict: Verdict, by: str) -> Purchase:
+def _apply_once(attempt_id: int, verdict: Verdict, *, by: str, why: str, again: bool) -> Purchase:
     found = PurchaseAttempt.objects.only("purchase_id").get(pk=attempt_id)
     purchase = lock_purchase(found.purchase_id)
     attempt = PurchaseAttempt.objects.get(pk=attempt_id)
+    if attempt.outcome not in PurchaseAttempt.NOT_JUDGED and not again:
+        return purchase
+    if _is_overtaken(attempt, verdict):
+        return purchase
     case = Case(purchase=purchase, attempt=attempt, provider=find_provider(purchase.account.slug), by=by)
     if (
         case.is_current
@@ -121,7 +119,7 @@ def _apply_once(attempt_id: int, verdict: Verdict, by: str) -> Purchase:
     ):
         save_purchase(purchase, first_sent_at=attempt.sent_at or attempt.started_at)
     if not case.is_own:
-        why = f"request {attempt.number} is judged when the purchase has moved on"
+        why = why or f"request {attempt.number} is judged when the purchase has moved on"
         note_event(purchase.order_line.order, kind="purchase.late_reply", purchase=purchase, by=by, why=why)
     match verdict:
         case OrderOutcome():
@@ -144,6 +142,12 @@ def _apply_once(attempt_id: int, verdict: Verdict, by: str) -> Purchase:
     return purchase
 
 
+def _is_overtaken(attempt: PurchaseAttempt, verdict: Verdict) -> bool:
+    """The sweeper says that no answer came, and one has been stored since: it is digested for itself."""
+    gone = isinstance(verdict, OutcomeUnknown) and verdict.code == NO_ANSWER
+    return gone and (attempt.received_at is not None or attempt.outcome != "")
+
+
 # -- the provider took the order --------------------------------------------------------------------------------------
 
 
@@ -155,63 +159,6 @@ def _apply_outcome(case: Case, outcome: OrderOutcome) -> str:
     surely_all = outcome.final and not outcome.faults and delivery.is_clean
     settle_delivery(case.purchase, delivery, provider=case.provider, surely_all=surely_all, by=case.by)
     return str(purchase.state) if case.is_current else "late"
-
-
-def keep_handles(purchase: Purchase, *, transaction_id: str, order_ref: str = "", by: str) -> None:
-    """Remember the provider's handles of a locked purchase; another one than before needs a person's look."""
-    fields = {}
-    for name, value in (("transaction_id", transaction_id), ("provider_order_ref", order_ref)):
-        known = getattr(purchase, name)
-        if value and not known:
-            fields[name] = value[:80]
-        elif value and known != value[:80]:
-            ask_for_look(purchase, f"The provider answered {value[:80]} where {known} was known.", by=by)
-    if fields:
-        save_purchase(purchase, **fields)
-
-
-def settle_delivery(
-    purchase: Purchase, delivery: Delivery, *, provider: Provider | None, surely_all: bool, by: str
-) -> None:
-    """Choose the state of a locked purchase after lines came: all, more, fewer, or lines that are somebody else's.
-
-    ``surely_all``: the provider said that no more will come.
-    """
-    facts = {"delivered": delivery.delivered, "ordered": purchase.quantity}
-    _ask_about_oddities(purchase, delivery, by=by)
-    if delivery.delivered >= purchase.quantity:
-        move_or_stay(purchase, to=PS.FULFILLED, by=by, facts=facts, error="", error_code="")
-    elif purchase.state in (PS.FULFILLED, PS.SHORT):
-        settle_purchase(purchase, by=by)
-    elif delivery.taken:
-        why = f"{len(delivery.taken)} of the lines named are lines of somebody else here already"
-        park_unknown(purchase, by=by, why=why, facts={**facts, "taken": list(delivery.taken)})
-    elif surely_all and delivery.delivered:
-        move_or_stay(purchase, to=PS.SHORT, by=by, why="the provider delivered fewer for good", facts=facts)
-    elif not surely_all and is_inquirable(purchase, provider):
-        spacing = timedelta(seconds=settings.PURCHASE_INQUIRY_SPACING_SECONDS if delivery.delivered else 0)
-        move_or_stay(
-            purchase,
-            to=PS.ALLOCATING,
-            by=by,
-            why="more lines may come: the provider is asked",
-            facts=facts,
-            next_attempt_at=timezone.now() + spacing,
-        )
-    else:
-        why = f"the provider took the order and named {delivery.delivered} of {purchase.quantity} lines"
-        park_unknown(purchase, by=by, why=why, facts=facts)
-
-
-def _ask_about_oddities(purchase: Purchase, delivery: Delivery, *, by: str) -> None:
-    if delivery.taken:
-        refs = ", ".join(delivery.taken[:10])
-        ask_for_look(purchase, f"The provider named lines that are somebody else's here: {refs}", by=by)
-    if delivery.repeated:
-        ask_for_look(purchase, f"The provider named lines twice: {', '.join(delivery.repeated[:10])}", by=by)
-    if delivery.new and delivery.delivered > purchase.quantity:
-        more = delivery.delivered - purchase.quantity
-        ask_for_look(purchase, f"The provider delivered {more} more than ordered; they are kept.", by=by)
 
 
 # -- the provider said no, or nothing ---------------------------------------------------------------------------------
@@ -286,9 +233,10 @@ def _apply_silence(case: Case, error: ProviderError) -> str:
     found = error.transaction_id if isinstance(error, OutcomeUnknown) else ""
     keep_handles(purchase, transaction_id=found, by=case.by)
     words: dict[str, Any] = {"error": error.message, "error_code": error.code[:60]}
+    judged = NO_ANSWER if error.code == NO_ANSWER else "unknown"
     evidence = bool(found) and purchase.state in (PS.REJECTED, PS.CANCELLED)
     if not evidence and not (case.is_current and purchase.state in _UNDECIDED):
-        return "unknown"
+        return judged
     failures = purchase.failures_in_row + 1
     repeatable = case.provider is not None and Capability.ORDER in case.provider.repeatable
     if case.is_own and repeatable and may_repeat(purchase) and not isinstance(error, StillAllocating):
@@ -302,14 +250,14 @@ def _apply_silence(case: Case, error: ProviderError) -> str:
             **words,
         )
     elif purchase.state == PS.PLANNED:
-        return "unknown"
+        return judged
     elif is_inquirable(purchase, case.provider):
         why = f"the provider is asked what it holds: {error.message}"
         move_or_stay(purchase, to=PS.ALLOCATING, by=case.by, why=why, next_attempt_at=timezone.now(), **words)
         return "allocating"
     else:
         park_unknown(purchase, by=case.by, why=error.message, error_code=error.code)
-    return "unknown"
+    return judged
 
 
 def _apply_unreadable(case: Case, error: Unreadable) -> str:
@@ -318,22 +266,3 @@ def _apply_unreadable(case: Case, error: Unreadable) -> str:
     else:
         ask_for_look(case.purchase, error.message, by=case.by)
     return "unreadable"
-
-
-def park_unknown(
-    purchase: Purchase, *, by: str, why: str, error_code: str = "", facts: Mapping[str, object] | None = None
-) -> None:
-    """Put a locked purchase into the staff's queue as ``unknown`` and raise the alarm."""
-    move_or_stay(purchase, to=PS.UNKNOWN, by=by, why=why, facts=facts, error=why, error_code=error_code[:60])
-    raise_alarm("purchase_outcome_unknown", purchase, code=error_code)
-
-
-def move_or_stay(purchase: Purchase, *, to: str, by: str, **changes: Any) -> None:
-    """``change_purchase``, or, when the purchase is in that state already, only the fields and what follows."""
-    if purchase.state != to:
-        change_purchase(purchase, to=to, by=by, **changes)
-        return
-    fields = {name: value for name, value in changes.items() if name not in ("why", "facts")}
-    if fields:
-        save_purchase(purchase, **fields)
-    settle_purchase(purchase, by=by)

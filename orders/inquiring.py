@@ -12,11 +12,10 @@ from django.db.models import Max
 from django.utils import timezone
 
 from esims.lifecycle import LineAlreadyHeld
-from orders.applying import find_provider, move_or_stay, park_unknown
-from orders.attention import ask_for_look
 from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.delivering import deliver_refs
 from orders.models import Purchase, PurchaseAttempt
+from orders.settling import ask_about_oddities, find_provider, move_or_stay, park_unknown
 from orders.states import lock_purchase, save_purchase, settle_purchase
 from orders.verdicts import describe_crash
 from orders.waiting import is_inquirable, wait_for_retry
@@ -125,14 +124,7 @@ def _apply_answer(inquiry: Inquiry, answer: TransactionRecord | ProviderError | 
 def _apply_record(purchase: Purchase, record: TransactionRecord, *, newest: bool) -> None:
     delivery = deliver_refs(purchase, record.line_refs, by=BY)
     facts = {"delivered": delivery.delivered, "ordered": purchase.quantity, "named": len(set(record.line_refs))}
-    if delivery.repeated:
-        ask_for_look(purchase, f"The inquiry named lines twice: {', '.join(delivery.repeated[:10])}", by=BY)
-    if delivery.new and delivery.delivered > purchase.quantity:
-        more = delivery.delivered - purchase.quantity
-        ask_for_look(purchase, f"The provider delivered {more} more than ordered; they are kept.", by=BY)
-    if delivery.taken:
-        refs = ", ".join(delivery.taken[:10])
-        ask_for_look(purchase, f"The inquiry named lines that are somebody else's here: {refs}", by=BY)
+    ask_about_oddities(purchase, delivery, by=BY)
     if delivery.delivered >= purchase.quantity:
         move_or_stay(purchase, to=PS.FULFILLED, by=BY, facts=facts, error="", error_code="", failures_in_row=0)
     elif not newest:

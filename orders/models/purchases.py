@@ -94,6 +94,9 @@ class PurchaseAttempt(models.Model):
         ORDER = "order", _("order")
         INQUIRY = "inquiry", _("inquiry")
 
+    #: Outcomes under which a reply that is stored still waits to be applied.
+    NOT_JUDGED = ("", "no_answer")
+
     purchase = models.ForeignKey(Purchase, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveIntegerField(_("number"))
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
@@ -123,7 +126,7 @@ class PurchaseAttempt(models.Model):
             models.Index(
                 fields=("received_at",),
                 name="attempt_not_applied",
-                condition=models.Q(outcome="", received_at__isnull=False),
+                condition=models.Q(outcome__in=("", "no_answer"), received_at__isnull=False),
             )
         ]
 

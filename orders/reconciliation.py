@@ -1,0 +1,232 @@
+"""What a person decides about a purchase whose outcome is not known, or that waits for something to be mended.
+
+Every verb wants ``orders.reconcile`` (``PermissionDenied`` otherwise), locks, looks at the state again, and writes
+who and why.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from customers.models import User
+from esims.lifecycle import LineAlreadyHeld
+from orders.applying import apply_verdict
+from orders.delivering import deliver_refs, find_holders
+from orders.models import Purchase, PurchaseAttempt
+from orders.planning import enqueue_purchase
+from orders.refunding import count_delivered
+from orders.settling import find_provider, move_or_stay
+from orders.states import change_purchase, lock_purchase, note_event, save_purchase
+from orders.verdicts import Unreadable, build_reply, build_request, read_verdict
+from orders.waiting import is_inquirable
+
+PS = Purchase.State
+
+_TRANSACTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{3,79}")
+_ICCID = re.compile(r"[0-9]{18,22}")
+
+
+#: In which states each decision can be taken; pages offer no other.
+POSSIBLE: Mapping[str, frozenset[str]] = {
+    "enter_transaction_id": frozenset({PS.UNKNOWN, PS.REJECTED}),
+    "attach_lines": frozenset({PS.UNKNOWN, PS.ALLOCATING, PS.SHORT, PS.REJECTED}),
+    "mark_not_bought": frozenset({PS.UNKNOWN}),
+    "resume_purchase": frozenset({PS.HELD}),
+    "give_up_purchase": frozenset({PS.HELD, PS.PLANNED}),
+}
+
+
+class ReconciliationRefused(Exception):
+    """The decision cannot be taken; nothing was written. ``field`` names what to mend."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+def enter_transaction_id(*, purchase: Purchase, transaction_id: str, by: User, why: str = "") -> Purchase:
+    """Enter the provider's transaction as its portal shows it; the provider is then asked which lines it holds.
+
+    For an ``unknown`` or ``rejected`` purchase. Raises ``ReconciliationRefused``.
+    """
+    wanted = transaction_id.strip()
+    if not _TRANSACTION_ID.fullmatch(wanted):
+        raise ReconciliationRefused(
+            _("A transaction id holds 4 to 80 letters, digits, hyphens and dots."), "transaction_id"
+        )
+    with _deciding(purchase, by, "enter_transaction_id") as locked:
+        other = (
+            Purchase.objects.filter(account=locked.account, transaction_id=wanted)
+            .exclude(pk=locked.pk)
+            .select_related("order_line__order")
+            .first()
+        )
+        if other is not None:
+            message = _("This transaction belongs to order %(number)s already.")
+            raise ReconciliationRefused(message % {"number": other.order_line.order.number}, "transaction_id")
+        old = locked.transaction_id
+        locked.transaction_id = wanted
+        if not is_inquirable(locked, find_provider(locked.account.slug)):
+            raise ReconciliationRefused(
+                _("The provider can no longer be asked about this order. Enter the ICCIDs that its portal shows."),
+                "transaction_id",
+            )
+        save_purchase(locked, transaction_id=wanted, last_line_count=None, inquiries_agreeing=0)
+        change_purchase(
+            locked,
+            to=PS.ALLOCATING,
+            by=by.email,
+            why=why.strip() or _("transaction id entered"),
+            facts={"transaction": wanted, "was": old},
+            next_attempt_at=timezone.now(),
+            failures_in_row=0,
+        )
+        enqueue_purchase(locked)
+    return locked
+
+
+def attach_lines(*, purchase: Purchase, iccids: Sequence[str], by: User, why: str = "") -> Purchase:
+    """Enter the lines that the provider's portal shows for this order; each is then read from the provider.
+
+    With all lines that were ordered the purchase is fulfilled; with fewer it stays, for more or for
+    ``mark_not_bought``. Raises ``ReconciliationRefused`` and then enters none.
+    """
+    wanted = [iccid.strip() for iccid in iccids if iccid.strip()]
+    _check_iccids(wanted)
+    with _deciding(purchase, by, "attach_lines") as locked:
+        if taken := sorted(find_holders(locked, wanted)):
+            message = _("These lines are in the books already: %(refs)s")
+            raise ReconciliationRefused(message % {"refs": ", ".join(taken)}, "iccids")
+        missing = locked.quantity - count_delivered(locked)
+        if len(wanted) > missing:
+            message = _("Only %(missing)d of the ordered eSIMs are missing; you entered %(given)d.")
+            raise ReconciliationRefused(message % {"missing": missing, "given": len(wanted)}, "iccids")
+        try:
+            delivery = deliver_refs(locked, wanted, by=by.email)
+        except LineAlreadyHeld as error:
+            raise ReconciliationRefused(_("One of these lines was entered just now. Look again."), "iccids") from error
+        done = delivery.delivered >= locked.quantity
+        state = PS.FULFILLED if done else PS.UNKNOWN if locked.state == PS.REJECTED else locked.state
+        facts = {"entered": len(wanted), "delivered": delivery.delivered, "ordered": locked.quantity}
+        fields = {"error": "", "error_code": ""} if done else {"next_attempt_at": locked.next_attempt_at}
+        move_or_stay(
+            locked, to=state, by=by.email, why=why.strip() or _("lines entered by hand"), facts=facts, **fields
+        )
+    return locked
+
+
+def mark_not_bought(*, purchase: Purchase, why: str, by: User) -> Purchase:
+    """Decide that nothing (more) was bought: what is missing is owed back. Raises ``ReconciliationRefused``."""
+    if not why.strip():
+        raise ReconciliationRefused(_("Say how you know that nothing was bought."), "why")
+    with _deciding(purchase, by, "mark_not_bought") as locked:
+        state = PS.SHORT if count_delivered(locked) else PS.REJECTED
+        change_purchase(locked, to=state, by=by.email, why=why.strip(), error=why.strip(), error_code="")
+    return locked
+
+
+def resume_purchase(*, purchase: Purchase, by: User, why: str = "") -> Purchase:
+    """Send a held purchase again, with its key, because what stopped it is mended."""
+    with _deciding(purchase, by, "resume_purchase") as locked:
+        change_purchase(
+            locked,
+            to=PS.PLANNED,
+            by=by.email,
+            why=why.strip() or _("resumed"),
+            next_attempt_at=timezone.now(),
+            failures_in_row=0,
+        )
+        enqueue_purchase(locked)
+    return locked
+
+
+def give_up_purchase(*, purchase: Purchase, why: str, by: User) -> Purchase:
+    """Give up what was not bought: a held purchase is rejected, a planned one cancelled; a refund is due.
+
+    A planned purchase of which an earlier request went unanswered cannot be given up: it may have been bought.
+    Raises ``ReconciliationRefused``.
+    """
+    if not why.strip():
+        raise ReconciliationRefused(_("Say why it is given up."), "why")
+    with _deciding(purchase, by, "give_up_purchase") as locked:
+        if locked.state == PS.PLANNED and locked.attempts.filter(outcome__in=("unknown", "no_answer")).exists():
+            raise ReconciliationRefused(
+                _("An earlier request may have gone through. Wait until the provider has answered the repeated one.")
+            )
+        state = PS.REJECTED if locked.state == PS.HELD else PS.CANCELLED
+        change_purchase(locked, to=state, by=by.email, why=why.strip(), error=why.strip(), error_code="")
+    return locked
+
+
+def read_reply_again(*, purchase: Purchase, by: User, why: str = "") -> Purchase:
+    """Parse and apply the newest stored reply once more, after our program was mended. Nothing is sent.
+
+    Raises ``ReconciliationRefused`` when there is none, or when it still cannot be read.
+    """
+    _require_permission(by)
+    attempts = PurchaseAttempt.objects.select_related("purchase__account", "purchase__order_line")
+    stored = attempts.filter(purchase=purchase, kind=PurchaseAttempt.Kind.ORDER, received_at__isnull=False)
+    attempt = stored.order_by("-number").first()
+    reply = build_reply(attempt) if attempt is not None else None
+    provider = find_provider(purchase.account.slug)
+    if attempt is None or reply is None:
+        raise ReconciliationRefused(_("No reply is stored for this purchase."))
+    if provider is None:
+        raise ReconciliationRefused(_("The provider's account is not configured."))
+    verdict = read_verdict(provider, reply, build_request(attempt))
+    if isinstance(verdict, Unreadable):
+        raise ReconciliationRefused(_("The reply still cannot be read: %(error)s") % {"error": verdict.message})
+    return apply_verdict(attempt_id=attempt.pk, verdict=verdict, by=by.email, why=why.strip(), again=True)
+
+
+def settle_attention(*, purchase: Purchase, by: User, why: str = "") -> Purchase:
+    """A person has looked at what the purchase asked for: take the mark away, with a note. Twice does nothing."""
+    _require_permission(by)
+    with transaction.atomic():
+        locked = lock_purchase(purchase.pk)
+        if locked.attention:
+            seen = locked.attention
+            save_purchase(locked, attention="")
+            order = locked.order_line.order
+            note_event(
+                order,
+                kind="purchase.looked_at",
+                purchase=locked,
+                by=by.email,
+                why=why.strip(),
+                facts={"what": seen},
+            )
+    return locked
+
+
+def _check_iccids(wanted: Sequence[str]) -> None:
+    if not wanted:
+        raise ReconciliationRefused(_("Enter at least one ICCID."), "iccids")
+    if wrong := [iccid for iccid in wanted if not _ICCID.fullmatch(iccid)]:
+        message = _("An ICCID is 18 to 22 digits. This is none: %(wrong)s")
+        raise ReconciliationRefused(message % {"wrong": ", ".join(text[:30] for text in wrong[:5])}, "iccids")
+    if repeated := sorted({iccid for iccid in wanted if wanted.count(iccid) > 1}):
+        message = _("Entered twice: %(repeated)s")
+        raise ReconciliationRefused(message % {"repeated": ", ".join(repeated[:5])}, "iccids")
+
+
+def _require_permission(by: User) -> None:
+    if not by.has_perm("orders.reconcile"):
+        raise PermissionDenied
+
+
+@contextmanager
+def _deciding(purchase: Purchase, by: User, decision: str) -> Iterator[Purchase]:
+    _require_permission(by)
+    with transaction.atomic():
+        locked = lock_purchase(purchase.pk)
+        if locked.state not in POSSIBLE[decision]:
+            message = _("This purchase is %(state)s now: this can no longer be decided.")
+            raise ReconciliationRefused(message % {"state": locked.get_state_display()})
+        yield locked
