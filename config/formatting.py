@@ -1,4 +1,4 @@
-"""How amounts, sizes, moments and countries read on a page. Pure functions in the active language and time zone."""
+"""How amounts, sizes and moments read on a page. Pure functions in the active language and time zone."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -88,14 +88,6 @@ def format_distance(moment: datetime, *, now: datetime | None = None) -> str:
         return (until if ahead else ago) % {"n": hours}
     ago, until = ngettext("%(n)d day ago", "%(n)d days ago", days), ngettext("in %(n)d day", "in %(n)d days", days)
     return (until if ahead else ago) % {"n": days}
-
-
-def country_flag(code: str) -> str:
-    """The flag's emoji for an ISO 3166-1 alpha-2 code; "" for anything else."""
-    letters = code.strip().upper()
-    if len(letters) != 2 or not letters.isascii() or not letters.isalpha():
-        return ""
-    return "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in letters)
 
 
 def mask(value: str, *, shown: int = 4) -> str:

@@ -10,6 +10,7 @@ from django.forms import BaseForm, BoundField, CheckboxInput, CheckboxSelectMult
 from django.http import HttpRequest
 from django.template.context import Context
 from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -36,8 +37,12 @@ def data_size(size: int | None) -> str:
 
 
 @register.filter
-def flag(code: str) -> str:
-    return formatting.country_flag(str(code or ""))
+def flag(code: str) -> SafeString:
+    """The code as a small plate, its country as the tooltip: flags as emoji are missing on many desktops."""
+    if not code:
+        return format_html("{}", "")
+    letters = str(code).upper()
+    return format_html('<abbr class="country-code" title="{}">{}</abbr>', country_name(letters), letters)
 
 
 @register.filter
@@ -45,9 +50,11 @@ def country(code: str, name: str = "") -> SafeString:
     """``{{ code|country }}``: flag and name in the reader's language; ``{{ code|country:name }}`` with a name given."""
     if not code:
         return format_html("{}", name or formatting.NOTHING)
-    text = str(name or country_name(str(code).upper()))
+    letters = str(code).upper()
     return format_html(
-        '<span class="country"><span aria-hidden="true">{}</span> {}</span>', formatting.country_flag(str(code)), text
+        '<span class="country"><span class="country-code" aria-hidden="true">{}</span> {}</span>',
+        letters,
+        name or country_name(letters),
     )
 
 
@@ -187,34 +194,30 @@ def crumb(label: object, name: str, *args: Any) -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/field.html")
-def field(bound: BoundField, *, hint: object = "", wide: bool = False) -> dict[str, Any]:
-    """One form field with label, help and error, tied together for screen readers."""
-    widget = bound.field.widget
-    kind = (
-        "hidden"
-        if bound.is_hidden
-        else "check"
-        if isinstance(widget, CheckboxInput)
-        else "group"
-        if isinstance(widget, RadioSelect | CheckboxSelectMultiple)
-        else "plain"
-    )
+def field(
+    bound: BoundField, *, hint: str | Promise | None = None, wide: bool = False, placeholder: bool = True
+) -> dict[str, Any]:
+    """One form field with label, help and error, tied together for screen readers.
+
+    ``hint`` replaces the field's help text ("" for none); ``placeholder=False`` leaves the widget's out.
+    """
+    if hint is not None:
+        bound.help_text = str(hint)  # so that Django's own aria-describedby follows
     return {
         "field": bound,
-        "kind": kind,
-        "hint": hint or bound.help_text,
+        "kind": _kind_of(bound),
         "wide": wide,
-        **_described(bound, hint, kind),
+        "described": bound.aria_describedby,
+        "control": bound.as_widget(attrs={} if placeholder else {"placeholder": False}),
     }
 
 
-def _described(bound: BoundField, hint: object, kind: str) -> dict[str, Any]:
-    hint_id, error_id = f"{bound.auto_id}_helptext", f"{bound.auto_id}_error"
-    described = " ".join(
-        name for name, there in ((hint_id, hint or bound.help_text), (error_id, bound.errors)) if there
-    )
-    attrs = {"aria-describedby": described} if described and kind in {"plain", "check"} else {}
-    return {"hint_id": hint_id, "error_id": error_id, "described": described, "control": bound.as_widget(attrs=attrs)}
+def _kind_of(bound: BoundField) -> str:
+    if bound.is_hidden:
+        return "hidden"
+    if isinstance(bound.field.widget, CheckboxInput):
+        return "check"
+    return "group" if isinstance(bound.field.widget, RadioSelect | CheckboxSelectMultiple) else "plain"
 
 
 @register.inclusion_tag("components/error_summary.html")
