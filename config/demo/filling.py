@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Plan, SyncRun
-from catalog.search import PlanFilter, Sort, search_plans, sellable_plans
+from catalog.search import PlanFilter, search_plans, sellable_plans
 from catalog.sync import request_sync
 from config.demo.provider import DemoProvider, find_system
 from config.demo.story import DAYS_BACK, PEOPLE, SALES, TODAY, Fate, Sale, Trouble
@@ -182,14 +182,15 @@ class Filling:
             min_days=sale.days,
             data_period=DataPeriod.TOTAL if total_cap else None,
             published=True,
-            sort=Sort.DAYS,
         )
         # What is sold once is not sold twice: every trouble is ordered for a plan of its own.
         taken = Plan.objects.filter(order_lines__isnull=False)
         for choice in (wanted, replace(wanted, data_period=None), replace(wanted, data_period=None, min_days=None)):
-            found = search_plans(choice).filter(pk__in=sellable_plans()).exclude(pk__in=taken).first()
-            if found is not None:
-                return found
+            found = search_plans(choice).filter(pk__in=sellable_plans()).exclude(pk__in=taken)
+            # The plan that is most for this country, and the shortest that lasts long enough.
+            best = found.annotate(countries=Count("coverage")).order_by("countries", "validity_days", "pk").first()
+            if best is not None:
+                return best
         raise FillingStuck(f"no plan for {sale.country} at {sale.account}")
 
     def _order_trouble(self, trouble: Trouble, plan: Plan) -> None:

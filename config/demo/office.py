@@ -104,12 +104,17 @@ class DemoOffice:
         return [sys.executable, *arguments]
 
     def _manage(self, command: str, *arguments: str, show: bool = False) -> None:
-        """Run one command to its end, watching the others meanwhile. Raises ChildFailed."""
+        """Run one command to its end, watching the others meanwhile; ``show`` prints what it says.
+
+        Raises ChildFailed.
+        """
+        # What is shown is for people: no lines for the log between it.
+        environment = {**self._environment, "LOG_LEVEL": "ERROR"} if show else self._environment
         child = Child(
             command,
             self._python("manage.py", command, *arguments),
             cwd=PROJECT_DIR,
-            environment=self._environment,
+            environment=environment,
             log=self._home.logs / f"{command}.log",
         )
         printed = child.log.stat().st_size if child.log.exists() else 0

@@ -126,7 +126,14 @@ SALES = (
         method="transfer",
         fates=(Fate.TRAVELS,),
     ),
-    Sale(name="streaming", customer="diego.fernandez@example.es", country="FR", days=7, fates=(Fate.USES_UP,)),
+    Sale(
+        name="streaming",
+        customer="diego.fernandez@example.es",
+        country="FR",
+        days=7,
+        account=SANDBOX,
+        fates=(Fate.USES_UP,),
+    ),
     Sale(name="lost phone", customer="sofia.rossi@example.it", country="GB", days=15, fates=(Fate.IS_SUSPENDED,)),
     Sale(
         name="trial",
