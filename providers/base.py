@@ -16,7 +16,7 @@ Neither touches the database except for the rate budget and the call log; neithe
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from providers.errors import NotOffered
 from providers.types import (
@@ -31,6 +31,18 @@ from providers.types import (
     TransactionRecord,
 )
 
+#: What an adapter has to override for a capability that it declares (the conformance suite holds it to that).
+OPERATIONS: Mapping[Capability, tuple[str, ...]] = {
+    Capability.LIST_PLANS: ("_list_plans",),
+    Capability.ORDER: ("_send_order", "_read_order_reply"),
+    Capability.READ_LINE: ("_read_line",),
+    Capability.USAGE_BY_DAY: ("_read_line",),
+    Capability.SUSPEND: ("_send_control", "_read_control_reply"),
+    Capability.RELEASE: ("_send_control", "_read_control_reply"),
+    Capability.TRANSACTION_INQUIRY: ("_read_transaction",),
+    Capability.SIMULATE_USAGE: ("_simulate_usage",),
+}
+
 
 class Provider(ABC):
     """One account at one wholesaler. Instances are cheap, hold no state between calls and are not shared by threads."""
@@ -44,12 +56,22 @@ class Provider(ABC):
     #: How many eSIMs one order may hold.
     max_order_quantity: ClassVar[int] = 1
     #: How long a sent order may stay without an answer before it counts as lost. Longer than the read time-out.
-    order_deadline: ClassVar[timedelta] = timedelta(minutes=5)
+    order_deadline: timedelta = timedelta(minutes=5)
     #: How long the provider finds a transaction by its id (None: it cannot, or for ever).
     inquiry_window: ClassVar[timedelta | None] = None
 
     def __init__(self, account: str) -> None:
         self.account = account
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, account: str, values: Mapping[str, Any]) -> Self:
+        """The adapter for one entry of ``settings.PROVIDERS``. Raises ``ImproperlyConfigured``, naming the variable."""
+
+    @classmethod
+    @abstractmethod
+    def is_configured(cls, values: Mapping[str, Any]) -> bool:
+        """Whether an entry of ``settings.PROVIDERS`` has its address and its credentials."""
 
     # -- what a subclass supplies ---------------------------------------------------------------------------------
 
@@ -62,6 +84,9 @@ class Provider(ABC):
     def offered(self) -> frozenset[Capability]:
         """The capabilities of this account; narrower than the class's where a setting switches one off."""
         return self.capabilities
+
+    def _check(self) -> None:
+        raise AssertionError("declared but not written")
 
     def _list_plans(self, *, country: str, carrier: str, include_roaming: bool, first_page: int) -> Iterator[PlanPage]:
         raise AssertionError("declared but not written")
@@ -102,10 +127,11 @@ class Provider(ABC):
     def list_plans(
         self, *, country: str = "", carrier: str = "", include_roaming: bool = False, first_page: int = 1
     ) -> Iterator[PlanPage]:
-        """The pages of the catalogue from ``first_page`` (1-based) to the last, in order, each read when it is asked for.
+        """The pages of the catalogue from ``first_page`` (1-based) to the last, each read when it is asked for.
 
         ``country`` is ISO 3166-1 alpha-2 in capitals, "" for all. After an error the iterator is at its end: to go on
-        where it stopped, call again with the page that failed.
+        where it stopped, call again with the page that failed. A reading is complete only when as many different plans
+        came as every page's ``total`` said.
         """
         self.require(Capability.LIST_PLANS)
         return self._list_plans(
@@ -135,7 +161,11 @@ class Provider(ABC):
         return self._read_line(provider_ref, priority)
 
     def read_transaction(self, transaction_id: str) -> TransactionRecord:
-        """The lines that the provider holds under a transaction of ours."""
+        """The lines that the provider holds under a transaction of ours.
+
+        ``Rejected`` means "not found, too old or malformed": which of them is often not to be told, so it proves
+        nothing about the order and must never be read as "nothing was bought".
+        """
         self.require(Capability.TRANSACTION_INQUIRY)
         return self._read_transaction(transaction_id)
 

@@ -1,0 +1,74 @@
+"""Reading the catalogue page by page, and noticing when the pages do not belong together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from providers.esim_commerce.mapping import map_plan
+from providers.reading import FieldReader, UnreadableError
+from providers.types import Fault, PlanOffer, PlanPage
+
+#: OURS: two million plans; a listing that is longer has no end.
+_LONGEST = 10_000
+
+
+class PlanListing:
+    """One reading of the catalogue, from page 1 to its end.
+
+    It ends at ``totalPages`` or at an empty page, whichever comes first, and at a page that only repeats others: a
+    provider that does not turn the page would never end. Every page carries the total as it was told with it; a total
+    that moves means that plans may have been skipped, and the reader of the pages sees that.
+    """
+
+    def __init__(self, *, account: str, currency: str, home_country: str, first_page: int) -> None:
+        self.next_page = first_page
+        self.is_finished = False
+        self._account = account
+        self._currency = currency
+        self._home_country = home_country
+        self._seen: set[str] = set()
+
+    def add(self, document: Mapping[str, Any]) -> PlanPage:
+        """The next page as our values. Raises ``UnreadableError`` when another page came than was asked for."""
+        number = self.next_page
+        faults: list[Fault] = []
+        given = document.get("meta")
+        meta = FieldReader(given if isinstance(given, dict) else {}, where="meta", faults=faults)
+        total, told, total_pages = meta.integer("total"), meta.integer("page"), meta.integer("totalPages")
+        if told is not None and told != number:
+            raise UnreadableError(f"page {number} was asked for and page {told} came")
+        items = document["items"]
+        offers = self._read_items(items, faults)
+        is_repeated = bool(items) and all(_find_ref(item) in self._seen for item in items) and not offers
+        if is_repeated:
+            faults.append(Fault(where=f"page {number}", message="repeats the pages before it; the reading ends here"))
+        self.next_page += 1
+        is_last = total_pages is not None and number >= total_pages
+        self.is_finished = is_last or not items or is_repeated or number >= _LONGEST
+        return PlanPage(offers=tuple(offers), faults=tuple(faults), page=number, total=total, total_pages=total_pages)
+
+    def _read_items(self, items: list[Any], faults: list[Fault]) -> list[PlanOffer]:
+        """One bad plan costs only itself, a plan that comes twice counts once."""
+        offers = []
+        for index, item in enumerate(items):
+            where = f"page {self.next_page} items[{index}]"
+            found: list[Fault] = []
+            try:
+                offer = map_plan(
+                    item, faults=found, account=self._account, currency=self._currency, home_country=self._home_country
+                )
+            except UnreadableError as error:
+                faults.append(Fault(where=where, message=str(error)))
+                continue
+            if offer.plan_ref in self._seen:
+                faults.append(Fault(where=where, message="comes twice", ref=offer.plan_ref))
+                continue
+            self._seen.add(offer.plan_ref)
+            offers.append(offer)
+            faults += [
+                Fault(where=f"{where}.{fault.where}", message=fault.message, ref=offer.plan_ref) for fault in found
+            ]
+        return offers
+
+
+def _find_ref(item: object) -> str:
+    return str(item.get("planCode", "")).strip() if isinstance(item, dict) else ""

@@ -1,0 +1,154 @@
+"""Taking secrets and personal data out of what is logged or shown. ICCIDs and transaction ids stay: they are handles.
+
+Works by name (headers, query, JSON keys at any depth, form fields) and by pattern (activation strings, EIDs, IMEIs),
+also on text that was cut off in the middle or is no JSON at all.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+MASK = "[redacted]"
+
+#: Names as letters and digits only, in lower case.
+_SECRET_NAMES = frozenset(
+    {
+        # keys and tokens
+        "xapikeyid", "keyid", "authorization", "proxyauthorization", "cookie", "setcookie", "signature",
+        "rtaccesscode", "accesscode", "rtsignature", "authkey", "oemid", "oemkey", "clientid", "clientkey",
+        "pin", "puk", "pin1", "pin2", "puk1", "puk2", "confirmationcode",
+        # activation
+        "qrcode", "qrcodeurl", "shorturl", "esimqr", "lpa", "lpastring", "activationcode", "ac", "matchingid",
+        "carddata",
+        # devices and subscribers
+        "eid", "oldeid", "imei", "imei1", "imei2", "imsi", "initialinsertiondevice", "initialconnectiondevice",
+        # people
+        "firstname", "lastname", "fullname", "familyname", "givenname", "firstnamekana", "lastnamekana", "customername",
+        "birthday", "birthdate", "dateofbirth", "gender", "email", "mail", "phone", "phonenumber", "msisdn", "tel",
+        "mobile", "address", "mnpno",
+    }
+)  # fmt: skip
+_SECRET_PARTS = ("secret", "password", "passwd", "token", "apikey", "privatekey", "credential")
+_NOT_LETTERS = re.compile(r"[^a-z0-9]")
+_PATTERNS = (
+    re.compile(r"lpa:[0-9]?[^\s\"'<>,]*", re.IGNORECASE),
+    re.compile(r"\b1\$[^\s\"'<>,$]+\$[^\s\"'<>,]*"),
+    re.compile(r"(?<![0-9])[0-9]{32}(?![0-9])"),
+    re.compile(r"(?<![0-9])[0-9]{15,16}(?![0-9])"),
+    re.compile(r"[^\s\"'<>,;:=&@]+@[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE),
+)
+#: A quoted name and a scalar value that may end where the text ends.
+_PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$)|[\[{]|[^\s,}\]"\[{]+)', re.DOTALL)
+#: Beyond this only the beginning of a body is looked at; the log keeps less.
+_PARSE_LIMIT = 64 * 1024
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name is never shown."""
+    plain = _NOT_LETTERS.sub("", name.lower())
+    return plain in _SECRET_NAMES or any(part in plain for part in _SECRET_PARTS)
+
+
+def redact(value: Any) -> Any:
+    """The same JSON-like value with secrets masked; text is searched by pattern and, where it is JSON, by name."""
+    if isinstance(value, Mapping):
+        return {name: _mask(item) if is_secret_name(str(name)) else redact(item) for name, item in value.items()}
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, bytes):
+        return redact_text(value.decode("utf-8", "replace"))
+    if isinstance(value, Sequence):
+        return [redact(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and value > 10**13:
+        text = redact_text(str(value))
+        return value if text == str(value) else text
+    return value
+
+
+def redact_text(text: str) -> str:
+    """Text as it may be logged: whole JSON, a part of it, or a sentence."""
+    stripped = text.lstrip("\ufeff \t\r\n")
+    if stripped[:1] in ("{", "["):
+        try:
+            return json.dumps(redact(json.loads(stripped)), ensure_ascii=False, default=str)
+        except (ValueError, RecursionError):
+            return _redact_broken(text)
+    for pattern in _PATTERNS:
+        text = pattern.sub(MASK, text)
+    return text
+
+
+def redact_query(query: str) -> str:
+    """A query or a form body: secret names masked, the rest searched by pattern and as JSON."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return urlencode([(name, MASK if is_secret_name(name) else redact_text(value)) for name, value in pairs], safe="[]")
+
+
+def redact_path(path: str) -> str:
+    """A path, with its query if it has one."""
+    bare, mark, query = path.partition("?")
+    return redact_text(bare) + (mark + redact_query(query) if mark else "")
+
+
+def redact_body(body: bytes, *, content_type: str = "", limit: int) -> str:
+    """A body as the call log keeps it: redacted first, then cut to ``limit`` characters."""
+    text = body[:_PARSE_LIMIT].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    text = redact_query(text) if "x-www-form-urlencoded" in content_type.lower() else redact_text(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _mask(value: Any) -> Any:
+    """Absent and empty stay visible: they tell something and hide nothing."""
+    return value if value is None or value in ("", [], {}) else MASK
+
+
+def _redact_broken(text: str) -> str:
+    """JSON that does not parse. A secret name before a list or an object hides everything that follows."""
+    parts: list[str] = []
+    position = 0
+    while match := _PAIR.search(text, position):
+        name, colon, value = match.groups()
+        parts.append(text[position : match.start()])
+        position = match.end()
+        if not is_secret_name(_unescape(name)):
+            # Only the name is passed: the value may hold names of its own.
+            position = match.start(3)
+            if value.startswith('"'):
+                position = match.end()
+                parts.append(f'"{name}"{colon}{_redact_string(value)}')
+            elif value in "[{":
+                position = match.end()
+                parts.append(match.group())
+            else:
+                position = match.end()
+                parts.append(match.group())
+        elif value in "[{":
+            return _by_pattern("".join(parts)) + f'"{name}"{colon}"{MASK}"…'
+        else:
+            parts.append(f'"{name}"{colon}"{MASK}"')
+    parts.append(text[position:])
+    return _by_pattern("".join(parts))
+
+
+def _redact_string(literal: str) -> str:
+    """A string value inside broken JSON, which may itself hold JSON."""
+    inner = literal[1:].removesuffix('"')
+    if "\\" not in inner:
+        return literal
+    return '"' + _redact_broken(_unescape(inner)) + '"'
+
+
+def _unescape(text: str) -> str:
+    try:
+        unescaped: str = json.loads(f'"{text}"')
+    except ValueError:
+        return text.replace('\\"', '"')
+    return unescaped
+
+
+def _by_pattern(text: str) -> str:
+    for pattern in _PATTERNS:
+        text = pattern.sub(MASK, text)
+    return text

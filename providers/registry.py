@@ -1,0 +1,75 @@
+"""Which wholesalers there are and which accounts are switched on.
+
+An adapter is one line in ``ADAPTERS``; it is imported on first use. An account is an entry of ``settings.PROVIDERS``;
+it is on when its address and credentials are set.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from providers.base import Provider
+from providers.models import ProviderAccount
+from providers.types import Capability
+
+#: Adapter name (its folder) -> dotted path of its class.
+ADAPTERS: dict[str, str] = {
+    "esim_commerce": "providers.esim_commerce.client.EsimCommerceProvider",
+}
+
+
+def adapters() -> dict[str, type[Provider]]:
+    """Every registered adapter's class."""
+    return {name: find_adapter(name) for name in ADAPTERS}
+
+
+def find_adapter(name: str) -> type[Provider]:
+    """The class of an adapter. Raises ``ImproperlyConfigured`` for a name that is not registered."""
+    if name not in ADAPTERS:
+        raise ImproperlyConfigured(f"No provider adapter is called {name!r}; there are {', '.join(sorted(ADAPTERS))}")
+    adapter = import_string(ADAPTERS[name])
+    if not (isinstance(adapter, type) and issubclass(adapter, Provider)):
+        raise ImproperlyConfigured(f"{ADAPTERS[name]} is not a Provider")
+    return adapter
+
+
+def configured_accounts() -> tuple[str, ...]:
+    """Slugs of the accounts whose settings are complete, in the order of the settings."""
+    return tuple(slug for slug, values in _entries().items() if find_adapter(values["adapter"]).is_configured(values))
+
+
+def get_provider(slug: str) -> Provider:
+    """The client of one account. Raises ``ImproperlyConfigured`` when it is unknown or its settings are wrong."""
+    values = _entries().get(slug)
+    if values is None:
+        raise ImproperlyConfigured(f"No provider account is called {slug!r} in the settings")
+    return find_adapter(values["adapter"]).from_settings(slug, values)
+
+
+def offers(slug: str, capability: Capability) -> bool:
+    """Whether an account can do something now; False when it is not configured."""
+    return slug in configured_accounts() and capability in get_provider(slug).offered
+
+
+def ensure_accounts() -> list[ProviderAccount]:
+    """The rows of all configured accounts, made or brought in line with the settings. May run any number of times."""
+    accounts = []
+    for slug in configured_accounts():
+        values = _entries()[slug]
+        facts = {"adapter": values["adapter"], "name": values["name"], "is_sandbox": bool(values.get("sandbox"))}
+        account, _made = ProviderAccount.objects.get_or_create(slug=slug, defaults=facts)
+        changed = [name for name, value in facts.items() if getattr(account, name) != value]
+        if changed:
+            for name in changed:
+                setattr(account, name, facts[name])
+            account.save(update_fields=changed)
+        accounts.append(account)
+    return accounts
+
+
+def _entries() -> Mapping[str, dict[str, Any]]:
+    entries: dict[str, dict[str, Any]] = settings.PROVIDERS
+    return entries
