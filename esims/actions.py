@@ -56,7 +56,7 @@ def request_action(*, esim: Esim, capability: Capability, reason: str, by: User)
     Permissions are the caller's business. Raises ``ActionRefused``: not offered, paused, not in this state, or another
     action of this line is under way. The worker looks at the line afresh before anything is sent.
     """
-    why = why_not_offered(esim, capability) or why_not(capability, LineState(esim.state))
+    why = why_refused(esim, capability)
     if why:
         raise ActionRefused(why)
     now = timezone.now()
@@ -74,13 +74,20 @@ def request_action(*, esim: Esim, capability: Capability, reason: str, by: User)
     return action
 
 
-def why_not_offered(esim: Esim, capability: Capability) -> str:
-    """Why the line's account cannot do this, in the reader's language; "" where it can."""
+def why_refused(esim: Esim, capability: Capability) -> str:
+    """Why ``request_action`` would refuse, going by what is stored; in the reader's language, "" where it would not.
+
+    Another action that is under way is not looked for.
+    """
     if not offers(esim.account.slug, capability):
         return _("This provider does not offer that, or its account is not set up.")
     if esim.account.is_paused:
         return _("Calls to this provider are paused by staff.")
-    return ""
+    return _why_not_now(esim, capability)
+
+
+def _why_not_now(esim: Esim, capability: Capability) -> str:
+    return why_not(capability, state=LineState(esim.state), restricted=esim.is_restricted)
 
 
 def run_action(*, action_id: int) -> LineAction:
@@ -156,7 +163,7 @@ def _look_and_send(action: LineAction, turn: datetime) -> None:
     except ProviderError as error:
         postpone_action(action, wait=_backoff(action.attempts), error=error.message, attempted=True)
         return
-    why = why_not(capability, LineState(esim.state))
+    why = _why_not_now(esim, capability)
     if why:
         finish_action(action, State.REJECTED, code="state", message=_("Nothing was sent.") + f" {why}")
         return

@@ -53,15 +53,15 @@ class RefreshRefused(Exception):
         self.message = message
 
 
-def refresh_line(*, esim_id: int, priority: Priority, by: str) -> Esim:
+def refresh_line(*, esim_id: int, priority: Priority, by: str, only_if_due: bool = False) -> Esim:
     """Read the line and bring it up to date; one call to the provider, not to be made inside a transaction.
 
-    Raises a ``ProviderError`` after recording it (``LineBusy`` when another worker is reading the line), and
-    ``ImproperlyConfigured`` when the account has no settings.
+    Raises a ``ProviderError`` after recording it, and ``ImproperlyConfigured`` when the account has no settings.
+    ``LineBusy``: another worker is reading the line or, with ``only_if_due``, has read it already.
     """
     esim = Esim.objects.select_related("account").get(pk=esim_id)
     provider = get_provider(esim.account.slug)
-    claim = _claim_line(esim)
+    claim = _claim_line(esim, only_if_due=only_if_due)
     try:
         snapshot = provider.read_line(esim.provider_ref, priority=priority)
         if snapshot.provider_ref != esim.provider_ref:
@@ -113,7 +113,7 @@ class _Run:
         self._tried.add(esim_id)
         priority = Priority.PEOPLE if watched else Priority.BACKGROUND
         try:
-            refresh_line(esim_id=esim_id, priority=priority, by="refresh")
+            refresh_line(esim_id=esim_id, priority=priority, by="refresh", only_if_due=True)
         except LineBusy:
             return False
         except RateLimited:
@@ -166,10 +166,10 @@ def request_refresh(*, esim: Esim, by: str) -> None:
 
 def read_asked_line(*, esim_id: int) -> bool:
     """The job behind ``request_refresh``: read the line if that is still due. Returns whether it was read."""
-    if not _due(timezone.now()).filter(pk=esim_id).exists():
-        return False
     try:
-        refresh_line(esim_id=esim_id, priority=Priority.PEOPLE, by="refresh")
+        refresh_line(esim_id=esim_id, priority=Priority.PEOPLE, by="refresh", only_if_due=True)
+    except LineBusy:
+        return False
     except ProviderError as error:
         # Recorded on the line, which stays due by its schedule.
         log.info("line not read", esim=esim_id, error=type(error).__name__)
@@ -196,12 +196,16 @@ def _due_lines(accounts: Iterable[str], *, size: int) -> list[tuple[int, str, bo
     return [(pk, slug, True) for pk, slug in watched] + [(pk, slug, False) for pk, slug in others if pk not in seen]
 
 
-def _claim_line(esim: Esim) -> datetime:
+def _claim_line(esim: Esim, *, only_if_due: bool) -> datetime:
     """Take the right to read the line; the returned stamp is the proof of it."""
     now = timezone.now()
     until = now + timedelta(seconds=settings.HTTP_CONNECT_TIMEOUT + settings.HTTP_READ_TIMEOUT + 30)
     unclaimed = Q(refresh_claimed_until__isnull=True) | Q(refresh_claimed_until__lte=now)
-    if not Esim.objects.filter(unclaimed, pk=esim.pk).update(refresh_claimed_until=until):
+    line = Esim.objects.filter(unclaimed, pk=esim.pk)
+    if only_if_due:
+        # Between finding the line and claiming it another run may have read it.
+        line = line.filter(next_refresh_at__lte=now)
+    if not line.update(refresh_claimed_until=until):
         raise LineBusy(
             "the line is being read at this moment",
             retry_after=timedelta(seconds=1),

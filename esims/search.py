@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 
 from catalog.models import Plan
 from customers.models import Customer
+from customers.search import find_customers
 from esims.models import Esim
 
 #: Fewer digits than these name too many lines.
@@ -46,10 +47,7 @@ def find_lines(text: str) -> QuerySet[Esim]:
     if digits.isascii() and digits.isdecimal():
         return _find_by_number(digits)
     lines = Esim.objects.order_by("-created_at", "-pk")
-    customers = Customer.objects.filter(
-        Q(email__icontains=words) if "@" in words else Q(name__icontains=words) | Q(company__icontains=words)
-    ).order_by()
-    named = Q(customer__in=customers.values("pk"))
+    named = Q(customer__in=find_customers(words).order_by().values("pk"))
     if "@" not in words:
         plans = Plan.objects.filter(Q(name__icontains=words) | Q(plan_ref__iexact=words)).order_by()
         named |= Q(plan__in=plans.values("pk")) | Q(provider_ref=words)

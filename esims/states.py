@@ -26,20 +26,10 @@ ENDED = frozenset({LineState.EXPIRED, LineState.CANCELLED, LineState.TERMINATED}
 #: Not on a device yet.
 NOT_INSTALLED = frozenset({LineState.PROVISIONING, LineState.READY, LineState.DOWNLOADED})
 
-#: In which states an action may be asked for. What is missing here is allowed in every state that has not ended.
+#: In which states an action may be asked for; what is missing here is allowed in every state that has not ended.
+#: Release is not about the state: it needs a suspension.
 ACTION_STATES: dict[Capability, frozenset[LineState]] = {
-    Capability.SUSPEND: frozenset(
-        {
-            LineState.READY,
-            LineState.DOWNLOADED,
-            LineState.INSTALLED,
-            LineState.ACTIVE,
-            LineState.DEPLETED,
-            LineState.ERROR,
-            LineState.UNKNOWN,
-        }
-    ),
-    Capability.RELEASE: frozenset({LineState.SUSPENDED}),
+    Capability.SUSPEND: frozenset(LineState) - ENDED - {LineState.PROVISIONING, LineState.SUSPENDED},
 }
 ACTION_LABELS = {
     Capability.SUSPEND: gettext_lazy("Suspend"),
@@ -86,29 +76,32 @@ def action_label(capability: Capability) -> str:
     return str(ACTION_LABELS.get(capability, capability.value))
 
 
-def why_not(capability: Capability, state: LineState) -> str:
-    """Why this may not be asked of a line in this state, in the reader's language; "" where it may."""
-    allowed = ACTION_STATES.get(capability, frozenset(LineState) - ENDED)
-    if state in allowed:
-        return ""
+def why_not(capability: Capability, *, state: LineState, restricted: bool | None) -> str:
+    """Why this may not be asked of a line that looks like this, in the reader's language; "" where it may."""
     if state in ENDED:
         return _("The line has ended (%(state)s): nothing can be done with it any more.") % {
             "state": state_label(state)
         }
-    if capability is Capability.SUSPEND and state is LineState.SUSPENDED:
+    # A faulty line may be suspended as well; then only the flag tells.
+    suspended = state is LineState.SUSPENDED or restricted is True
+    if capability is Capability.SUSPEND and suspended:
         return _("The line is suspended already.")
     if capability is Capability.RELEASE:
-        return _("The line is not suspended: there is nothing to release.")
+        return "" if suspended else _("The line is not suspended: there is nothing to release.")
+    if state in ACTION_STATES.get(capability, frozenset(LineState)):
+        return ""
     return _("This is not possible while the line is “%(state)s”.") % {"state": state_label(state)}
 
 
 def shows_effect(capability: Capability, *, state: LineState, restricted: bool | None) -> bool:
     """Whether a line that looks like this has got what was asked for."""
+    if state in ENDED:
+        return False
+    suspended = state is LineState.SUSPENDED or restricted is True
     if capability is Capability.SUSPEND:
-        return state is LineState.SUSPENDED or (restricted is True and state not in ENDED)
+        return suspended
     if capability is Capability.RELEASE:
-        settled = state not in ENDED and state not in {LineState.SUSPENDED, LineState.UNKNOWN, LineState.PROVISIONING}
-        return settled and restricted is not True
+        return not suspended and (restricted is False or state not in {LineState.UNKNOWN, LineState.PROVISIONING})
     return False
 
 

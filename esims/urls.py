@@ -1,5 +1,19 @@
-"""The pages of this app."""
+"""Addresses of the lines' pages."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from esims import views
+
+urlpatterns = [
+    path("esims/", views.esim_list, name="esim-list"),
+    path("esims/iccid/<str:iccid>/", views.esim_by_iccid, name="esim-by-iccid"),
+    path("esims/<int:pk>/", views.esim_detail, name="esim-detail"),
+    path("esims/<int:pk>/live/", views.esim_live, name="esim-live"),
+    path("esims/<int:pk>/qr.png", views.esim_qr_png, name="esim-qr-png"),
+    path("esims/<int:pk>/qr.svg", views.esim_qr_svg, name="esim-qr-svg"),
+    path("esims/<int:pk>/codes/", views.esim_reveal, name="esim-reveal"),
+    path("esims/<int:pk>/refresh/", views.esim_refresh, name="esim-refresh"),
+    path("esims/<int:pk>/suspend/", views.esim_suspend, name="esim-suspend"),
+    path("esims/<int:pk>/release/", views.esim_release, name="esim-release"),
+    path("esims/<int:pk>/usage/", views.esim_simulate_usage, name="esim-simulate-usage"),
+]
