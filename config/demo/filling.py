@@ -204,13 +204,9 @@ class Filling:
         first_steps = {Fate.DOWNLOADS: "download", Fate.INSTALLS: "install"}
         if day == 1 and fate in first_steps:
             self._provider.happen(first_steps[fate], iccid=esim.iccid, system=system)
-        used = {
-            Fate.TRAVELS: (180 + 90 * ((day + number) % 4)) * MB,
-            Fate.STREAMS: (60 + 25 * day) * MB,
-            Fate.IS_SUSPENDED: 210 * MB if day < 3 else 0,
-            Fate.USES_UP: (esim.plan.data_bytes or GB) // 4 + MB if day < 5 else 0,
-        }.get(fate, 0)
-        if day >= 1 and used:
+        if 1 <= day <= (esim.plan.validity_days or 1) and (
+            used := _day_of_use(esim.plan, fate, day=day, number=number)
+        ):
             self._provider.happen("use", iccid=esim.iccid, system=system, kb=used // KB)
 
     def _lines(self, sale: Sale) -> QuerySet[Esim]:
@@ -245,6 +241,18 @@ class Filling:
             if time.monotonic() > deadline:
                 raise FillingStuck(f"{what} did not come within {WAIT_SECONDS:.0f} seconds")
             time.sleep(0.2)
+
+
+def _day_of_use(plan: Plan, fate: Fate, *, day: int, number: int) -> int:
+    """Bytes that a traveller uses on a day: a part of what the plan gives, never the same two days running."""
+    cap = plan.data_bytes or GB
+    usual = cap * 2 // 3 if plan.data_period == DataPeriod.DAY else cap // 9
+    return {
+        Fate.TRAVELS: usual * (3 + (2 * day + number) % 4) // 6,
+        Fate.STREAMS: usual * (2 + day % 5) // 4,
+        Fate.IS_SUSPENDED: usual if day < 3 else 0,
+        Fate.USES_UP: cap // 4 + MB if day < 5 else 0,
+    }.get(fate, 0)
 
 
 def _key(sale: Sale) -> UUID:
