@@ -121,25 +121,29 @@ def _apply_once(attempt_id: int, verdict: Verdict, *, by: str, why: str, again: 
     if not case.is_own:
         why = why or f"request {attempt.number} is judged when the purchase has moved on"
         note_event(purchase.order_line.order, kind="purchase.late_reply", purchase=purchase, by=by, why=why)
-    match verdict:
-        case OrderOutcome():
-            outcome = _apply_outcome(case, verdict)
-        case Unreadable():
-            outcome = _apply_unreadable(case, verdict)
-        case NotOffered():
-            outcome = _apply_not_offered(case, verdict)
-        case Rejected():
-            outcome = _apply_rejected(case, verdict)
-        case NotSent() | RateLimited():
-            outcome = _apply_not_processed(case, verdict)
-        case _:
-            outcome = _apply_silence(case, verdict)
-    attempt.outcome = outcome
+    attempt.outcome = _judge(case, verdict)
     if not isinstance(verdict, OrderOutcome):
         attempt.error_code = getattr(verdict, "code", "")[:60]
         attempt.error = verdict.message
     attempt.save(update_fields=["outcome", "error_code", "error"])
     return purchase
+
+
+def _judge(case: Case, verdict: Verdict) -> str:
+    """Change the purchase by the verdict; returns what came of the attempt."""
+    match verdict:
+        case OrderOutcome():
+            return _apply_outcome(case, verdict)
+        case Unreadable():
+            return _apply_unreadable(case, verdict)
+        case NotOffered():
+            return _apply_not_offered(case, verdict)
+        case Rejected():
+            return _apply_rejected(case, verdict)
+        case NotSent() | RateLimited():
+            return _apply_not_processed(case, verdict)
+        case _:
+            return _apply_silence(case, verdict)
 
 
 def _is_overtaken(attempt: PurchaseAttempt, verdict: Verdict) -> bool:

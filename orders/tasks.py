@@ -1,8 +1,23 @@
-"""Jobs of buying, by dotted name. Each takes an id, looks at the row and does nothing twice."""
+"""Jobs of buying and of keeping house, by dotted name. Each looks at its rows and does nothing twice."""
 
-from orders import purchasing
+from orders import health, pruning, purchasing, waking
 
 
 def run_purchase(purchase_id: int) -> str:
     """Take the next step of one purchase, if one is due."""
     return purchasing.run_purchase(purchase_id=purchase_id)
+
+
+def wake(name: str) -> None:
+    """Run one of ``waking.WAKE_UPS``."""
+    waking.run_wake_up(name)
+
+
+def beat(queue: str) -> None:
+    """A sign of life of a queue's worker."""
+    health.record_beat(queue)
+
+
+def prune() -> None:
+    """Take away what is kept for a time only."""
+    pruning.prune_old_rows()

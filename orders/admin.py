@@ -1,0 +1,160 @@
+"""Orders and buying in the admin. What the protocol writes is read-only here: it changes by its verbs alone."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from orders.models import (
+    Order,
+    OrderEvent,
+    OrderLine,
+    Payment,
+    Purchase,
+    PurchaseAttempt,
+    PurchasedEsim,
+    Refund,
+    Wake,
+    WorkerBeat,
+)
+
+if TYPE_CHECKING:
+    _Admin = admin.ModelAdmin[Any]
+    _Inline = admin.TabularInline[Any, Any]
+else:
+    # Not subscriptable at run time.
+    _Admin = admin.ModelAdmin
+    _Inline = admin.TabularInline
+
+
+class ReadOnly:
+    """Nobody adds, changes or deletes here, whatever their permissions."""
+
+    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(ReadOnly, _Inline):
+    extra = 0
+    show_change_link = True
+
+
+class OrderLineInline(ReadOnlyInline):
+    model = OrderLine
+
+
+class PaymentInline(ReadOnlyInline):
+    model = Payment
+    fields = ("method", "state", "amount", "currency", "reference", "recorded_by", "captured_at")
+
+
+class OrderEventInline(ReadOnlyInline):
+    model = OrderEvent
+    fields = ("at", "kind", "by", "why", "facts")
+
+
+class PurchaseAttemptInline(ReadOnlyInline):
+    model = PurchaseAttempt
+    # Never the body: it holds activation codes.
+    fields = ("number", "kind", "started_at", "received_at", "status", "is_complete", "outcome", "error_code", "error")
+
+
+class PurchasedEsimInline(ReadOnlyInline):
+    model = PurchasedEsim
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnly, _Admin):
+    list_display = ("number", "state", "customer", "total", "currency", "created_at", "paid_at", "finished_at")
+    list_filter = ("state", "currency", "created_at")
+    search_fields = ("number", "customer__name", "customer__email")
+    list_select_related = ("customer",)
+    date_hierarchy = "created_at"
+    inlines = (OrderLineInline, PaymentInline, OrderEventInline)
+
+
+@admin.register(OrderLine)
+class OrderLineAdmin(ReadOnly, _Admin):
+    list_display = ("order", "kind", "plan_name", "quantity", "unit_price", "unit_cost", "cost_currency")
+    list_filter = ("kind",)
+    search_fields = ("order__number", "plan_name")
+    list_select_related = ("order",)
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnly, _Admin):
+    list_display = ("order", "method", "state", "amount", "currency", "reference", "recorded_by", "captured_at")
+    list_filter = ("state", "method", "currency")
+    search_fields = ("order__number", "reference")
+    list_select_related = ("order", "recorded_by")
+
+
+@admin.register(Purchase)
+class PurchaseAdmin(ReadOnly, _Admin):
+    list_display = (
+        "id",
+        "order_number",
+        "account",
+        "state",
+        "quantity",
+        "attempts_made",
+        "next_attempt_at",
+        "transaction_id",
+        "error_code",
+    )
+    list_filter = ("state", "account", "mend")
+    search_fields = ("=id", "order_line__order__number", "idempotency_key", "transaction_id", "provider_order_ref")
+    list_select_related = ("account", "order_line__order")
+    inlines = (PurchaseAttemptInline, PurchasedEsimInline)
+
+    @admin.display(ordering="order_line__order__number")
+    def order_number(self, purchase: Purchase) -> str:
+        return purchase.order_line.order.number
+
+
+@admin.register(PurchaseAttempt)
+class PurchaseAttemptAdmin(ReadOnly, _Admin):
+    list_display = ("purchase", "number", "kind", "started_at", "status", "outcome", "error_code")
+    list_filter = ("kind", "outcome")
+    search_fields = ("=purchase__id", "purchase__order_line__order__number")
+    list_select_related = ("purchase",)
+    exclude = ("body",)
+
+
+@admin.register(PurchasedEsim)
+class PurchasedEsimAdmin(ReadOnly, _Admin):
+    list_display = ("purchase", "esim")
+    search_fields = ("=purchase__id", "esim__iccid")
+    list_select_related = ("purchase", "esim")
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnly, _Admin):
+    list_display = ("purchase", "state", "quantity", "amount", "currency", "created_at", "made_at", "made_by")
+    list_filter = ("state", "currency")
+    search_fields = ("=purchase__id", "purchase__order_line__order__number", "reference")
+    list_select_related = ("purchase", "made_by")
+
+
+@admin.register(OrderEvent)
+class OrderEventAdmin(ReadOnly, _Admin):
+    list_display = ("at", "order", "purchase", "kind", "by", "why")
+    list_filter = ("kind",)
+    search_fields = ("order__number", "by", "why")
+    list_select_related = ("order", "purchase")
+
+
+@admin.register(Wake)
+class WakeAdmin(ReadOnly, _Admin):
+    list_display = ("name", "queued_at", "started_at", "finished_at")
+
+
+@admin.register(WorkerBeat)
+class WorkerBeatAdmin(ReadOnly, _Admin):
+    list_display = ("queue", "asked_at", "beat_at")

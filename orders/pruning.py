@@ -1,0 +1,39 @@
+"""Taking away what is kept for a time only."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from django_q.models import Task
+
+from orders.models import Purchase, PurchaseAttempt
+from providers.calls import prune_calls
+
+
+def prune_old_rows() -> Mapping[str, int]:
+    """Erase or delete what is older than its setting says; returns how many of each. May run at any time, twice too."""
+    now = timezone.now()
+    return {
+        "calls": prune_calls(),
+        "replies": erase_raw_replies(older_than=timedelta(days=settings.RAW_REPLY_DAYS)),
+        "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
+        "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
+    }
+
+
+def erase_raw_replies(*, older_than: timedelta) -> int:
+    """Erase the raw replies of purchases that have ended; the others still need theirs as evidence."""
+    old = PurchaseAttempt.objects.filter(
+        received_at__lt=timezone.now() - older_than,
+        body__isnull=False,
+        purchase__state__in=Purchase.ENDED,
+        purchase__attention="",
+    ).exclude(outcome__in=PurchaseAttempt.NOT_JUDGED)
+    return PurchaseAttempt.objects.filter(pk__in=list(old.values_list("pk", flat=True))).update(body=None)
+
+
+def _delete_jobs(*, older_than: timedelta) -> int:
+    deleted: int = Task.objects.filter(stopped__lt=timezone.now() - older_than).delete()[0]
+    return deleted

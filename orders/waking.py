@@ -1,0 +1,136 @@
+"""Which jobs ``dispatch`` wakes, when each is due, and how it is asked for once however many dispatchers run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from catalog.models import SyncRun
+from catalog.sync import STALE_AFTER, fail_stale_runs
+from esims.actions import run_due_actions, sweep_actions
+from esims.models import Esim, LineAction
+from esims.refresh import refresh_due_lines
+from orders.models import Wake
+from orders.purchasing import due_purchases, run_due_purchases
+from orders.sweeping import overdue_purchases, sweep_purchases, waiting_replies
+
+#: A job that was asked for and has not begun after so long is taken for lost, and asked for again.
+STALE = timedelta(seconds=60)
+#: How long one job drains before it ends and makes room for others: with one cluster for all queues orders wait for it.
+_DRAIN_SECONDS = 30.0
+_SHORT_DRAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeUp:
+    """A job without arguments: ``is_due`` costs one small query, ``run`` may run twice and at the same time.
+
+    ``purpose`` is a key of ``settings.QUEUES``; the job is not asked for again until ``every`` after it began.
+    """
+
+    purpose: str
+    is_due: Callable[[], bool]
+    run: Callable[[], object]
+    every: timedelta = timedelta(0)
+
+
+def _are_purchases_due() -> bool:
+    return due_purchases().exists()
+
+
+def _are_purchases_lost() -> bool:
+    return overdue_purchases().exists() or waiting_replies().exists()
+
+
+def _are_actions_due() -> bool:
+    now = timezone.now()
+    waiting = Q(state__in=(LineAction.State.PLANNED, LineAction.State.NOT_CONFIRMED), next_attempt_at__lte=now)
+    overdue = Q(state=LineAction.State.SENDING, deadline_at__lte=now)
+    return LineAction.objects.filter(waiting | overdue).exists()
+
+
+def _run_actions() -> None:
+    sweep_actions()
+    run_due_actions(seconds=_SHORT_DRAIN_SECONDS)
+
+
+def _are_lines_due() -> bool:
+    now = timezone.now()
+    unclaimed = Q(refresh_claimed_until__isnull=True) | Q(refresh_claimed_until__lte=now)
+    return Esim.objects.filter(unclaimed, next_refresh_at__lte=now, account__is_paused=False).exists()
+
+
+def _are_runs_stale() -> bool:
+    limit = timezone.now() - STALE_AFTER
+    dead = Q(state=SyncRun.State.RUNNING, heartbeat_at__lt=limit)
+    lost = Q(state=SyncRun.State.WAITING, created_at__lt=limit)
+    return SyncRun.objects.filter(dead | lost).exists()
+
+
+def _mend_runs() -> None:
+    """Close the runs whose worker died, and ask again for those whose job was lost; a run is claimed by one worker."""
+    fail_stale_runs()
+    lost = SyncRun.objects.filter(state=SyncRun.State.WAITING, created_at__lt=timezone.now() - STALE_AFTER)
+    for run_id in lost.values_list("pk", flat=True):
+        async_task("catalog.tasks.sync_catalog", run_id, cluster=settings.QUEUES["catalogue"])
+
+
+WAKE_UPS: Mapping[str, WakeUp] = {
+    "purchases": WakeUp(
+        purpose="orders", is_due=_are_purchases_due, run=lambda: run_due_purchases(seconds=_DRAIN_SECONDS)
+    ),
+    "sweep": WakeUp(purpose="orders", is_due=_are_purchases_lost, run=sweep_purchases),
+    "actions": WakeUp(purpose="orders", is_due=_are_actions_due, run=_run_actions),
+    "lines": WakeUp(
+        purpose="refresh",
+        is_due=_are_lines_due,
+        run=lambda: refresh_due_lines(limit=None, seconds=_SHORT_DRAIN_SECONDS),
+        every=timedelta(seconds=2),
+    ),
+    "syncs": WakeUp(purpose="catalogue", is_due=_are_runs_stale, run=_mend_runs, every=STALE_AFTER),
+}
+
+
+def wake_due_jobs() -> list[str]:
+    """Ask for every job that is due and not asked for already; returns their names."""
+    return [name for name, wake_up in WAKE_UPS.items() if wake_up.is_due() and _ask_for(name, wake_up)]
+
+
+def run_wake_up(name: str) -> None:
+    """The job: from here on it may be asked for again, because rows that come due now may be missed by this run."""
+    begin_job(name)
+    WAKE_UPS[name].run()
+    Wake.objects.filter(name=name).update(finished_at=timezone.now())
+
+
+def _ask_for(name: str, wake_up: WakeUp) -> bool:
+    job = ("orders.tasks.wake", name)
+    return ask_for_job(name, job, cluster=settings.QUEUES[wake_up.purpose], every=wake_up.every)
+
+
+def ask_for_job(name: str, job: tuple[str, str], *, cluster: str, every: timedelta = timedelta(0)) -> bool:
+    """Enqueue ``job`` (dotted name, argument) unless it waits already; whether it was enqueued.
+
+    The conditional update decides between dispatchers, and commits with the job.
+    """
+    now = timezone.now()
+    Wake.objects.get_or_create(name=name)
+    waits_not = Q(queued_at__isnull=True) | Q(queued_at__lt=now - STALE)
+    rested = Q(started_at__isnull=True) | Q(started_at__lte=now - every)
+    with transaction.atomic():
+        if Wake.objects.filter(waits_not, rested, name=name).update(queued_at=now) != 1:
+            return False
+        function, argument = job
+        # Its success is of no interest afterwards: there is one every second.
+        async_task(function, argument, cluster=cluster, save=False)
+    return True
+
+
+def begin_job(name: str) -> None:
+    """Said by the job itself when it begins."""
+    Wake.objects.filter(name=name).update(queued_at=None, started_at=timezone.now())
