@@ -201,7 +201,7 @@ class Filling:
     def _live_a_day(self, esim: Esim, fate: Fate, *, day: int, number: int) -> None:
         """One day of the traveller, ``day`` days after buying."""
         system = find_system(esim.account)
-        first_steps = {Fate.DOWNLOADS: "download", Fate.INSTALLS: "install"}
+        first_steps = {Fate.DOWNLOADS: "download", Fate.INSTALLS: "install", Fate.IS_SIMULATED: "connect"}
         if day == 1 and fate in first_steps:
             self._provider.happen(first_steps[fate], iccid=esim.iccid, system=system)
         if 1 <= day <= (esim.plan.validity_days or 1) and (

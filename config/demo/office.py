@@ -80,6 +80,8 @@ class DemoOffice:
             *self._python("-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self._web_port}"),
             *("--workers", "1", "--threads", "8", "--graceful-timeout", "3", "--access-logfile", "-"),
         )
+        self._manage("demo_ready")
+        self._wait_for(f"{self.address}readyz")
         self._wait_for(f"{self.address}accounts/login/")
         if fill and not self._home.filled.exists():
             self._say("Filling the office through the real flows; this takes a minute, once …")
