@@ -90,11 +90,11 @@ def set_own_price(*, plan: Plan, amount: Decimal | None, by: str) -> Plan:
     Raises ``ValidationError`` for a negative amount, for one that the currency cannot express, and for a plan
     whose currency is not known. A price below the floor is kept; the retail price is the floor then.
     """
-    _require_price(amount, plan.currency)
+    require_price(amount, plan.currency)
     with transaction.atomic():
         lock_prices()
         current = Plan.objects.select_for_update().get(pk=plan.pk)
-        _require_price(amount, current.currency)
+        require_price(amount, current.currency)
         if current.own_price == amount:
             return current
         old, current.own_price = current.own_price, amount
@@ -215,7 +215,8 @@ def _record(rows: Iterable[tuple[int, dict[str, Any]]], *, by: str) -> None:
     )
 
 
-def _require_price(amount: Decimal | None, currency: str) -> None:
+def require_price(amount: Decimal | None, currency: str) -> None:
+    """Raise ``ValidationError`` for ``amount`` unless it can be an own price in the currency; None always can."""
     if amount is None:
         return
     message: str | Promise = ""

@@ -1,5 +1,18 @@
 """The pages of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from catalog import sync_views, views
+
+urlpatterns = [
+    path("plans/", views.plan_list, name="plan-list"),
+    path("plans/compare/", views.plan_compare, name="plan-compare"),
+    path("plans/<int:pk>/", views.plan_detail, name="plan-detail"),
+    path("plans/<int:pk>/price/", views.plan_price, name="plan-price"),
+    path("plans/<int:pk>/publish/", views.plan_publish, name="plan-publish"),
+    path("syncs/", sync_views.run_list, name="sync-run-list"),
+    path("syncs/start/", sync_views.sync_start, name="sync-start"),
+    path("syncs/<int:pk>/", sync_views.run_detail, name="sync-run-detail"),
+    path("syncs/<int:pk>/approve/", sync_views.sync_approve, name="sync-approve"),
+    path("syncs/<int:pk>/decline/", sync_views.sync_decline, name="sync-decline"),
+]
