@@ -49,6 +49,8 @@ class Provider(ABC):
 
     #: The adapter's slug: the name of its folder.
     adapter: ClassVar[str]
+    #: The names in an entry of ``settings.PROVIDERS`` that switch the adapter on: address and credentials.
+    required_settings: ClassVar[tuple[str, ...]] = ("url",)
     #: What this adapter offers; an account's settings may narrow it (see ``offered``).
     capabilities: ClassVar[frozenset[Capability]]
     #: Capabilities whose write may be sent again with the same key after an unknown outcome (DESIGN §3 rule 4).
@@ -69,9 +71,9 @@ class Provider(ABC):
         """The adapter for one entry of ``settings.PROVIDERS``. Raises ``ImproperlyConfigured``, naming the variable."""
 
     @classmethod
-    @abstractmethod
     def is_configured(cls, values: Mapping[str, Any]) -> bool:
         """Whether an entry of ``settings.PROVIDERS`` has its address and its credentials."""
+        return all(values.get(name) for name in cls.required_settings)
 
     # -- what a subclass supplies ---------------------------------------------------------------------------------
 
@@ -123,6 +125,10 @@ class Provider(ABC):
                 operation=capability.value,
                 account=self.account,
             )
+
+    def check(self) -> None:
+        """One cheap read that proves address, path and keys. Raises like any read."""
+        self._check()
 
     def list_plans(
         self, *, country: str = "", carrier: str = "", include_roaming: bool = False, first_page: int = 1

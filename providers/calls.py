@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from providers.errors import NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected
@@ -97,9 +97,12 @@ def _note_health(
     rows = ProviderAccount.objects.filter(slug=account)
     due = at - HEALTH_INTERVAL
     if outcome == Outcome.OK:
-        rows.filter(Q(last_success_at__isnull=True) | Q(last_success_at__lt=due)).update(last_success_at=at)
+        # Whoever asks whether an account fails compares the two times: a change of luck is written at once.
+        is_news = Q(last_success_at__isnull=True) | Q(last_failure_at__gte=F("last_success_at"))
+        rows.filter(is_news | Q(last_success_at__lt=due)).update(last_success_at=at)
     elif outcome in (Outcome.NOT_SENT, Outcome.FAILED, Outcome.UNKNOWN) or (reply and reply.status in (401, 403)):
-        rows.filter(Q(last_failure_at__isnull=True) | Q(last_failure_at__lt=due) | ~Q(last_failure=message)).update(
+        is_news = Q(last_failure_at__isnull=True) | Q(last_success_at__gte=F("last_failure_at"))
+        rows.filter(is_news | Q(last_failure_at__lt=due) | ~Q(last_failure=message)).update(
             last_failure_at=at, last_failure=message
         )
 

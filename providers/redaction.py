@@ -41,6 +41,9 @@ _PATTERNS = (
 )
 #: A quoted name and a scalar value that may end where the text ends.
 _PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$)|[\[{]|[^\s,}\]"\[{]+)', re.DOTALL)
+_LOOSE_PAIR = re.compile(
+    r"(?<![\w-])([A-Za-z][\w-]{1,40})(['\"]?\s*[:=]\s*['\"]?)(?![\[\"'])((?:Bearer |Basic )?[^\s'\",;&}\]]+)", re.ASCII
+)
 #: Beyond this only the beginning of a body is looked at; the log keeps less.
 _PARSE_LIMIT = 64 * 1024
 
@@ -74,10 +77,8 @@ def redact_text(text: str) -> str:
         try:
             return json.dumps(redact(json.loads(stripped)), ensure_ascii=False, default=str)
         except (ValueError, RecursionError):
-            return _redact_broken(text)
-    for pattern in _PATTERNS:
-        text = pattern.sub(MASK, text)
-    return text
+            pass
+    return _redact_broken(text)
 
 
 def redact_query(query: str) -> str:
@@ -105,7 +106,7 @@ def _mask(value: Any) -> Any:
 
 
 def _redact_broken(text: str) -> str:
-    """JSON that does not parse. A secret name before a list or an object hides everything that follows."""
+    """Text that is no JSON, or not all of it. A secret name before a list or an object hides all that follows it."""
     parts: list[str] = []
     position = 0
     while match := _PAIR.search(text, position):
@@ -113,31 +114,21 @@ def _redact_broken(text: str) -> str:
         parts.append(text[position : match.start()])
         position = match.end()
         if not is_secret_name(_unescape(name)):
-            # Only the name is passed: the value may hold names of its own.
-            position = match.start(3)
-            if value.startswith('"'):
-                position = match.end()
-                parts.append(f'"{name}"{colon}{_redact_string(value)}')
-            elif value in "[{":
-                position = match.end()
-                parts.append(match.group())
-            else:
-                position = match.end()
-                parts.append(match.group())
-        elif value in "[{":
-            return _by_pattern("".join(parts)) + f'"{name}"{colon}"{MASK}"…'
-        else:
-            parts.append(f'"{name}"{colon}"{MASK}"')
+            parts.append(f'"{name}"{colon}{_redact_literal(value)}')
+            continue
+        parts.append(f'"{name}"{colon}"{MASK}"')
+        if value in ("[", "{"):
+            parts.append("…")
+            position = len(text)
     parts.append(text[position:])
-    return _by_pattern("".join(parts))
+    return _redact_loose("".join(parts))
 
 
-def _redact_string(literal: str) -> str:
-    """A string value inside broken JSON, which may itself hold JSON."""
-    inner = literal[1:].removesuffix('"')
-    if "\\" not in inner:
+def _redact_literal(literal: str) -> str:
+    """A value inside broken JSON; a string in it may hold JSON itself."""
+    if not literal.startswith('"') or "\\" not in literal:
         return literal
-    return '"' + _redact_broken(_unescape(inner)) + '"'
+    return json.dumps(_redact_broken(_unescape(literal[1:].removesuffix('"'))), ensure_ascii=False)
 
 
 def _unescape(text: str) -> str:
@@ -148,7 +139,9 @@ def _unescape(text: str) -> str:
     return unescaped
 
 
-def _by_pattern(text: str) -> str:
+def _redact_loose(text: str) -> str:
+    """``name=value`` and ``name: value`` with a secret name, and everything that looks like a secret by itself."""
+    text = _LOOSE_PAIR.sub(lambda pair: pair[1] + pair[2] + MASK if is_secret_name(pair[1]) else pair[0], text)
     for pattern in _PATTERNS:
         text = pattern.sub(MASK, text)
     return text

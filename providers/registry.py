@@ -7,6 +7,7 @@ it is on when its address and credentials are set.
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -14,6 +15,8 @@ from django.utils.module_loading import import_string
 from providers.base import Provider
 from providers.models import ProviderAccount
 from providers.types import Capability
+
+log = structlog.get_logger(__name__)
 
 #: Adapter name (its folder) -> dotted path of its class.
 ADAPTERS: dict[str, str] = {
@@ -50,8 +53,15 @@ def get_provider(slug: str) -> Provider:
 
 
 def offers(slug: str, capability: Capability) -> bool:
-    """Whether an account can do something now; False when it is not configured."""
-    return slug in configured_accounts() and capability in get_provider(slug).offered
+    """Whether an account can do something now; False when it is not configured or its settings cannot be used."""
+    if slug not in configured_accounts():
+        return False
+    try:
+        return capability in get_provider(slug).offered
+    except ImproperlyConfigured as error:
+        # The system checks name the fault; a page lacks a button then, rather than being an error.
+        log.warning("provider_misconfigured", account=slug, error=str(error))
+        return False
 
 
 def ensure_accounts() -> list[ProviderAccount]:

@@ -41,6 +41,7 @@ class EsimCommerceProvider(Provider):
     """An order is one synchronous call without an idempotency key: it is never sent again by itself."""
 
     adapter = "esim_commerce"
+    required_settings = ("url", "key_id", "key_secret")
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.LIST_PLANS,
@@ -55,18 +56,14 @@ class EsimCommerceProvider(Provider):
     )
     #: "quantity … integer [ 1 .. 1000 ]".
     max_order_quantity = 1000
-    #: "Only orders received within 48 hours (JST) are eligible", counted from their receipt; an hour is our margin.
-    inquiry_window = timedelta(hours=47)
+    #: "Only orders received within 48 hours (JST) are eligible"; the asker keeps a margin.
+    inquiry_window = timedelta(hours=48)
 
     def __init__(self, account: str, config: EsimCommerceConfig) -> None:
         super().__init__(account)
         self.config = config
         longest = timedelta(seconds=settings.HTTP_CONNECT_TIMEOUT + 2 * settings.HTTP_ORDER_READ_TIMEOUT)
         self.order_deadline = max(timedelta(minutes=5), longest + timedelta(minutes=1))
-
-    @classmethod
-    def is_configured(cls, values: Mapping[str, Any]) -> bool:
-        return all(values.get(name) for name in ("url", "key_id", "key_secret"))
 
     @classmethod
     def from_settings(cls, account: str, values: Mapping[str, Any]) -> Self:

@@ -1,0 +1,62 @@
+"""The admin of this floor: to look at. Only the pause switch of an account can be changed."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from providers.models import ProviderAccount, ProviderCall, RatePause, RateSlot
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows are made and deleted by the program alone."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(ProviderAccount)
+class ProviderAccountAdmin(ReadOnlyAdmin):
+    """Accounts come from the settings; staff may pause one: then nothing is sent there."""
+
+    list_display = ("name", "slug", "adapter", "is_sandbox", "is_paused", "last_success_at", "last_failure_at")
+    readonly_fields = (
+        "slug",
+        "adapter",
+        "name",
+        "is_sandbox",
+        "last_success_at",
+        "last_failure_at",
+        "last_failure",
+        "created_at",
+    )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return admin.ModelAdmin.has_change_permission(self, request, obj)
+
+
+@admin.register(ProviderCall)
+class ProviderCallAdmin(ReadOnlyAdmin):
+    list_display = ("sent_at", "account", "operation", "method", "path", "status", "outcome", "duration_ms")
+    list_filter = ("account", "operation", "outcome")
+    search_fields = ("path", "request_id")
+    date_hierarchy = "sent_at"
+    show_full_result_count = False
+
+
+@admin.register(RatePause)
+class RatePauseAdmin(ReadOnlyAdmin):
+    list_display = ("account", "operation", "until", "provider_limit", "provider_remaining", "reported_at")
+    list_filter = ("account",)
+
+
+@admin.register(RateSlot)
+class RateSlotAdmin(ReadOnlyAdmin):
+    list_display = ("account", "operation", "number", "used_at")
+    list_filter = ("account", "operation")
