@@ -1,5 +1,24 @@
-"""The pages of this app."""
+"""The pages of the order side."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from orders.views import accounts, customers, dashboard, order_pages, queue, refunds, wizard
+
+urlpatterns = [
+    path("", dashboard.dashboard, name="dashboard"),
+    path("orders/", order_pages.order_list, name="order-list"),
+    path("orders/new/", wizard.order_new, name="order-new"),
+    path("orders/<int:pk>/", order_pages.order_detail, name="order-detail"),
+    path("orders/<int:pk>/live/", order_pages.order_live, name="order-live"),
+    path("orders/<int:pk>/esims/", order_pages.order_esim_list, name="order-esims"),
+    path("orders/<int:pk>/pay/", order_pages.order_pay, name="order-pay"),
+    path("orders/<int:pk>/cancel/", order_pages.order_cancel, name="order-cancel"),
+    path("purchases/", queue.purchase_queue, name="purchase-queue"),
+    path("purchases/<int:pk>/", queue.purchase_detail, name="purchase-detail"),
+    path("purchases/<int:pk>/<slug:decision>/", queue.purchase_decide, name="purchase-decide"),
+    path("refunds/", refunds.refund_list, name="refund-list"),
+    path("refunds/<int:pk>/made/", refunds.refund_made, name="refund-made"),
+    path("customers/<int:pk>/", customers.customer_detail, name="customer-detail"),
+    path("providers/", accounts.provider_list, name="provider-list"),
+    path("providers/<slug:slug>/", accounts.provider_detail, name="provider-detail"),
+]

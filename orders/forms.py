@@ -1,0 +1,328 @@
+"""What staff type on the order pages."""
+
+import re
+import uuid
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import TextChoices
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from catalog.countries import country_name
+from catalog.search import GIGABYTE, CoverageChoice, PlanFilter, Sort, covered_countries
+from orders.models import Order, Payment
+from orders.selectors.order_list import OrderFilter
+from providers.models import ProviderAccount
+
+
+class OrderFilterForm(forms.Form):
+    """The filters of the order list; the address holds them."""
+
+    q = forms.CharField(
+        label=gettext_lazy("Search"),
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(
+            attrs={
+                "type": "search",
+                "placeholder": gettext_lazy("Number, customer, e-mail, ICCID or its end, transaction"),
+            }
+        ),
+    )
+    state = forms.ChoiceField(label=gettext_lazy("State"), required=False)
+    account = forms.ChoiceField(label=gettext_lazy("Provider account"), required=False)
+    since = forms.DateField(
+        label=gettext_lazy("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    until = forms.DateField(
+        label=gettext_lazy("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _choose(self, "state", [("", _("All states")), *Order.State.choices])
+        _choose(self, "account", [("", _("All accounts")), *account_choices()])
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        since, until = data.get("since"), data.get("until")
+        if since and until and until < since:
+            self.add_error("until", _("This day is before the first one."))
+        return data
+
+    def read_filter(self, customer_id: int | None = None) -> OrderFilter:
+        """The filter as far as it could be read: what is wrong narrows nothing and is said at its field."""
+        self.is_valid()
+        given = self.cleaned_data
+        return OrderFilter(
+            state=given.get("state", ""),
+            text=given.get("q", ""),
+            account=given.get("account", ""),
+            since=given.get("since"),
+            until=given.get("until"),
+            customer_id=customer_id,
+        )
+
+
+# -- the wizard -------------------------------------------------------------------------------------------------------
+
+
+class CustomerSearchForm(forms.Form):
+    """Who buys: somebody we know."""
+
+    find = forms.CharField(
+        label=gettext_lazy("Find a customer"),
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": gettext_lazy("Name, e-mail, phone or company"), "autofocus": True}
+        ),
+    )
+
+
+class PlanSearchForm(forms.Form):
+    """Which plan: where to, how much, how long."""
+
+    country = forms.ChoiceField(label=gettext_lazy("Destination"), required=False)
+    coverage = forms.ChoiceField(
+        label=gettext_lazy("Coverage"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("Home or roaming")),
+            (CoverageChoice.HOME.value, gettext_lazy("Home only")),
+            (CoverageChoice.ROAMING.value, gettext_lazy("Roaming only")),
+        ],
+    )
+    gb = forms.DecimalField(
+        label=gettext_lazy("Data at least, GB"), required=False, min_value=0, max_value=100_000, decimal_places=2
+    )
+    days = forms.IntegerField(label=gettext_lazy("Days at least"), required=False, min_value=1, max_value=3650)
+    account = forms.ChoiceField(label=gettext_lazy("Provider account"), required=False)
+    q = forms.CharField(label=gettext_lazy("Name or code"), required=False, max_length=120)
+    sort = forms.ChoiceField(
+        label=gettext_lazy("Sorted by"),
+        required=False,
+        choices=[
+            (Sort.PRICE.value, gettext_lazy("Price")),
+            (Sort.PER_DAY.value, gettext_lazy("Price per day")),
+            (Sort.PER_GB.value, gettext_lazy("Price per GB")),
+            (Sort.DATA.value, gettext_lazy("Most data")),
+            (Sort.DAYS_DOWN.value, gettext_lazy("Most days")),
+        ],
+    )
+
+    def __init__(self, *args: Any, with_coverage: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        countries = sorted(((code, country_name(code)) for code in covered_countries()), key=lambda pair: pair[1])
+        _choose(self, "country", [("", _("Anywhere")), *countries])
+        _choose(self, "account", [("", _("All accounts")), *account_choices()])
+        if not with_coverage:
+            del self.fields["coverage"]
+
+    def read_filter(self) -> PlanFilter:
+        """The filter as far as it could be read: what is wrong narrows nothing and is said at its field."""
+        self.is_valid()
+        given = self.cleaned_data
+        size = given.get("gb")
+        return PlanFilter(
+            country=given.get("country", ""),
+            coverage=CoverageChoice(given.get("coverage") or CoverageChoice.ANY),
+            min_bytes=int(size * GIGABYTE) if size else None,
+            min_days=given.get("days"),
+            account=given.get("account", ""),
+            text=given.get("q", ""),
+            published=True,
+            sort=Sort(given.get("sort") or Sort.PRICE),
+        )
+
+
+class QuantityForm(forms.Form):
+    quantity = forms.IntegerField(
+        label=gettext_lazy("How many eSIMs"),
+        error_messages={
+            "required": gettext_lazy("Say how many eSIMs."),
+            "invalid": gettext_lazy("Type a whole number, such as 2."),
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        most = settings.ORDER_MAX_QUANTITY
+        self.fields["quantity"].validators += [
+            MinValueValidator(1, message=_("At least one eSIM.")),
+            MaxValueValidator(most, message=_("At most %(most)s eSIMs in one order.") % {"most": most}),
+        ]
+        # Text, not a number field: browsers empty those when letters are typed, and nobody sees what was wrong.
+        self.fields["quantity"].widget = forms.TextInput(
+            attrs={"inputmode": "numeric", "autocomplete": "off", "class": "input-short", "autofocus": True}
+        )
+
+
+class PaymentChoice(TextChoices):
+    """How the customer pays at the counter, or that the payment comes later."""
+
+    CASH = Payment.Method.CASH.value, pgettext_lazy("payment", "Cash")
+    TRANSFER = Payment.Method.TRANSFER.value, pgettext_lazy("payment", "Bank transfer, received")
+    TERMINAL = Payment.Method.TERMINAL.value, pgettext_lazy("payment", "Card terminal")
+    INVOICE = Payment.Method.INVOICE.value, pgettext_lazy("payment", "Invoice")
+    LATER = "later", pgettext_lazy("payment", "Leave unpaid: nothing is bought yet")
+
+
+#: These say nothing without a reference.
+NEEDS_REFERENCE = (Payment.Method.TRANSFER.value, Payment.Method.INVOICE.value)
+
+
+class BuyForm(forms.Form):
+    """The last step. The hidden fields make the same form sent twice one order and one payment."""
+
+    checkout_key = forms.UUIDField(widget=forms.HiddenInput)
+    form_key = forms.UUIDField(widget=forms.HiddenInput)
+    unit_price = forms.DecimalField(widget=forms.HiddenInput, min_value=0, max_digits=14, decimal_places=4)
+    method = forms.ChoiceField(
+        label=gettext_lazy("Payment"),
+        choices=PaymentChoice.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": gettext_lazy("Say how the customer pays, or leave the order unpaid.")},
+    )
+    reference = forms.CharField(
+        label=gettext_lazy("Reference"),
+        required=False,
+        max_length=120,
+        help_text=gettext_lazy("Number of the transfer, the receipt or the invoice."),
+    )
+    note = forms.CharField(
+        label=gettext_lazy("Note for colleagues"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        _require_reference(self, data)
+        return data
+
+
+class PaymentForm(forms.Form):
+    """A payment for an order that was left unpaid; the amount is what is outstanding."""
+
+    form_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    amount = forms.DecimalField(
+        label=gettext_lazy("Amount"),
+        max_digits=14,
+        decimal_places=4,
+        min_value=0,
+        widget=forms.TextInput(attrs={"inputmode": "decimal"}),
+        error_messages={"invalid": gettext_lazy("Type an amount, such as 12.50.")},
+    )
+    method = forms.ChoiceField(
+        label=gettext_lazy("Method"),
+        choices=[choice for choice in PaymentChoice.choices if choice[0] != PaymentChoice.LATER],
+        widget=forms.RadioSelect,
+        error_messages={"required": gettext_lazy("Say how the customer paid.")},
+    )
+    reference = forms.CharField(
+        label=gettext_lazy("Reference"),
+        required=False,
+        max_length=120,
+        help_text=gettext_lazy("Number of the transfer, the receipt or the invoice."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        _require_reference(self, data)
+        return data
+
+
+# -- decisions --------------------------------------------------------------------------------------------------------
+
+
+class ReasonForm(forms.Form):
+    """Why a person decides so; it stands on the timeline."""
+
+    why = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("It stands on the order's timeline with your name."),
+        error_messages={"required": gettext_lazy("Say why: the next person will ask.")},
+    )
+
+
+class RemarkForm(forms.Form):
+    """A decision that explains itself; a word more is welcome."""
+
+    why = forms.CharField(
+        label=gettext_lazy("Remark"),
+        required=False,
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("It stands on the order's timeline with your name."),
+    )
+
+
+class TransactionForm(RemarkForm):
+    """The provider's own handle of what it sold, from its portal."""
+
+    transaction_id = forms.CharField(
+        label=gettext_lazy("Transaction id"),
+        max_length=80,
+        help_text=gettext_lazy("As the provider's portal shows it."),
+        error_messages={"required": gettext_lazy("Type the provider's transaction id.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "code"}),
+    )
+    field_order = ("transaction_id", "why")
+
+
+class LinesForm(RemarkForm):
+    """ICCIDs that the provider's portal shows for this purchase."""
+
+    iccids = forms.CharField(
+        label=gettext_lazy("ICCIDs"),
+        max_length=60_000,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "code"}),
+        help_text=gettext_lazy("One on each line, 18 to 22 digits; spaces inside do not matter."),
+        error_messages={"required": gettext_lazy("Type at least one ICCID.")},
+    )
+    field_order = ("iccids", "why")
+
+    def clean_iccids(self) -> list[str]:
+        """As typed, one for each row, without the spaces inside; the verb says which is none."""
+        rows = re.split(r"[\n,;]+", self.cleaned_data["iccids"])
+        return [iccid for row in rows if (iccid := re.sub(r"[\s-]", "", row))]
+
+
+class RefundForm(forms.Form):
+    """That the money went back."""
+
+    method = forms.ChoiceField(
+        label=gettext_lazy("How it went back"),
+        choices=Payment.Method.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": gettext_lazy("Say how the money went back.")},
+    )
+    reference = forms.CharField(
+        label=gettext_lazy("Reference"),
+        max_length=120,
+        help_text=gettext_lazy("Number of the transfer, the receipt or the credit note."),
+        error_messages={"required": gettext_lazy("Type the reference: it is the proof.")},
+    )
+
+
+def account_choices() -> list[tuple[str, str]]:
+    """Every provider account by its slug."""
+    return list(ProviderAccount.objects.order_by("name").values_list("slug", "name"))
+
+
+def _choose(form: forms.Form, name: str, choices: list[tuple[str, Any]]) -> None:
+    chosen = form.fields[name]
+    if isinstance(chosen, forms.ChoiceField):
+        chosen.choices = choices
+
+
+def _require_reference(form: forms.Form, data: dict[str, Any]) -> None:
+    if data.get("method") in NEEDS_REFERENCE and not data.get("reference", "").strip():
+        form.add_error("reference", _("A transfer or an invoice needs its number."))

@@ -1,0 +1,231 @@
+"""What needs a person now, and how the last month went. The number of queries does not depend on the data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from catalog.models import SyncRun
+from esims.models import STATE_LABELS, Esim
+from esims.states import ENDED, NOT_INSTALLED
+from orders.models import Order, OrderLine, Purchase, PurchasedEsim, Refund
+from orders.selectors.order_list import OrderRow, list_rows, start_of_day
+from orders.selectors.queue import ALLOCATING_LONG
+from providers.models import ProviderAccount
+from providers.types import LineState
+
+UNPAID_LONG = timedelta(days=1)
+DEADLINE_NEAR = timedelta(days=14)
+DAYS = 30
+LATEST_ORDERS = 8
+
+_CHART_WIDTH, _CHART_HEIGHT = 600.0, 96.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """How many things wait for a person, by kind."""
+
+    unknown: int
+    held: int
+    to_look_at: int
+    allocating_long: int
+    refunds_due: int
+    refund_amounts: Mapping[str, Decimal]
+    unpaid_long: int
+    lines_in_error: int
+    deadline_near: int
+    runs_asking: Sequence[SyncRun]
+    runs_failed: Sequence[SyncRun]
+    accounts_failing: Sequence[ProviderAccount]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """One day of the chart, with its bar in the units of the viewBox."""
+
+    day: date
+    orders: int
+    esims: int
+    sales: Mapping[str, Decimal]
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """The last 30 days, today included, as days in the reader's time zone."""
+
+    days: Sequence[Day]
+    orders: int
+    esims: int
+    sales: Mapping[str, Decimal]
+    peak: int
+    width: float = _CHART_WIDTH
+    height: float = _CHART_HEIGHT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateCount:
+    state: str
+    label: str
+    number: int
+    percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dashboard:
+    attention: Attention
+    accounts: Sequence[ProviderAccount]
+    month: Month
+    lines_by_state: Sequence[StateCount]
+    lines_in_service: int
+    latest: Sequence[OrderRow] = field(default_factory=list)
+
+
+def read_dashboard(now: datetime | None = None) -> Dashboard:
+    """Everything of the dashboard but the jobs' health, at ``now`` (UTC)."""
+    now = now or timezone.now()
+    states = _count_lines(now)
+    total = sum(row["number"] for row in states.values()) or 1
+    accounts = list(ProviderAccount.objects.order_by("is_sandbox", "name"))
+    latest = list(Order.objects.select_related("customer").order_by("-created_at", "-pk")[:LATEST_ORDERS])
+    return Dashboard(
+        attention=_read_attention(states, accounts, now),
+        accounts=accounts,
+        month=_read_month(now),
+        lines_by_state=[
+            StateCount(
+                state=state.value,
+                label=str(label),
+                number=states[state.value]["number"],
+                percent=round(100 * states[state.value]["number"] / total),
+            )
+            for state, label in STATE_LABELS.items()
+            if state.value in states
+        ],
+        lines_in_service=sum(
+            row["number"] for state, row in states.items() if state not in {ended.value for ended in ENDED}
+        ),
+        latest=list_rows(latest),
+    )
+
+
+def _count_lines(now: datetime) -> dict[str, dict[str, int]]:
+    near = Q(
+        state__in=[state.value for state in NOT_INSTALLED],
+        activation_deadline__gt=now,
+        activation_deadline__lte=now + DEADLINE_NEAR,
+    )
+    rows = Esim.objects.values("state").annotate(number=Count("pk"), near=Count("pk", filter=near)).order_by("state")
+    return {row["state"]: {"number": row["number"], "near": row["near"]} for row in rows}
+
+
+def _read_attention(
+    states: Mapping[str, Mapping[str, int]], accounts: Sequence[ProviderAccount], now: datetime
+) -> Attention:
+    purchases = Purchase.objects.filter(~Q(state__in=Purchase.ENDED) | ~Q(attention="")).aggregate(
+        unknown=Count("pk", filter=Q(state=Purchase.State.UNKNOWN)),
+        held=Count("pk", filter=Q(state=Purchase.State.HELD)),
+        to_look_at=Count("pk", filter=~Q(attention="")),
+        allocating_long=Count("pk", filter=Q(state=Purchase.State.ALLOCATING, first_sent_at__lt=now - ALLOCATING_LONG)),
+    )
+    due = list(
+        Refund.objects.filter(state=Refund.State.DUE)
+        .values_list("currency")
+        .annotate(number=Count("pk"), amount=Sum("amount"))
+        .order_by("currency")
+    )
+    newest = SyncRun.objects.filter(account=OuterRef("account")).order_by("-created_at", "-pk").values("pk")[:1]
+    runs = list(SyncRun.objects.filter(pk=Subquery(newest)).select_related("account").order_by("account_id"))
+    asking = SyncRun.objects.filter(state=SyncRun.State.NEEDS_APPROVAL).select_related("account").order_by("pk")
+    return Attention(
+        **purchases,
+        refunds_due=sum(number for _currency, number, _amount in due),
+        refund_amounts={currency: amount for currency, _number, amount in due},
+        unpaid_long=Order.objects.filter(state=Order.State.UNPAID, created_at__lt=now - UNPAID_LONG).count(),
+        lines_in_error=states.get(LineState.ERROR.value, {}).get("number", 0),
+        deadline_near=sum(row["near"] for row in states.values()),
+        runs_asking=list(asking),
+        runs_failed=[run for run in runs if run.state in {SyncRun.State.FAILED, SyncRun.State.INCOMPLETE}],
+        accounts_failing=[account for account in accounts if is_failing(account)],
+    )
+
+
+def is_failing(account: ProviderAccount) -> bool:
+    """Whether the account's newest call failed."""
+    if account.last_failure_at is None:
+        return False
+    return account.last_success_at is None or account.last_failure_at > account.last_success_at
+
+
+def _read_month(now: datetime) -> Month:
+    today = timezone.localtime(now).date()
+    first = today - timedelta(days=DAYS - 1)
+    since = start_of_day(first)
+    paid = (
+        Order.objects.filter(paid_at__gte=since)
+        .annotate(day=TruncDate("paid_at"))
+        .values_list("day", "currency")
+        .annotate(number=Count("pk"), amount=Sum("total"))
+        .order_by("day")
+    )
+    sales: dict[date, dict[str, Decimal]] = {}
+    orders: dict[date, int] = {}
+    for day, currency, number, amount in paid:
+        sales.setdefault(day, {})[currency] = amount
+        orders[day] = orders.get(day, 0) + number
+    came = (
+        PurchasedEsim.objects.filter(esim__created_at__gte=since)
+        .annotate(day=TruncDate("esim__created_at"))
+        .values_list("day")
+        .annotate(number=Count("pk"))
+    )
+    esims = dict(came)
+    peak = max(esims.values(), default=0)
+    slot = _CHART_WIDTH / DAYS
+    days = []
+    for number in range(DAYS):
+        day = first + timedelta(days=number)
+        height = round((_CHART_HEIGHT - 2) * esims.get(day, 0) / (peak or 1), 1)
+        days.append(
+            Day(
+                day=day,
+                orders=orders.get(day, 0),
+                esims=esims.get(day, 0),
+                sales=sales.get(day, {}),
+                x=round(number * slot + slot * 0.12, 1),
+                y=round(_CHART_HEIGHT - height, 1),
+                width=round(slot * 0.76, 1),
+                height=height,
+            )
+        )
+    totals: dict[str, Decimal] = {}
+    for amounts in sales.values():
+        for currency, amount in amounts.items():
+            totals[currency] = totals.get(currency, Decimal(0)) + amount
+    return Month(
+        days=days,
+        orders=sum(orders.values()),
+        esims=sum(esims.values()),
+        sales=dict(sorted(totals.items())),
+        peak=peak,
+    )
+
+
+def month_margin(now: datetime | None = None) -> dict[str, Decimal]:
+    """What was earned on lines paid in the last 30 days, by currency, where cost and price are in the same one."""
+    since = start_of_day(timezone.localtime(now or timezone.now()).date() - timedelta(days=DAYS - 1))
+    rows = (
+        OrderLine.objects.filter(order__paid_at__gte=since, unit_cost__isnull=False, cost_currency=F("order__currency"))
+        .values_list("order__currency")
+        .annotate(earned=Sum((F("unit_price") - F("unit_cost")) * F("quantity")))
+        .order_by("order__currency")
+    )
+    return dict(rows)

@@ -1,0 +1,199 @@
+"""One order with everything that its page shows, in a constant number of queries."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
+from django.utils import timezone
+
+from esims.models import Esim
+from orders import wording
+from orders.models import Order, OrderEvent, OrderLine, Payment, Purchase, Refund
+from providers.types import LineState
+
+#: How many eSIMs, purchases and timeline rows the page shows before it links to the whole list.
+ESIMS_SHOWN = 20
+PURCHASES_SHOWN = 12
+EVENTS_SHOWN = 60
+
+#: How long the page waits for the codes of a line that came without them.
+CODES_AWAITED = timedelta(minutes=15)
+
+_UNDER_WAY = frozenset({Purchase.State.PLANNED, Purchase.State.SENDING, Purchase.State.ALLOCATING})
+_LOUD = (Purchase.State.UNKNOWN, Purchase.State.HELD, Purchase.State.SHORT, Purchase.State.REJECTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseLook:
+    """A purchase in words."""
+
+    purchase: Purchase
+    delivered: int
+    sentence: str
+    mend: str
+    next_step: str
+    next_at: datetime | None
+    needs_person: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventLook:
+    """A row of the timeline, as ``components/timeline.html`` shows it."""
+
+    title: str
+    why: str
+    by: str
+    at: datetime
+    tone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPage:
+    order: Order
+    lines: Sequence[OrderLine]
+    quantity: int
+    payments: Sequence[Payment]
+    paid: Decimal
+    purchases: Sequence[PurchaseLook]
+    purchase_count: int
+    refunds: Sequence[Refund]
+    refund_due: Decimal
+    esims: Sequence[Esim]
+    esim_count: int
+    events: Sequence[EventLook]
+    #: Something is under way: the page looks again by itself.
+    is_open: bool
+
+    @property
+    def outstanding(self) -> Decimal:
+        return self.order.total - self.paid if self.order.state == Order.State.UNPAID else Decimal(0)
+
+    @property
+    def sentence(self) -> str:
+        return wording.describe_order(self.order, delivered=self.esim_count, quantity=self.quantity)
+
+    @property
+    def esims_hidden(self) -> int:
+        return max(0, self.esim_count - len(self.esims))
+
+    @property
+    def purchases_hidden(self) -> int:
+        return max(0, self.purchase_count - len(self.purchases))
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What the eSIMs cost us, where every line's cost is known in the order's currency."""
+        costs = [
+            line.unit_cost * line.quantity
+            for line in self.lines
+            if line.unit_cost is not None and line.cost_currency == self.order.currency
+        ]
+        return sum(costs, Decimal(0)) if self.lines and len(costs) == len(self.lines) else None
+
+    @property
+    def margin(self) -> Decimal | None:
+        return None if self.cost is None else self.order.total - self.cost
+
+
+def read_order_page(order: Order) -> OrderPage:
+    """Everything about an order (fetched with its customer and its creator)."""
+    lines = list(order.lines.select_related("plan__account").order_by("pk"))
+    purchases = Purchase.objects.filter(order_line__order=order)
+    states = dict(purchases.values_list("state").annotate(number=Count("pk")))
+    refunds = list(
+        Refund.objects.filter(purchase__order_line__order=order).select_related("made_by", "purchase").order_by("pk")
+    )
+    esims = list(order_esims(order)[:ESIMS_SHOWN])
+    payments = list(order.payments.select_related("recorded_by").order_by("pk"))
+    return OrderPage(
+        order=order,
+        lines=lines,
+        quantity=sum(line.quantity for line in lines),
+        payments=payments,
+        paid=sum((row.amount for row in payments if row.state == Payment.State.CAPTURED), Decimal(0)),
+        purchases=[
+            look_at_purchase(row, delivered=row.delivered_count)
+            for row in with_delivered(_loud_first(purchases))[:PURCHASES_SHOWN]
+        ],
+        purchase_count=sum(states.values()),
+        refunds=refunds,
+        refund_due=sum((row.amount for row in refunds if row.state == Refund.State.DUE), Decimal(0)),
+        esims=esims,
+        esim_count=order_esims(order).count(),
+        events=read_events(OrderEvent.objects.filter(order=order)),
+        is_open=_is_open(order, states, esims),
+    )
+
+
+def _is_open(order: Order, states: Iterable[str], esims: Sequence[Esim]) -> bool:
+    """Whether something happens by itself soon: a purchase is under way, or a line that came is still being read."""
+    if order.state == Order.State.BUYING and not _UNDER_WAY.isdisjoint(states):
+        return True
+    lately = timezone.now() - CODES_AWAITED
+    return any(
+        esim.state == LineState.PROVISIONING.value and not esim.lpa and esim.created_at > lately for esim in esims
+    )
+
+
+def order_esims(order: Order) -> QuerySet[Esim]:
+    """The eSIMs that an order brought, in the order in which they came."""
+    return (
+        Esim.objects.filter(purchased__purchase__order_line__order=order)
+        .select_related("plan", "account")
+        .order_by("purchased__pk")
+    )
+
+
+def with_delivered(purchases: QuerySet[Purchase]) -> QuerySet[Any]:
+    """Purchases with all that ``look_at_purchase`` and a row need, and ``delivered_count``: one query for a list."""
+    return purchases.select_related("account", "order_line__plan", "order_line__order__customer").annotate(
+        delivered_count=Count("delivered")
+    )
+
+
+def look_at_purchase(purchase: Purchase, *, delivered: int) -> PurchaseLook:
+    """One purchase in words."""
+    waits_for_person = purchase.state in {Purchase.State.UNKNOWN, Purchase.State.HELD}
+    return PurchaseLook(
+        purchase=purchase,
+        delivered=delivered,
+        sentence=wording.describe_state(purchase),
+        mend=wording.describe_mend(purchase),
+        next_step=wording.describe_next(purchase),
+        next_at=wording.next_moment(purchase),
+        needs_person=bool(purchase.attention) or (waits_for_person and purchase.next_attempt_at is None),
+    )
+
+
+def read_events(events: QuerySet[OrderEvent], *, limit: int = EVENTS_SHOWN) -> list[EventLook]:
+    """The newest rows of a timeline, newest first."""
+    return [
+        EventLook(
+            title=wording.describe_event(event),
+            why=event.why,
+            by=event.by,
+            at=event.at,
+            tone=wording.event_tone(event),
+        )
+        for event in events.order_by("-at", "-pk")[:limit]
+    ]
+
+
+def unpaid_total(orders: QuerySet[Order]) -> dict[str, Decimal]:
+    """What unpaid orders amount to, by currency."""
+    unpaid = orders.filter(state=Order.State.UNPAID).values_list("currency").annotate(amount=Sum("total"))
+    return dict(unpaid.order_by("currency"))
+
+
+def _loud_first(purchases: QuerySet[Purchase]) -> QuerySet[Purchase]:
+    """What needs a person first, then what is under way, then the rest."""
+    rank = Case(
+        When(Q(state__in=_LOUD) | ~Q(attention=""), then=Value(0)),
+        When(~Q(state__in=Purchase.ENDED), then=Value(1)),
+        default=Value(2),
+        output_field=IntegerField(),
+    )
+    return purchases.alias(rank=rank).order_by("rank", "pk")

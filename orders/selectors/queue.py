@@ -1,0 +1,96 @@
+"""Purchases that a person must look at, with the evidence for deciding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import reduce
+from operator import or_
+
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.utils import timezone
+
+from orders.models import OrderEvent, Purchase, PurchaseAttempt, PurchasedEsim, Refund
+from orders.selectors.order_page import EventLook, PurchaseLook, look_at_purchase, read_events
+from providers.redaction import redact_text
+
+#: An allocation that takes longer is shown to staff, though nothing is wrong yet.
+ALLOCATING_LONG = timedelta(minutes=15)
+#: As often as this without success: it is shown, though it is tried again by itself.
+MANY_FAILURES = 3
+ATTEMPTS_SHOWN = 30
+ESIMS_SHOWN = 20
+REPLY_SHOWN = 6_000
+
+KINDS = ("unknown", "held", "look", "waiting")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLook:
+    """One call as evidence. ``reply`` is redacted and cut; "" where none came or it was erased."""
+
+    attempt: PurchaseAttempt
+    reply: str
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchasePage:
+    look: PurchaseLook
+    attempts: Sequence[AttemptLook]
+    esims: Sequence[PurchasedEsim]
+    refund: Refund | None
+    events: Sequence[EventLook]
+
+
+def _kinds() -> dict[str, Q]:
+    waiting = Q(state=Purchase.State.ALLOCATING, first_sent_at__lt=timezone.now() - ALLOCATING_LONG) | Q(
+        state=Purchase.State.PLANNED, failures_in_row__gte=MANY_FAILURES
+    )
+    return {
+        "unknown": Q(state=Purchase.State.UNKNOWN),
+        "held": Q(state=Purchase.State.HELD),
+        "look": ~Q(attention=""),
+        "waiting": waiting,
+    }
+
+
+def purchases_for_people(kind: str = "") -> QuerySet[Purchase]:
+    """The queue: unknown and held first, the oldest first; ``kind`` (one of KINDS) narrows it."""
+    kinds = _kinds()
+    wanted = kinds.get(kind, reduce(or_, kinds.values()))
+    rank = Case(
+        When(state=Purchase.State.UNKNOWN, then=Value(0)),
+        When(state=Purchase.State.HELD, then=Value(1)),
+        When(~Q(attention=""), then=Value(2)),
+        default=Value(3),
+        output_field=IntegerField(),
+    )
+    return Purchase.objects.filter(wanted).alias(rank=rank).order_by("rank", "created_at", "pk")
+
+
+def read_purchase_page(purchase: Purchase) -> PurchasePage:
+    """A purchase (fetched with account, order line, order and customer) and everything that is known of it."""
+    delivered = PurchasedEsim.objects.filter(purchase=purchase)
+    attempts = purchase.attempts.order_by("-number")[:ATTEMPTS_SHOWN]
+    return PurchasePage(
+        look=look_at_purchase(purchase, delivered=delivered.count()),
+        attempts=[_look_at_attempt(attempt) for attempt in attempts],
+        esims=list(delivered.select_related("esim")[:ESIMS_SHOWN]),
+        refund=Refund.objects.filter(purchase=purchase).first(),
+        events=read_events(OrderEvent.objects.filter(purchase=purchase)),
+    )
+
+
+def _look_at_attempt(attempt: PurchaseAttempt) -> AttemptLook:
+    if attempt.body is None:
+        return AttemptLook(attempt=attempt, reply="", is_cut=False)
+    # Redacted before it is cut: half a secret is a secret.
+    text = redact_text(bytes(attempt.body).decode("utf-8", "replace"))
+    return AttemptLook(attempt=attempt, reply=text[:REPLY_SHOWN], is_cut=len(text) > REPLY_SHOWN)
+
+
+def count_queue() -> dict[str, int]:
+    """How many purchases each kind of the queue holds; one query."""
+    return Purchase.objects.filter(~Q(state__in=Purchase.ENDED) | ~Q(attention="")).aggregate(
+        **{kind: Count("pk", filter=condition) for kind, condition in _kinds().items()}
+    )

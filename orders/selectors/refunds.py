@@ -1,0 +1,35 @@
+"""Refunds due and made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Count, QuerySet, Sum
+
+from orders.models import Refund
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    currency: str
+    number: int
+    amount: Decimal
+
+
+def find_refunds(state: str) -> QuerySet[Refund]:
+    """Refunds in a state with what a row shows: the longest due first, what was made last first."""
+    refunds = Refund.objects.filter(state=state).select_related(
+        "purchase__order_line__order__customer", "purchase__account", "made_by"
+    )
+    return refunds.order_by("created_at", "pk") if state == Refund.State.DUE else refunds.order_by("-made_at", "-pk")
+
+
+def count_due() -> Sequence[Due]:
+    """What is due, by currency."""
+    rows = (
+        Refund.objects.filter(state=Refund.State.DUE)
+        .values_list("currency")
+        .annotate(number=Count("pk"), amount=Sum("amount"))
+        .order_by("currency")
+    )
+    return [Due(currency=currency, number=number, amount=amount) for currency, number, amount in rows]

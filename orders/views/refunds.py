@@ -1,0 +1,65 @@
+"""Money that is owed back, and that it went back."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from customers.access import staff_page
+from orders.forms import RefundForm
+from orders.models import Refund
+from orders.refunds import RefundRefused, record_refund_made
+from orders.selectors.refunds import count_due, find_refunds
+from orders.views.requests import person
+
+PAGE_SIZE = 50
+
+
+@require_safe
+@staff_page("orders.view_refund")
+def refund_list(request: HttpRequest) -> HttpResponse:
+    state = request.GET.get("state", Refund.State.DUE)
+    state = state if state in Refund.State.values else Refund.State.DUE
+    page = Paginator(find_refunds(state), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"state": state, "states": Refund.State.choices, "page": page, "due": count_due()}
+    return render(request, "orders/refunds.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff_page("orders.refund")
+def refund_made(request: HttpRequest, pk: int) -> HttpResponse:
+    """How the money went back; the second click finds it recorded."""
+    refund = get_object_or_404(
+        Refund.objects.select_related("purchase__order_line__order__customer", "purchase__account"), pk=pk
+    )
+    form = RefundForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            record_refund_made(refund=refund, by=person(request), **form.cleaned_data)
+        except RefundRefused as error:
+            form.add_error(error.field if error.field in form.fields else None, error.message)
+        else:
+            messages.success(request, _("The refund is recorded."))
+            return redirect("refund-list")
+    elif request.method != "POST" and refund.state != Refund.State.DUE:
+        messages.info(
+            request, _("Nothing is due any more: this refund is “%(state)s”.") % {"state": refund.get_state_display()}
+        )
+        return redirect("refund-list")
+    context = {
+        "form": form,
+        "refund": refund,
+        "order": refund.purchase.order_line.order,
+        "title": _("Record that the refund was made"),
+        "consequences": [
+            _("Roamdesk moves no money: pay the customer back first, then record it here."),
+            _("The order's timeline says who recorded it. It cannot be taken back."),
+        ],
+        "action": _("The money went back"),
+        "danger": False,
+        "cancel_url": reverse("refund-list"),
+    }
+    return render(request, "orders/decide.html", context, status=422 if form.errors else 200)

@@ -1,0 +1,151 @@
+"""Purchases and timelines in sentences for staff: what happened, and what the system will do by itself and when."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from orders.models import Order, OrderEvent, Purchase
+from providers.errors import Mend
+
+P = Purchase.State
+
+MEND_WORDS: Mapping[str, Any] = {
+    Mend.BALANCE: gettext_lazy("Our balance at the provider does not cover it: top it up there, then resume."),
+    Mend.PRICE: gettext_lazy(
+        "The provider's price has changed: sync the catalogue and look at the margin, then resume."
+    ),
+    Mend.STOCK: gettext_lazy("The provider has none in stock now: resume later, or give up and refund."),
+    Mend.CREDENTIALS: gettext_lazy("The provider does not take our keys: put them right in the settings, then resume."),
+}
+
+_STATE_SENTENCES: Mapping[str, Any] = {
+    P.PLANNED: gettext_lazy("Nothing has been sent yet."),
+    P.SENDING: gettext_lazy("The order is with the provider; the answer has not come yet."),
+    P.ALLOCATING: gettext_lazy("The provider took the order and has not named all its lines yet."),
+    P.FULFILLED: gettext_lazy("All eSIMs have come."),
+    P.SHORT: gettext_lazy("The provider delivered fewer eSIMs than ordered, for good."),
+    P.HELD: gettext_lazy("The provider said no for a reason that can be mended. Nothing was bought."),
+    P.REJECTED: gettext_lazy("Refused for good: nothing was bought."),
+    P.UNKNOWN: gettext_lazy(
+        "The order was sent, and no usable answer came: it may have been bought, or not."
+        " It is never sent again by itself."
+    ),
+    P.CANCELLED: gettext_lazy("Cancelled before anything was sent."),
+}
+
+
+def describe_state(purchase: Purchase) -> str:
+    """The purchase's state as one sentence."""
+    return str(_STATE_SENTENCES.get(purchase.state, purchase.get_state_display()))
+
+
+def describe_mend(purchase: Purchase) -> str:
+    """What a person can put right while the purchase is held; "" otherwise."""
+    return str(MEND_WORDS.get(purchase.mend, "")) if purchase.state == P.HELD else ""
+
+
+def describe_next(purchase: Purchase) -> str:
+    """What happens by itself from here; the moment is ``next_moment``."""
+    asks = purchase.next_attempt_at is not None
+    match purchase.state:
+        case P.PLANNED if purchase.failures_in_row:
+            words = _("It is sent again by itself (tries that failed before anything was sent: %(number)d).")
+            text = words % {"number": purchase.failures_in_row}
+        case P.PLANNED:
+            text = _("It is sent by itself.")
+        case P.SENDING:
+            text = _("If no answer is here by then, the worker counts as lost and the outcome as unknown.")
+        case P.ALLOCATING | P.UNKNOWN if asks:
+            text = _("The provider is asked by itself what it holds under the transaction.")
+        case P.UNKNOWN | P.ALLOCATING:
+            text = _("Nothing happens by itself: a person must decide.")
+        case P.HELD:
+            text = _("Nothing happens by itself: resume it or give it up.")
+        case P.FULFILLED:
+            text = ""
+        case _:
+            text = _("Nothing more happens, unless a late reply brings eSIMs: those are always kept.")
+    return text
+
+
+def next_moment(purchase: Purchase) -> datetime | None:
+    """When the next thing happens by itself (UTC); None when nothing does, or when it is due already."""
+    moment = purchase.claim_until if purchase.state == P.SENDING else purchase.next_attempt_at
+    if moment is None or purchase.state in Purchase.ENDED:
+        return None
+    return moment if moment > timezone.now() + timedelta(seconds=2) else None
+
+
+def describe_order(order: Order, *, delivered: int, quantity: int) -> str:
+    """The order's state as one sentence."""
+    count = {"delivered": delivered, "quantity": quantity}
+    match order.state:
+        case Order.State.UNPAID:
+            return _("Nothing is bought before it is paid.")
+        case Order.State.BUYING:
+            return _("%(delivered)d of %(quantity)d eSIMs are here.") % count
+        case Order.State.COMPLETED:
+            return ngettext("The eSIM is here.", "All %(quantity)d eSIMs are here.", quantity) % count
+        case Order.State.PARTIAL:
+            return _("%(delivered)d of %(quantity)d eSIMs came; no more will.") % count
+        case Order.State.FAILED:
+            return _("No eSIM came.")
+        case _:
+            return _("Cancelled before it was paid.")
+
+
+# -- the timeline -----------------------------------------------------------------------------------------------------
+
+_TONES = {
+    P.FULFILLED: "ok",
+    Order.State.COMPLETED: "ok",
+    P.UNKNOWN: "danger",
+    P.REJECTED: "danger",
+    Order.State.FAILED: "danger",
+    P.HELD: "warn",
+    P.SHORT: "warn",
+    Order.State.PARTIAL: "warn",
+}
+
+_KIND_WORDS: Mapping[str, Any] = {
+    "order.placed": gettext_lazy("Order placed"),
+    "order.created": gettext_lazy("Order placed"),
+    "payment.captured": gettext_lazy("Payment recorded"),
+    "payment.recorded": gettext_lazy("Payment recorded"),
+    "refund.due": gettext_lazy("A refund is due"),
+    "refund.made": gettext_lazy("Refund made"),
+    "refund.dropped": gettext_lazy("The refund is no longer due"),
+    "refund.overtaken": gettext_lazy("eSIMs came although the money went back"),
+    "purchase.planned": gettext_lazy("Purchase planned"),
+}
+
+
+def describe_event(event: OrderEvent) -> str:
+    """A row of the timeline as a short title; a kind that this page does not know shows its own name."""
+    facts: Mapping[str, Any] = event.facts or {}
+    if event.kind == "order.state":
+        return _("Order: %(new)s") % {"new": _label(Order.State, facts.get("new"))}
+    if event.kind == "purchase.state":
+        return _("Purchase: %(new)s") % {"new": _label(P, facts.get("new"))}
+    words = _KIND_WORDS.get(event.kind)
+    return str(words) if words else event.kind.replace(".", ": ").replace("_", " ")
+
+
+def event_tone(event: OrderEvent) -> str:
+    """The colour of a row of the timeline."""
+    if event.kind.startswith("payment.") or event.kind == "refund.made":
+        return "ok"
+    if event.kind in {"refund.due", "refund.overtaken"}:
+        return "warn"
+    return _TONES.get((event.facts or {}).get("new", ""), "")
+
+
+def _label(choices: type[Any], value: Any) -> str:
+    try:
+        return str(choices(value).label)
+    except ValueError:
+        return str(value)
