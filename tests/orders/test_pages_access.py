@@ -1,0 +1,158 @@
+"""Who may open which page of the order side, and with which method."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from customers.models import Customer, User
+from orders.models import Order, Payment, Purchase, Refund
+from providers.models import ProviderAccount
+from tests.orders.desk import buy, sign_in, sign_in_as
+from tests.orders.fakes import Wholesaler
+from tests.orders.making import make_fake_plan, make_user, order_plan
+from tests.pages import assert_clean_page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+#: Page → the permission that opens it ("" = every member of staff).
+READ = {
+    "dashboard": "",
+    "order-list": "orders.view_order",
+    "order-new": "orders.sell",
+    "order-detail": "orders.view_order",
+    "order-esims": "orders.view_order",
+    "order-cancel": "orders.sell",
+    "purchase-queue": "orders.view_purchase",
+    "purchase-detail": "orders.view_purchase",
+    "purchase-decide": "orders.reconcile",
+    "refund-list": "orders.view_refund",
+    "refund-made": "orders.refund",
+    "customer-detail": "customers.view_customer",
+    "provider-list": "providers.view_provideraccount",
+    "provider-detail": "providers.view_provideraccount",
+}
+WRITE = {
+    "order-pay": "orders.sell",
+    "order-cancel": "orders.sell",
+    "order-new": "orders.sell",
+    "purchase-decide": "orders.reconcile",
+    "refund-made": "orders.refund",
+}
+
+
+def address(name: str, wholesaler: Wholesaler) -> str:
+    """The page with something on it."""
+    match name:
+        case "order-detail" | "order-esims":
+            return reverse(name, args=[buy().pk])
+        case "order-pay" | "order-cancel":
+            return reverse(name, args=[order_plan(make_fake_plan()).pk])
+        case "purchase-detail" | "purchase-decide":
+            wholesaler.plan_orders("lost_before")
+            purchase = Purchase.objects.get(order_line__order=buy())
+            return reverse(name, args=[purchase.pk, *(["not-bought"] if name == "purchase-decide" else [])])
+        case "refund-made":
+            wholesaler.plan_orders("refused")
+            return reverse(name, args=[Refund.objects.get(purchase__order_line__order=buy()).pk])
+        case "customer-detail":
+            return reverse(name, args=[Customer.objects.create(name="Mia Sato").pk])
+        case "provider-detail":
+            return reverse(name, args=[make_fake_plan().account.slug])
+        case _:
+            return reverse(name)
+
+
+def count_rows() -> dict[str, int]:
+    return {model.__name__: model._default_manager.count() for model in (Order, Payment, Purchase, Refund, Customer)}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_strangers_are_asked_to_sign_in_and_come_back(name: str, wholesaler: Wholesaler) -> None:
+    url = address(name, wholesaler)
+    response = Client().get(url)
+    assert response.status_code == 302
+    assert response["Location"] == f"/accounts/login/?next={url}"
+
+
+@pytest.mark.parametrize("name", READ)
+def test_customers_who_sign_in_are_no_staff(name: str, wholesaler: Wholesaler) -> None:
+    client = sign_in_as(User.objects.create_user("traveller@example.com", "x"))
+    assert client.get(address(name, wholesaler)).status_code == 403
+
+
+@pytest.mark.parametrize(("name", "permission"), [(name, needed) for name, needed in READ.items() if needed])
+def test_staff_need_the_permission(name: str, permission: str, wholesaler: Wholesaler) -> None:
+    others = {needed for needed in {*READ.values(), *WRITE.values()} if needed} - {permission}
+    response = sign_in(*others).get(address(name, wholesaler))
+    assert response.status_code == 403
+    assert permission in response.content.decode()
+
+
+@pytest.mark.parametrize(("name", "permission"), READ.items())
+def test_staff_with_the_permission_alone_see_a_clean_page(name: str, permission: str, wholesaler: Wholesaler) -> None:
+    client = sign_in(*([permission] if permission else []))
+    response = client.get(address(name, wholesaler))
+    assert_clean_page(response)
+    assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_superuser_sees_every_page_clean(name: str, wholesaler: Wholesaler) -> None:
+    boss = make_user(is_superuser=True)
+    assert_clean_page(sign_in_as(boss).get(address(name, wholesaler)))
+
+
+@pytest.mark.parametrize("name", READ)
+def test_every_page_reads_in_japanese(name: str, wholesaler: Wholesaler) -> None:
+    boss = make_user(is_superuser=True, language="ja")
+    assert_clean_page(sign_in_as(boss).get(address(name, wholesaler)), language="ja")
+
+
+@pytest.mark.parametrize(("name", "permission"), WRITE.items())
+def test_writing_needs_the_permission_and_writes_nothing_without(
+    name: str, permission: str, wholesaler: Wholesaler
+) -> None:
+    url = address(name, wholesaler)
+    others = {needed for needed in {*READ.values(), *WRITE.values()} if needed} - {permission}
+    client = sign_in(*others)
+    before = count_rows()
+    response = client.post(url, {"why": "I may not", "method": "cash", "reference": "1"})
+    assert response.status_code == 403
+    assert count_rows() == before
+    assert not Order.objects.filter(state=Order.State.CANCELLED).exists()
+    assert not Refund.objects.filter(state=Refund.State.MADE).exists()
+
+
+@pytest.mark.parametrize("name", [name for name in READ if name not in WRITE])
+def test_pages_that_only_read_refuse_to_be_posted_to(name: str, wholesaler: Wholesaler) -> None:
+    client = sign_in_as(make_user(is_superuser=True))
+    assert client.post(address(name, wholesaler)).status_code == 405
+
+
+def test_a_payment_is_posted_only() -> None:
+    order = order_plan(make_fake_plan())
+    client = sign_in_as(make_user(is_superuser=True))
+    assert client.get(reverse("order-pay", args=[order.pk])).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "url", ["/orders/999999/", "/purchases/999999/", "/refunds/999999/made/", "/customers/999999/", "/providers/none/"]
+)
+def test_what_is_not_there_is_not_found(url: str) -> None:
+    client = sign_in_as(make_user(is_superuser=True))
+    assert client.get(url).status_code == 404
+
+
+def test_an_unknown_decision_is_not_found(wholesaler: Wholesaler) -> None:
+    wholesaler.plan_orders("lost_before")
+    purchase = Purchase.objects.get(order_line__order=buy())
+    client = sign_in_as(make_user(is_superuser=True))
+    assert client.get(f"/purchases/{purchase.pk}/delete/").status_code == 404
+
+
+def test_the_account_of_another_contract_is_shown_as_not_configured() -> None:
+    ProviderAccount.objects.create(slug="old", adapter="none", name="Old contract")
+    client = sign_in("providers.view_provideraccount")
+    response = client.get("/providers/old/")
+    assert_clean_page(response)
+    assert "not configured" in response.content.decode()
