@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     services = config.stash[_services] = ExitStack()
     services.callback(shutil.rmtree, TEST_DIR, ignore_errors=True)
     _forget_killed_runs()
-    TEST_DIR.mkdir(parents=True, exist_ok=True)
+    (TEST_DIR / "static").mkdir(parents=True, exist_ok=True)
     if f"{TEST_DIR}/postgres/" in os.environ["DATABASE_URL"]:
         try:
             services.enter_context(temporary_cluster(TEST_DIR / "postgres"))

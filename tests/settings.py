@@ -59,5 +59,5 @@ TEST_DIR = Path(os.environ[_MARK])
 from config.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# No test collects static files; the directory of the run is as good and is there.
-STATIC_ROOT = TEST_DIR
+# No test collects static files: an empty directory stands for them.
+STATIC_ROOT = TEST_DIR / "static"

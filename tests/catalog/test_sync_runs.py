@@ -119,6 +119,7 @@ def broken_history(db: None) -> Iterator[None]:
         cursor.execute(mended)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_failure_in_the_middle_of_writing_leaves_the_old_catalogue(
     account: ProviderAccount, shelf: Shelf, ten: list[str], broken_history: None
 ) -> None:
