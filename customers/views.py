@@ -49,7 +49,7 @@ def customer_new(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("%(name)s is now a customer.") % {"name": customer.name})
             return _after_writing(customer, next_url)
     context = {"form": form, "existing": existing, "next": next_url}
-    return render(request, "customers/form.html", context, status=422 if form.errors else 200)
+    return render(request, "customers/form.html", context)
 
 
 @staff_page("customers.change_customer")
@@ -69,7 +69,7 @@ def customer_edit(request: HttpRequest, pk: int) -> HttpResponse:
             messages.success(request, _("%(name)s was saved.") % {"name": customer.name})
             return _after_writing(customer, "")
     context = {"form": form, "existing": existing, "customer": customer}
-    return render(request, "customers/form.html", context, status=422 if form.errors else 200)
+    return render(request, "customers/form.html", context)
 
 
 def _after_writing(customer: Customer, next_url: str) -> HttpResponse:
@@ -94,7 +94,7 @@ def me(request: HttpRequest) -> HttpResponse:
         change_personal_settings(user=user, **form.cleaned_data)
         messages.success(request, _("Your settings were saved."))
         return redirect("me")
-    return render(request, "customers/me.html", {"form": form}, status=422 if form.errors else 200)
+    return render(request, "customers/me.html", {"form": form})
 
 
 @require_POST
