@@ -24,10 +24,11 @@ help:  ## This list
 # -- Set-up: a stamp for what is installed, so that the second time costs nothing -------------------------------------
 
 .venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Roamdesk needs Python 3.11 or newer; $(PYTHON) was not found. Name another one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Roamdesk needs Python 3.11 or newer; " + sys.executable + " is " + sys.version.split()[0] + ". Name another one: make PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Making .venv with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/runtime.stamp: requirements.txt | .venv/bin/python
 	@test -e .venv/dev.stamp || { echo "Installing what Roamdesk needs"; $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt; }
