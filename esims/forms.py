@@ -1,6 +1,6 @@
 """Forms about lines."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -82,6 +82,5 @@ class SimulatedUsageForm(forms.Form):
         """Bytes by day, whole kilobytes."""
         kilobytes = int(self.cleaned_data["megabytes"] * 1024)
         last: date = self.cleaned_data["last_day"]
-        return {
-            date.fromordinal(last.toordinal() - back): kilobytes * 1024 for back in range(self.cleaned_data["days"])
-        }
+        days: int = self.cleaned_data["days"]
+        return {last - timedelta(days=back): kilobytes * 1024 for back in range(days)}

@@ -21,7 +21,7 @@ from esims.install import (
 )
 from esims.models import Esim, LineAction, LineEvent, Package
 from esims.states import action_label, explain_state, shown_state, state_label
-from esims.usage import UsageSeries, read_usage_series
+from esims.usage import read_usage_series
 from providers.registry import offers
 from providers.types import Capability
 
@@ -53,6 +53,11 @@ class LineView:
     is_action_open: bool
     is_being_read: bool
     can_refresh: bool
+
+    @property
+    def seen(self) -> str:
+        """Which reading of the line this is: a poll that names another gets the rest of the page as well."""
+        return self.esim.refreshed_at.isoformat() if self.esim.refreshed_at else ""
 
     @property
     def is_live(self) -> bool:
@@ -108,7 +113,9 @@ def read_usage(esim: Esim) -> dict[str, Any]:
             if point.used_bytes is not None
         ],
         "usage_percent": None if series.share_of_total is None else round(100 * series.share_of_total),
-        "usage_allowance": _chart_allowance(series),
+        # A running total says something only from the first day on, and next to an allowance in total.
+        "usage_cumulative": (cumulative := series.daily_cap_bytes is None and not series.is_cut),
+        "usage_allowance": series.total_cap_bytes if cumulative else series.daily_cap_bytes,
     }
 
 
@@ -177,10 +184,6 @@ def _is_being_read(esim: Esim, now: datetime) -> bool:
     watched = esim.watched_until is not None and esim.watched_until > now
     due = esim.next_refresh_at is not None and esim.next_refresh_at <= now
     return watched and (claimed or due)
-
-
-def _chart_allowance(series: UsageSeries) -> int | None:
-    return series.daily_cap_bytes or series.total_cap_bytes
 
 
 def _code_trouble(esim: Esim) -> str:

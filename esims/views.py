@@ -83,7 +83,7 @@ def esim_live(request: HttpRequest, pk: int) -> HttpResponse:
     if not is_partial(request):
         return redirect("esim-detail", pk)
     context: dict[str, Any] = {"esim": esim, "view": view}
-    if request.GET.get("seen", "") != seen_mark(esim) or not view.is_live:
+    if request.GET.get("seen", "") != view.seen or not view.is_live:
         context |= {"oob": True, "evidence": read_evidence(esim), "events": read_timeline(esim), **read_usage(esim)}
     return render(request, "esims/_live_answer.html", context)
 
@@ -151,7 +151,7 @@ def esim_simulate_usage(request: HttpRequest, pk: int) -> HttpResponse:
     """Set the usage of a sandbox line; the line is read again afterwards."""
     esim = _find(pk)
     person = _person(request)
-    form = SimulatedUsageForm(request.POST or None)
+    form = SimulatedUsageForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             set_simulated_usage(esim=esim, days=form.usage(), by=person.email)
@@ -169,22 +169,15 @@ def esim_simulate_usage(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "esims/simulate_usage.html", context, status=422 if form.errors else 200)
 
 
-def seen_mark(esim: Esim) -> str:
-    """When the page's copy of the line was read: a poll that names another gets the rest of the page as well."""
-    return esim.refreshed_at.isoformat() if esim.refreshed_at else ""
-
-
 # -- shared -----------------------------------------------------------------------------------------------------------
 
 
 def _act(request: HttpRequest, esim: Esim, capability: Capability) -> HttpResponse:
     """Confirmation page, and the asking itself. Whatever is refused is said on the line's page."""
-    form = ActionForm(request.POST or None)
+    form = ActionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            request_action(
-                esim=esim, capability=capability, reason=form.cleaned_data["reason"], by=_person(request)
-            )  # fmt: skip
+            request_action(esim=esim, capability=capability, reason=form.cleaned_data["reason"], by=_person(request))
         except ActionRefused as error:
             messages.error(request, error.message)
         else:

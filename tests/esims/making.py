@@ -54,7 +54,7 @@ def make_snapshot(ref: str = "", **fields: Any) -> LineSnapshot:
         matching_id=f"CODE-{iccid[-6:]}",
         home_country="JP",
         roaming_countries=("KR", "TW"),
-        activation_deadline=datetime(2026, 10, 28, tzinfo=UTC),
+        activation_deadline=datetime(2031, 10, 28, tzinfo=UTC),
     )
     return replace(snapshot, **fields)
 

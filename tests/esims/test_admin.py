@@ -1,0 +1,135 @@
+"""Lines in the admin: read-only, with buttons that call the same verbs."""
+
+import pytest
+from django.test import Client
+
+from customers.models import User
+from esims.models import Esim, LineAction, LineEvent, Package, UsageDay
+from tests.esims.conftest import SellLines
+from tests.esims.making import make_line, make_snapshot, make_staff
+from tests.esims.test_pages import SECRETS, login, messages_of, text_of
+from tests.queue import Queue
+from tests.simulator_client import Simulator
+
+PERMISSIONS = (
+    *("view_esim", "reveal_codes", "suspend_esim", "refresh_esim"),
+    *("view_package", "view_usageday", "view_lineaction", "view_lineevent"),
+)
+LIST = "/admin/esims/esim/"
+
+
+@pytest.fixture
+def staff(client: Client, db: None) -> Client:
+    client.force_login(make_staff(*PERMISSIONS))
+    return client
+
+
+def test_the_line_is_shown_with_qr_code_chart_and_buttons(
+    staff: Client, office: Simulator, sell_lines: SellLines
+) -> None:
+    (esim,) = sell_lines()
+    page = text_of(staff.get(f"{LIST}{esim.pk}/change/"))
+    assert f"/esims/{esim.pk}/qr.svg" in page
+    assert "No usage has been reported yet." in page
+    assert f"{LIST}{esim.pk}/suspend/" in page
+    assert f"{LIST}{esim.pk}/refresh/" in page
+    assert f"{LIST}{esim.pk}/release/" not in page
+    assert 'name="state"' not in page
+
+
+def test_no_page_of_the_admin_shows_a_secret(staff: Client) -> None:
+    esim = make_line(make_snapshot(**SECRETS))
+    for address in (LIST, f"{LIST}{esim.pk}/change/", f"{LIST}{esim.pk}/history/"):
+        page = text_of(staff.get(address))
+        for secret in SECRETS.values():
+            assert secret not in page, address
+
+
+@pytest.mark.parametrize("model", [Esim, Package, UsageDay, LineAction, LineEvent])
+def test_every_model_has_a_list_and_nothing_can_be_added_or_deleted(client: Client, db: None, model: type) -> None:
+    client.force_login(User.objects.create_superuser("root@desk.example", "a long enough password"))
+    esim = make_line()
+    name = model.__name__.lower()
+    assert client.get(f"/admin/esims/{name}/").status_code == 200
+    assert client.get(f"/admin/esims/{name}/?q={esim.iccid}").status_code == 200
+    assert client.get(f"/admin/esims/{name}/add/").status_code == 403
+    assert client.post(f"{LIST}{esim.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert client.post(f"{LIST}{esim.pk}/change/", {"state": "active"}).status_code == 403
+    assert Esim.objects.get(pk=esim.pk).state == "ready"
+
+
+def test_search_finds_by_the_end_of_the_number(staff: Client) -> None:
+    esim, other = make_line(make_snapshot("8981100000000004321")), make_line()
+    page = text_of(staff.get(f"{LIST}?q=4321"))
+    assert esim.iccid in page
+    assert other.iccid not in page
+
+
+def test_suspend_from_the_line(staff: Client, office: Simulator, sell_lines: SellLines, queue: Queue) -> None:
+    (esim,) = sell_lines()
+    queue.clear()
+    address = f"{LIST}{esim.pk}/suspend/"
+    assert staff.get(address).status_code == 200
+    assert staff.post(address, {"reason": ""}).status_code == 422
+    assert LineAction.objects.count() == 0
+    response = staff.post(address, {"reason": "lost phone"}, follow=True)
+    assert messages_of(response) == ["Asked for on 1 line."]
+    assert LineAction.objects.get().reason == "lost phone"
+    assert [job.name for job in queue.waiting()] == ["esims.tasks.run_action"]
+    again = staff.post(address, {"reason": "twice"}, follow=True)
+    assert messages_of(again) == [f"{esim}: Something else is under way for this line: wait until it has ended."]
+    assert LineAction.objects.count() == 1
+    assert office.count_requests("control") == 0
+
+
+def test_refresh_from_the_line_is_a_post(staff: Client, office: Simulator, sell_lines: SellLines, queue: Queue) -> None:
+    (esim,) = sell_lines()
+    queue.clear()
+    staff.get(f"{LIST}{esim.pk}/refresh/")
+    assert queue.waiting() == []
+    response = staff.post(f"{LIST}{esim.pk}/refresh/", follow=True)
+    assert messages_of(response) == ["1 line is being read."]
+    assert [job.name for job in queue.waiting()] == ["esims.tasks.read_line"]
+
+
+def test_a_selection_is_suspended_after_a_reason(
+    staff: Client, office: Simulator, sell_lines: SellLines, queue: Queue
+) -> None:
+    first, second, ended = sell_lines(3)
+    Esim.objects.filter(pk=ended.pk).update(state="terminated")
+    queue.clear()
+    chosen = {"action": "suspend_selected", "_selected_action": [first.pk, second.pk, ended.pk]}
+    asked = staff.post(LIST, chosen)
+    assert "The line has ended" in text_of(asked)
+    assert LineAction.objects.count() == 0
+    response = staff.post(LIST, {**chosen, "confirmed": "1", "reason": "fraud"}, follow=True)
+    assert messages_of(response) == [
+        f"{ended}: The line has ended (ended): nothing can be done with it any more.",
+        "Asked for on 2 lines.",
+    ]
+    assert set(LineAction.objects.values_list("esim_id", "reason")) == {(first.pk, "fraud"), (second.pk, "fraud")}
+    assert len(queue.waiting()) == 2
+
+
+def test_a_selection_is_read(staff: Client, office: Simulator, sell_lines: SellLines, queue: Queue) -> None:
+    lines = sell_lines(2)
+    queue.clear()
+    chosen = {"action": "refresh_selected", "_selected_action": [line.pk for line in lines]}
+    assert messages_of(staff.post(LIST, chosen, follow=True)) == ["2 lines are being read."]
+    assert len(queue.waiting()) == 2
+
+
+def test_who_may_only_look_has_no_buttons_and_no_actions(
+    client: Client, office: Simulator, sell_lines: SellLines
+) -> None:
+    (esim,) = sell_lines()
+    login(client, "view_esim")
+    page = text_of(client.get(f"{LIST}{esim.pk}/change/"))
+    assert "qr.svg" not in page
+    assert "/suspend/" not in page
+    assert "/refresh/" not in page
+    assert "suspend_selected" not in text_of(client.get(LIST))
+    for address in ("suspend/", "release/", "refresh/"):
+        assert client.post(f"{LIST}{esim.pk}/{address}", {"reason": "x"}).status_code == 403
+    client.post(LIST, {"action": "suspend_selected", "_selected_action": [esim.pk], "confirmed": "1", "reason": "x"})
+    assert LineAction.objects.count() == 0

@@ -1,0 +1,173 @@
+"""Finding lines, and lists whose cost does not grow."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from customers.models import Customer
+from esims.models import Esim
+from esims.search import LineFilter, count_up_to, find_lines, lines_of_customer, pick_lines, search_lines
+from providers.models import ProviderAccount
+from tests.catalog.making import make_account, make_plan
+from tests.esims.making import make_customer, make_line, make_snapshot, make_staff
+
+pytestmark = pytest.mark.django_db
+
+
+def found(text: str) -> set[str]:
+    return {line.provider_ref for line in find_lines(text)}
+
+
+def test_a_line_is_found_by_its_number_or_the_end_of_it() -> None:
+    first = make_line(make_snapshot("8981100000000001234")).provider_ref
+    second = make_line(make_snapshot("8981100000000091234")).provider_ref
+    assert found("8981100000000001234") == {first}
+    assert found("8981 1000 0000 0001 234") == {first}
+    assert found("01234") == {first}
+    assert found("1234") == {first, second}
+    assert found(" 91234 ") == {second}
+    # The middle is not the end, and three digits name too many.
+    assert found("0000") == set()
+    assert found("234") == set()
+    assert found("89811000000000012349") == set()
+
+
+def test_a_line_is_found_by_eid_customer_and_plan() -> None:
+    customer = make_customer("Ren Ito", email="ren@example.com", company="Ito Trading")
+    plan = make_plan(name="Japan 3 GB", plan_ref="JP-3")
+    ref = make_line(make_snapshot(eid="89049032123451234512345678901235"), customer=customer, plan=plan).provider_ref
+    make_line()
+    for text in ("89049032123451234512345678901235", "ren@example.com", "REN@", "ito", "trading", "japan 3", "jp-3"):
+        assert found(text) == {ref}, text
+    assert found("nobody") == set()
+    assert found("%") == set()
+
+
+def test_filters_narrow_and_combine() -> None:
+    customer = make_customer("Ren Ito")
+    other = make_account("esim-commerce-sandbox")
+    ready = make_line(customer=customer)
+    elsewhere = make_line(account=other, customer=customer)
+    ended = make_line(customer=customer)
+    Esim.objects.filter(pk=ended.pk).update(state="terminated")
+    make_line()
+
+    def ids(**fields: object) -> list[int]:
+        return [line.pk for line in search_lines(LineFilter(**fields))]  # type: ignore[arg-type]
+
+    assert ids(customer_id=customer.pk) == [ended.pk, elsewhere.pk, ready.pk]
+    assert ids(customer_id=customer.pk, state="ready") == [elsewhere.pk, ready.pk]
+    assert ids(customer_id=customer.pk, account_id=other.pk, state="ready") == [elsewhere.pk]
+    assert ids(text="ren", state="terminated") == [ended.pk]
+    assert [line.pk for line in lines_of_customer(customer)] == [ended.pk, elsewhere.pk, ready.pk]
+    assert [line.pk for line in pick_lines([ended.pk, ready.pk])] == [ready.pk, ended.pk]
+
+
+def test_rows_of_lists_hold_no_secrets() -> None:
+    make_line()
+    with CaptureQueriesContext(connection) as queries:
+        list(search_lines(LineFilter()))
+    for column in ("lpa", "matching_id", "confirmation_code", '"eid"', "imei", '"raw"'):
+        assert column not in queries[0]["sql"]
+
+
+def test_counting_stops_where_it_is_told() -> None:
+    for _count in range(3):
+        make_line()
+    assert count_up_to(Esim.objects.all(), 5) == (3, False)
+    assert count_up_to(Esim.objects.all(), 3) == (3, False)
+    assert count_up_to(Esim.objects.all(), 2) == (2, True)
+
+
+def fill(count: int, account: ProviderAccount, customer: Customer) -> None:
+    plan = make_plan(account)
+    start = timezone.now() - timedelta(days=1)
+    lines = []
+    for number in range(count):
+        iccid = f"89812{number:014d}"
+        lines.append(
+            Esim(
+                account=account,
+                customer=customer,
+                plan=plan,
+                provider_ref=iccid,
+                iccid=iccid,
+                iccid_reversed=iccid[::-1],
+                state="ready" if number % 2 else "active",
+            )
+        )
+    Esim.objects.bulk_create(lines, batch_size=5000)
+    # Half of them entered at one instant: paging must not stumble over it.
+    Esim.objects.filter(pk__gt=lines[count // 2].pk).update(created_at=start)
+
+
+def queries_of_list(client: Client, address: str) -> tuple[int, list[int]]:
+    with CaptureQueriesContext(connection) as queries:
+        response = client.get(address)
+    assert response.status_code == 200
+    assert response.context is not None
+    return len(queries), [line.pk for line in response.context["page"].rows]
+
+
+def test_the_list_costs_the_same_with_many_lines(client: Client) -> None:
+    account, customer = make_account(), make_customer("Ren Ito", email="ren@example.com")
+    client.force_login(make_staff("view_esim"))
+    addresses = [
+        "/esims/",
+        "/esims/?state=ready",
+        f"/esims/?account={account.pk}",
+        f"/esims/?customer={customer.pk}",
+        "/esims/?q=89812" + "0" * 13 + "7",
+        "/esims/?q=0007",
+        "/esims/?q=ren",
+        "/esims/?q=ren%40example.com&state=active",
+    ]
+    fill(10, account, customer)
+    few = [queries_of_list(client, address)[0] for address in addresses]
+    Esim.objects.all().delete()
+    fill(20_000, account, customer)
+    many = [queries_of_list(client, address)[0] for address in addresses]
+    assert many == few
+    assert max(many) <= 9
+
+
+def test_every_line_is_on_exactly_one_page(client: Client) -> None:
+    fill(130, make_account(), make_customer())
+    client.force_login(make_staff("view_esim"))
+    seen: list[int] = []
+    address = "/esims/"
+    for _page in range(10):
+        response = client.get(address)
+        assert response.context is not None
+        page = response.context["page"]
+        seen += [line.pk for line in page.rows]
+        if not page.after or not page.rows:
+            break
+        address = f"/esims/?after={page.after}"
+    assert len(seen) == 130
+    assert set(seen) == set(Esim.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.postgres
+def test_postgres_answers_from_the_indexes() -> None:
+    fill(20_000, make_account(), make_customer())
+    for number in range(20):
+        make_line(account=make_account(f"other-{number % 2}"))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE esims_esim")
+    searches = {
+        "first page": (search_lines(LineFilter())[:51], "esim_recent"),
+        "state": (search_lines(LineFilter(state="ready"))[:51], "esim_"),
+        "end of the number": (search_lines(LineFilter(text="0007"))[:51], "esim_by_iccid_end"),
+        "number": (search_lines(LineFilter(text="8981200000000000007"))[:51], "esim_by_iccid"),
+    }
+    for name, (lines, index) in searches.items():
+        plan = lines.explain()
+        assert index in plan, f"{name}:\n{plan}"
+        assert "Seq Scan on esims_esim" not in plan, f"{name}:\n{plan}"
+    due = Esim.objects.filter(next_refresh_at__lte=timezone.now()).order_by("next_refresh_at")[:50].explain()
+    assert "esim_due" in due
