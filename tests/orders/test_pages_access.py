@@ -129,7 +129,7 @@ def test_pages_that_only_read_refuse_to_be_posted_to(name: str, wholesaler: Whol
     assert client.post(address(name, wholesaler)).status_code == 405
 
 
-def test_a_payment_is_posted_only() -> None:
+def test_a_payment_is_posted_only(wholesaler: Wholesaler) -> None:
     order = order_plan(make_fake_plan())
     client = sign_in_as(make_user(is_superuser=True))
     assert client.get(reverse("order-pay", args=[order.pk])).status_code == 405
