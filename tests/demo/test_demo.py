@@ -162,7 +162,7 @@ def test_a_newcomers_day(start_demo: Callable[..., Demo], tmp_path: Path) -> Non
     assert start_demo("--once").process.wait(timeout=30) == 1
     # A worker that dies is started again.
     worker = next(pid for pid in find_descendants(demo.process.pid) if "qcluster" in read_command(pid))
-    os.killpg(worker, signal.SIGKILL)
+    os.killpg(os.getpgid(worker), signal.SIGKILL)
     demo.wait_for("worker ended by itself", seconds=10)
 
     assert demo.end() == 0

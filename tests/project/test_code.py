@@ -98,12 +98,12 @@ def test_models_save_themselves_plainly() -> None:
 
 @pytest.mark.parametrize("app", [app for app in APPS if app != "config"])
 def test_no_import_hides_in_a_function(app: str) -> None:
-    """An import in a function is how a circle is dodged."""
+    """An import in a function is how a circle is dodged; Django's ``ready`` is the place for what needs the models."""
     found = [
         f"{name(path)}:{inner.lineno}"
         for path, tree in python_files(app)
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name != "ready"
         for inner in ast.walk(node)
         if isinstance(inner, ast.Import | ast.ImportFrom)
     ]
