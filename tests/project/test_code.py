@@ -108,3 +108,31 @@ def test_no_import_hides_in_a_function(app: str) -> None:
         if isinstance(inner, ast.Import | ast.ImportFrom)
     ]
     assert found == []
+
+
+def imports_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, "." * node.level + (node.module or "")
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def test_the_simulator_is_a_program_of_its_own() -> None:
+    """Nobody imports it, and it needs the standard library only."""
+    inside = PROJECT_DIR / "providers" / "simulator"
+    found = [
+        f"{name(path)}:{line} {module}"
+        for path, tree in python_files(*CODE)
+        if inside not in path.parents
+        for line, module in imports_of(tree)
+        if module == "providers.simulator" or module.startswith("providers.simulator.")
+    ]
+    needed = {
+        module.split(".")[0] if not module.startswith("providers.simulator") else ""
+        for path, tree in python_files("providers/simulator")
+        for _line, module in imports_of(tree)
+    }
+    assert found == []
+    assert needed - {""} <= set(sys.stdlib_module_names)
