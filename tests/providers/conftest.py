@@ -33,3 +33,9 @@ def accounts(configure: Callable[..., None], simulator: Simulator) -> Simulator:
             currency="EUR",
         )
     return simulator
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A conformance test that takes ``operation`` runs once for each that its suite names."""
+    if "operation" in metafunc.fixturenames and metafunc.cls is not None:
+        metafunc.parametrize("operation", metafunc.cls.operations, ids=str)
