@@ -18,7 +18,7 @@ def qr_png(lpa: str) -> bytes:
     """The activation string as a PNG, ten pixels per module."""
     code = _make_code(lpa)
     buffer = BytesIO()
-    code.make_image(image_factory=PilImage, fill_color="black", back_color="white").save(buffer, "PNG")
+    code.make_image(fill_color="black", back_color="white").save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -40,7 +40,9 @@ def qr_modules(lpa: str) -> list[list[bool]]:
 
 
 def _make_code(lpa: str) -> "QRCode[PilImage]":
-    code = QRCode(error_correction=ERROR_CORRECT_M, box_size=_PIXELS_PER_MODULE, border=_MARGIN)
+    code: QRCode[PilImage] = QRCode(
+        error_correction=ERROR_CORRECT_M, box_size=_PIXELS_PER_MODULE, border=_MARGIN, image_factory=PilImage
+    )
     code.add_data(lpa)
     code.make(fit=True)
     return code

@@ -69,7 +69,8 @@ def plan_retry(*, now: datetime, failures: int, refused: bool) -> datetime:
     ``refused`` says that the provider answered no (it does not know the line, say): that is not over in a minute.
     """
     first, longest = _RETRY_REFUSED if refused else _RETRY
-    return now + min(first * 2 ** min(max(failures, 1) - 1, 12), longest)
+    doublings = min(max(failures, 1) - 1, 12)
+    return now + min(first * (1 << doublings), longest)
 
 
 def _interval(esim: Esim, state: LineState, *, now: datetime, share_used: float | None) -> timedelta:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -91,7 +92,8 @@ def test_a_line_that_the_provider_does_not_know_keeps_its_state(office: Simulato
 @pytest.mark.parametrize("fault", ["wrong_json", "empty_body", "html_body", "cut_body", "close_before"])
 def test_nonsense_changes_nothing(office: Simulator, sell_lines: SellLines, fault: str) -> None:
     (esim,) = sell_lines()
-    office.order_fault(fault, "status", **({"fraction": 0.5} if fault == "cut_body" else {}))
+    parameters: dict[str, Any] = {"fraction": 0.5} if fault == "cut_body" else {}
+    office.order_fault(fault, "status", **parameters)
     before = Esim.objects.get(pk=esim.pk)
     with pytest.raises(ProviderError):
         read(esim)
