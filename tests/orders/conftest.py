@@ -8,6 +8,7 @@ from pytest_django import Settings
 from orders.checkpoints import install_hook
 from providers import registry
 from tests.orders import fakes
+from tests.simulator_client import KEYS, PRODUCTION, Simulator
 
 
 @pytest.fixture
@@ -25,3 +26,22 @@ def _no_hook() -> Iterator[None]:
     """A test's hook ends with the test."""
     yield
     install_hook(None)
+
+
+@pytest.fixture
+def wire(settings: Settings, simulator: Simulator) -> Simulator:
+    """eSIM Commerce at the simulator, over real HTTP, with short time-outs and no limits on its side."""
+    simulator.set_limits(multiplier=0)
+    keys = KEYS[PRODUCTION]
+    settings.PROVIDERS = {
+        "esim-commerce": {
+            **settings.PROVIDERS["esim-commerce"],
+            "url": simulator.production_url,
+            "key_id": keys.key_id,
+            "key_secret": keys.key_secret,
+            "currency": "USD",
+            "limits": {"order": 1000, "transaction": 1000},
+        }
+    }
+    settings.HTTP_CONNECT_TIMEOUT = settings.HTTP_READ_TIMEOUT = settings.HTTP_ORDER_READ_TIMEOUT = 1.0
+    return simulator

@@ -99,7 +99,7 @@ class FakeProvider(Provider):
     adapter = "fake"
     capabilities = frozenset({Capability.ORDER, Capability.READ_LINE, Capability.TRANSACTION_INQUIRY})
     max_order_quantity = 1000
-    inquiry_window = timedelta(hours=48)
+    inquiry_window: ClassVar[timedelta | None] = timedelta(hours=48)
     order_deadline = timedelta(minutes=5)
 
     @classmethod

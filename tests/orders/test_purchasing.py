@@ -71,7 +71,7 @@ def test_claim_and_attempt_are_committed_before_the_call(wholesaler: Wholesaler)
     def look(request: OrderRequest) -> None:
         row = Purchase.objects.get(pk=purchase.pk)
         attempt = PurchaseAttempt.objects.get()
-        in_transaction = any(not block._from_testcase for block in transaction.get_connection().atomic_blocks)  # type: ignore[attr-defined]
+        in_transaction = any(not block._from_testcase for block in transaction.get_connection().atomic_blocks)
         seen.append((row.state, request.idempotency_key, attempt.number, in_transaction))
         assert attempt.claim == row.claim
         assert row.claim_until is not None

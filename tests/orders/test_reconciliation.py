@@ -254,7 +254,7 @@ def test_reply_is_read_again_after_our_program_was_mended(
     wholesaler: Wholesaler, staff: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(FakeProvider, "_read_order_reply", lambda *_: {}["missing"])
+        broken.setattr(FakeProvider, "_read_order_reply", lambda *_: [][0])
         purchase = parked(wholesaler, "ok")
         assert purchase.state == "unknown"
         assert_refused("still cannot be read", verbs.read_reply_again, purchase=purchase, by=staff)

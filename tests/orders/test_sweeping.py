@@ -51,7 +51,7 @@ def refs() -> list[str]:
     return sorted(Esim.objects.values_list("provider_ref", flat=True))
 
 
-def sweeping_during_the_call(wholesaler: Wholesaler, then: Callable[[Purchase], None] | None = None) -> None:
+def sweeping_during_the_call(wholesaler: Wholesaler, then: Callable[[Purchase], object] | None = None) -> None:
     """The call takes so long that a sweep comes in between."""
 
     def sweep(_request: OrderRequest) -> None:
@@ -179,7 +179,7 @@ def test_late_silence_does_not_touch_what_is_planned_again(wholesaler: Wholesale
 def test_late_word_does_not_undo_a_decision(wholesaler: Wholesaler) -> None:
     staff = make_user("orders.reconcile")
     wholesaler.plan_orders("no_balance")
-    sweeping_during_the_call(wholesaler, lambda row: mark_not_bought(purchase=row, why="portal", by=staff) and None)
+    sweeping_during_the_call(wholesaler, lambda row: mark_not_bought(purchase=row, why="portal", by=staff))
     purchase = make_purchase()
     run_purchase(purchase_id=purchase.pk)
     assert (again(purchase).state, Refund.objects.get().state) == ("rejected", "due")
@@ -187,7 +187,7 @@ def test_late_word_does_not_undo_a_decision(wholesaler: Wholesaler) -> None:
 
 def test_lines_that_come_after_the_decision_drop_the_refund(wholesaler: Wholesaler) -> None:
     staff = make_user("orders.reconcile", "orders.refund")
-    sweeping_during_the_call(wholesaler, lambda row: mark_not_bought(purchase=row, why="portal", by=staff) and None)
+    sweeping_during_the_call(wholesaler, lambda row: mark_not_bought(purchase=row, why="portal", by=staff))
     purchase = make_purchase()
     run_purchase(purchase_id=purchase.pk)
     refund = Refund.objects.get()
@@ -225,7 +225,7 @@ def test_lines_that_come_after_the_money_went_back(wholesaler: Wholesaler) -> No
 def test_handle_that_comes_after_the_decision_is_followed(wholesaler: Wholesaler) -> None:
     staff = make_user("orders.reconcile")
     wholesaler.plan_orders("cut")
-    sweeping_during_the_call(wholesaler, lambda row: mark_not_bought(purchase=row, why="portal", by=staff) and None)
+    sweeping_during_the_call(wholesaler, lambda row: mark_not_bought(purchase=row, why="portal", by=staff))
     purchase = make_purchase()
     run_purchase(purchase_id=purchase.pk)
     assert (again(purchase).state, Refund.objects.get().state) == ("allocating", "dropped")

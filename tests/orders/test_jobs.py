@@ -1,0 +1,339 @@
+"""Waking, watching, schedules and pruning: asked for once, alarmed in time, and a loop that survives."""
+
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.db import OperationalError
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_q.models import OrmQ, Schedule, Task
+from django_q.scheduler import scheduler
+from django_q.tasks import async_task
+from pytest_django import Settings
+
+from catalog.models import SyncRun
+from orders import dispatch, waking
+from orders.dispatch import Dispatcher
+from orders.health import job_health, record_beat
+from orders.models import Purchase, PurchaseAttempt, Wake, WorkerBeat
+from orders.pruning import prune_old_rows
+from orders.purchasing import run_purchase
+from orders.schedules import PREFIX, declare_jobs, set_up_schedules
+from tests.catalog.making import make_account
+from tests.orders.fakes import Wholesaler
+from tests.orders.making import make_due, make_overdue, make_purchase
+from tests.queue import ChildProcess, Queue
+
+pytestmark = pytest.mark.django_db
+
+
+def woken(queue: Queue) -> list[str]:
+    return [job.args[0] for job in queue.waiting() if job.name == "orders.tasks.wake"]
+
+
+# -- waking ------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_woken_when_nothing_is_due(queue: Queue) -> None:
+    assert waking.wake_due_jobs() == []
+    assert queue.waiting() == []
+
+
+def test_due_purchase_is_woken_once_by_any_number_of_dispatchers(wholesaler: Wholesaler, queue: Queue) -> None:
+    purchase = make_purchase()
+    queue.clear()
+    assert [Dispatcher().step(), Dispatcher().step(), waking.wake_due_jobs()] == [["purchases"], [], []]
+    assert woken(queue) == ["purchases"]
+    queue.run()
+    purchase.refresh_from_db()
+    assert purchase.state == "fulfilled"
+    wake = Wake.objects.get(name="purchases")
+    assert (wake.queued_at, wake.started_at is not None, wake.finished_at is not None) == (None, True, True)
+
+
+def test_job_that_was_lost_is_asked_for_again(wholesaler: Wholesaler, queue: Queue) -> None:
+    make_purchase()
+    waking.wake_due_jobs()
+    queue.clear()
+    Wake.objects.update(queued_at=timezone.now() - timedelta(seconds=59))
+    assert waking.wake_due_jobs() == []
+    Wake.objects.update(queued_at=timezone.now() - timedelta(seconds=61))
+    assert waking.wake_due_jobs() == ["purchases"]
+    assert woken(queue) == ["purchases"]
+
+
+def test_waiting_purchase_is_woken_when_its_time_comes(wholesaler: Wholesaler, queue: Queue) -> None:
+    wholesaler.plan_orders("limited")
+    purchase = make_purchase()
+    queue.run()
+    assert waking.wake_due_jobs() == []
+    make_due(purchase)
+    assert waking.wake_due_jobs() == ["purchases"]
+
+
+def test_dead_worker_wakes_the_sweeper(wholesaler: Wholesaler, queue: Queue) -> None:
+    wholesaler.during_call = lambda _request: (_ for _ in ()).throw(SystemExit)  # a job's time-out is one
+    purchase = make_purchase()
+    with pytest.raises(SystemExit):
+        run_purchase(purchase_id=purchase.pk)
+    queue.clear()
+    assert waking.wake_due_jobs() == []
+    make_overdue(purchase)
+    assert waking.wake_due_jobs() == ["sweep"]
+    queue.run()
+    assert Purchase.objects.get().state == "unknown"
+
+
+def test_purchase_of_a_paused_account_wakes_nobody(wholesaler: Wholesaler, queue: Queue) -> None:
+    purchase = make_purchase()
+    purchase.account.is_paused = True
+    purchase.account.save()
+    assert waking.wake_due_jobs() == []
+
+
+def test_run_whose_job_was_lost_is_asked_for_again(queue: Queue) -> None:
+    run = SyncRun.objects.create(account=make_account(), asked_by="x")
+    assert waking.wake_due_jobs() == []
+    SyncRun.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    assert waking.wake_due_jobs() == ["syncs"]
+    (job,) = queue.waiting()
+    OrmQ.objects.all().delete()
+    waking.run_wake_up(job.args[0])
+    assert [(job.name, job.args) for job in queue.waiting()] == [("catalog.tasks.sync_catalog", (run.pk,))]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_database_that_fails_for_a_moment_does_not_end_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, steps = Event(), []
+
+    def step() -> list[str]:
+        steps.append(1)
+        if len(steps) == 1:
+            raise OperationalError("database is locked")
+        stop.set()
+        return []
+
+    monkeypatch.setattr(dispatch, "PERIOD_SECONDS", 0.01)
+    dispatcher = Dispatcher(stop=stop)
+    monkeypatch.setattr(dispatcher, "step", step)
+    dispatcher.run()
+    assert len(steps) == 2
+
+
+def test_dispatch_once_says_what_it_woke(
+    wholesaler: Wholesaler, queue: Queue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_purchase()
+    call_command("dispatch", "--once")
+    call_command("dispatch", "--once")
+    assert capsys.readouterr().out.splitlines() == ["purchases", "nothing is due"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_dispatch_ends_at_once_and_cleanly(spawn: Callable[..., ChildProcess], number: signal.Signals) -> None:
+    child = spawn("dispatch", LOG_LEVEL="INFO")
+    deadline = time.monotonic() + 20
+    while "dispatch_started" not in child.output() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    begun = time.monotonic()
+    os.kill(child.pid, number)
+    assert child.process.wait(timeout=5) == 0
+    assert time.monotonic() - begun < 1.5
+    assert "dispatch_stopped" in child.output()
+    assert WorkerBeat.objects.get().asked_at is not None
+
+
+# -- watching ----------------------------------------------------------------------------------------------------------
+
+
+def test_workers_are_asked_and_answer(queue: Queue, settings: Settings) -> None:
+    assert job_health().is_dispatching is False
+    Dispatcher().step()
+    Dispatcher().step()
+    assert [(job.queue, job.name, job.args) for job in queue.waiting()] == [
+        ("roamdesk", "orders.tasks.beat", ("roamdesk",))
+    ]
+    health = job_health()
+    assert (health.is_dispatching, health.is_well, health.queues[0].waiting) == (True, True, 1)
+    assert health.queues[0].silent_for is not None
+    queue.run()
+    assert job_health().queues[0].silent_for is None
+    assert (job_health().queues[0].last_beat is not None, job_health().is_well) == (True, True)
+
+
+def test_every_separate_queue_is_asked(queue: Queue, settings: Settings) -> None:
+    settings.QUEUES = {name: name for name in ("orders", "webhooks", "refresh", "catalogue")}
+    Dispatcher().step()
+    assert sorted(job.queue for job in queue.waiting()) == ["catalogue", "orders", "refresh", "webhooks"]
+
+
+def test_silent_worker_and_waiting_job_raise_the_alarm(queue: Queue, settings: Settings) -> None:
+    Dispatcher().step()
+    past = timezone.now() - timedelta(seconds=settings.JOB_ALARM_SECONDS + 5)
+    WorkerBeat.objects.update(asked_at=past)
+    OrmQ.objects.update(lock=past)
+    health = job_health()
+    assert (health.queues[0].is_silent, health.queues[0].is_late, health.is_well) == (True, True, False)
+    alarms: list[Any] = []
+    dispatcher = Dispatcher()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dispatch.log, "error", lambda event, **facts: alarms.append((event, facts["queue"])))
+        dispatcher.step()
+        dispatcher.step()
+    assert alarms == [("worker_silent", "roamdesk"), ("job_waits_too_long", "roamdesk")]
+    record_beat("roamdesk")
+    OrmQ.objects.all().delete()
+    assert not any(queue.is_silent or queue.is_late for queue in job_health().queues)
+
+
+def test_beat_that_was_lost_is_asked_for_again(queue: Queue) -> None:
+    Dispatcher().step()
+    queue.clear()
+    asked = WorkerBeat.objects.get().asked_at
+    Dispatcher().step()
+    assert queue.waiting() == []
+    Wake.objects.update(queued_at=timezone.now() - timedelta(seconds=61))
+    Dispatcher().step()
+    assert len(queue.waiting()) == 1
+    # The silence counts from the first question.
+    assert WorkerBeat.objects.get().asked_at == asked
+
+
+# -- real workers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", ["orders", "webhooks", "refresh", "catalogue"])
+def test_worker_of_each_queue_drains_its_own_only(spawn: Callable[..., ChildProcess], name: str) -> None:
+    WorkerBeat.objects.create(queue=name, asked_at=timezone.now())
+    other = next(queue for queue in ("orders", "refresh") if queue != name)
+    async_task("orders.tasks.beat", other, cluster=other)
+    async_task("orders.tasks.beat", name, cluster=name)
+    worker = spawn("qcluster", SEPARATE_QUEUES="1", Q_CLUSTER_NAME=name, WORKERS="1")
+    deadline = time.monotonic() + 30
+    while (WorkerBeat.objects.get().beat_at is None or OrmQ.objects.count() > 1) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert WorkerBeat.objects.get().beat_at is not None, worker.output()
+    assert list(OrmQ.objects.values_list("key", flat=True)) == [other]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dispatch_and_one_embedded_worker_do_everything(spawn: Callable[..., ChildProcess]) -> None:
+    account = make_account()
+    SyncRun.objects.create(
+        account=account, asked_by="x", state="running", heartbeat_at=timezone.now() - timedelta(hours=1)
+    )
+    worker, dispatcher = spawn("qcluster", WORKERS="1"), spawn("dispatch")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not (job_health().is_well and SyncRun.objects.get().state == "failed"):
+        time.sleep(0.1)
+    assert job_health().queues[0].last_beat is not None, dispatcher.output()
+    assert SyncRun.objects.get().state == "failed", worker.output()
+
+
+# -- schedules and pruning ---------------------------------------------------------------------------------------------
+
+
+def test_schedules_are_declared_once(settings: Settings) -> None:
+    made, changed, removed = set_up_schedules()
+    assert (made, changed, removed) == (Schedule.objects.count(), 0, 0)
+    before = list(Schedule.objects.order_by("pk").values())
+    assert set_up_schedules() == (0, 0, 0)
+    assert list(Schedule.objects.order_by("pk").values()) == before
+
+
+def test_schedules_follow_the_declaration(settings: Settings) -> None:
+    set_up_schedules()
+    theirs = Schedule.objects.create(name="somebody else's", func="x.y")
+    Schedule.objects.create(name=PREFIX + "of an older version", func="gone.away")
+    Schedule.objects.create(name=PREFIX + "prune", func="orders.tasks.prune")
+    settings.CATALOG_SYNC_MINUTES = 60
+    assert set_up_schedules() == (0, 1, 2)
+    assert Schedule.objects.get(name=PREFIX + "read all catalogues").minutes == 60
+    assert Schedule.objects.filter(pk=theirs.pk).exists()
+    assert not Schedule.objects.filter(name=PREFIX + "of an older version").exists()
+
+
+def test_schedules_go_to_their_queues(settings: Settings) -> None:
+    settings.QUEUES = {name: name for name in ("orders", "webhooks", "refresh", "catalogue")}
+    set_up_schedules()
+    assert dict(Schedule.objects.values_list("name", "cluster")) == {
+        PREFIX + "buy what is due": "orders",
+        PREFIX + "take over from dead workers": "orders",
+        PREFIX + "line actions that are due": "orders",
+        PREFIX + "read lines that are due": "refresh",
+        PREFIX + "mend catalogue runs": "catalogue",
+        PREFIX + "read all catalogues": "catalogue",
+        PREFIX + "prune": "catalogue",
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_schedules_run_what_they_say(wholesaler: Wholesaler, queue: Queue) -> None:
+    purchase = make_purchase()
+    queue.clear()
+    set_up_schedules()
+    Schedule.objects.exclude(name=PREFIX + "read all catalogues").update(next_run=timezone.now() - timedelta(seconds=1))
+    Schedule.objects.filter(name=PREFIX + "read all catalogues").update(next_run=timezone.now() + timedelta(hours=1))
+    scheduler()
+    assert sorted((job.name, job.args) for job in queue.waiting()) == [
+        ("orders.tasks.prune", ()),
+        *[("orders.tasks.wake", (name,)) for name in sorted(waking.WAKE_UPS)],
+    ]
+    queue.run()
+    purchase.refresh_from_db()
+    assert purchase.state == "fulfilled"
+
+
+def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, settings: Settings) -> None:
+    wholesaler.plan_orders("ok", "crash_parse")
+    done, parked = make_purchase(), make_purchase()
+    for purchase in (done, parked):
+        run_purchase(purchase_id=purchase.pk)
+    old = timezone.now() - timedelta(days=91)
+    PurchaseAttempt.objects.update(received_at=old)
+    Task.objects.create(id=uuid.uuid4().hex, name="old", func="x", started=old, stopped=old)
+    Task.objects.create(id=uuid.uuid4().hex, name="new", func="x", started=old, stopped=timezone.now())
+    Session.objects.create(session_key="old", expire_date=old)
+    Session.objects.create(session_key="new", expire_date=timezone.now() + timedelta(days=1))
+    assert prune_old_rows() == {"calls": 0, "replies": 1, "jobs": 1, "sessions": 1}
+    assert PurchaseAttempt.objects.get(purchase=done).body is None
+    assert PurchaseAttempt.objects.get(purchase=parked).body is not None
+    assert prune_old_rows() == {"calls": 0, "replies": 0, "jobs": 0, "sessions": 0}
+
+
+# -- commands ----------------------------------------------------------------------------------------------------------
+
+
+def test_commands_say_what_is_left(wholesaler: Wholesaler, capsys: pytest.CaptureFixture[str]) -> None:
+    wholesaler.plan_orders("lost_after", "cut")
+    lost, cut = make_purchase(), make_purchase()
+    call_command("run_purchases")
+    assert "nothing is due" in capsys.readouterr().out
+    call_command("sweep_purchases")
+    with pytest.raises(SystemExit) as ended:
+        call_command("reconcile")
+    printed = capsys.readouterr().out
+    assert ended.value.code == 1
+    assert f"purchase {lost.pk} at fake is unknown" in printed
+    assert "USD: captured 24" in printed
+    assert "DIFFERENCE" not in printed
+    cut.refresh_from_db()
+    assert cut.state == "fulfilled"
+
+
+def test_every_task_name_resolves() -> None:
+    names = {job.function for job in declare_jobs()}
+    names |= {"orders.tasks.run_purchase", "orders.tasks.beat", "orders.tasks.wake", "catalog.tasks.sync_catalog"}
+    assert all(callable(import_string(name)) for name in names)
