@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from allauth.account.forms import RequestLoginCodeForm
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import AnonymousUser
 from django.core import mail
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 
@@ -317,3 +319,14 @@ def test_people_who_are_no_staff_can_sign_in_and_out_but_nothing_else(client: Cl
     text = response.content.decode()
     assert "Nothing here for you" in text
     assert 'action="/accounts/logout/"' in text
+
+
+def test_pages_of_allauth_without_a_template_of_ours_have_the_frame(client: Client) -> None:
+    request = RequestFactory().get("/x/")
+    request.user = AnonymousUser()
+    context = {"form": RequestLoginCodeForm(), "request_login_code_url": "/x/", "login_url": "/accounts/login/"}
+    text = render(request, "account/request_login_code.html", context).content.decode()
+    assert 'class="entrance-card stack"' in text
+    assert '<button type="submit" class="button button-primary"' in text
+    assert '<a href="/accounts/login/" class="button button-quiet"' in text
+    assert 'class="field"' in text
