@@ -77,8 +77,8 @@ def _plan_columns(account_id: int, write: PlanWrite, at: datetime) -> tuple[Any,
 def _coverage_columns(writes: Sequence[PlanWrite]) -> Iterable[tuple[Any, ...]]:
     for write in writes:
         if write.coverage_moved:
-            for country, kind, networks in write.row.coverage:
-                yield write.row.plan_ref, country, kind, encode_json(networks)
+            for (country, kind, _), networks in zip(write.row.coverage, write.row.networks_texts, strict=True):
+                yield write.row.plan_ref, country, kind, networks
 
 
 def _copy(cursor: CursorWrapper, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -5,10 +5,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from providers.types import Coverage, CoverageKind, Fault, Money, PlanOffer
+from providers.types import CoverageKind, Fault, Money, Network, PlanOffer
 
 #: The columns of a plan that hold what the provider said, in the order of ``PlanRow.values``; ``raw`` comes last.
 PROVIDER_FIELDS = (
@@ -52,7 +53,11 @@ _MOST_DAYS = 2**31 - 1
 _MOST_BYTES = 2**63 - 1
 #: Goes into every digest: a new way to write rows makes every plan "changed" once.
 _FORMAT = "1"
-encode_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_WRITING: dict[str, Any] = {"separators": (",", ":"), "ensure_ascii": False, "check_circular": False}
+#: JSON with its keys in order; refuses what is no JSON.
+encode_json = json.JSONEncoder(sort_keys=True, allow_nan=False, **_WRITING).encode
+#: For digests only: decimals, which have a fixed number of places here, as text.
+_encode_values = json.JSONEncoder(default=str, **_WRITING).encode
 
 #: country, kind, networks as the column keeps them
 CoverageRow = tuple[str, str, list[dict[str, Any]]]
@@ -60,17 +65,18 @@ CoverageRow = tuple[str, str, list[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One offer, cut to what the columns can hold. ``raw_text`` is the last of ``values`` as JSON."""
+    """One offer, cut to what the columns can hold.
+
+    ``raw_text`` is the last of ``values`` as JSON, ``networks_texts`` are the networks of ``coverage`` in its order.
+    """
 
     plan_ref: str
     values: tuple[Any, ...]
     raw_text: str
     coverage: tuple[CoverageRow, ...]
+    networks_texts: tuple[str, ...]
     digest: str
     faults: tuple[Fault, ...]
-
-    def value(self, name: str) -> Any:
-        return self.values[PROVIDER_FIELDS.index(name)]
 
 
 NET_PRICE, SUGGESTED_PRICE, CURRENCY = (
@@ -83,7 +89,7 @@ def make_row(offer: PlanOffer) -> PlanRow:
     faults: list[Fault] = []
     net, suggested, currency = _prices(offer, faults)
     telephony, allowance = offer.telephony, offer.allowance
-    raw = _clean(offer.raw)
+    raw, raw_text = _write_raw(offer.raw)
     values = (
         _text(offer.name, "name"),
         _text(offer.plan_type, "plan_type"),
@@ -114,11 +120,12 @@ def make_row(offer: PlanOffer) -> PlanRow:
         currency,
         raw,
     )
-    coverage = _coverage(offer, faults)
-    raw_text = encode_json(raw)
-    digest = hashlib.sha256(encode_json([_FORMAT, *map(_plain, values[:-1]), coverage]).encode())
-    digest.update(raw_text.encode())
-    return PlanRow(offer.plan_ref, values, raw_text, coverage, digest.hexdigest(), tuple(faults))
+    coverage, texts = _coverage(offer, faults)
+    places = [(country, kind, text) for (country, kind, _), text in zip(coverage, texts, strict=True)]
+    told = _encode_values((_FORMAT, values[:-1], places)) + raw_text
+    return PlanRow(
+        offer.plan_ref, values, raw_text, coverage, texts, hashlib.sha256(told.encode()).hexdigest(), tuple(faults)
+    )
 
 
 def describe_changes(old: tuple[Any, ...], old_coverage: Iterable[CoverageRow], new: PlanRow) -> dict[str, list[Any]]:
@@ -168,29 +175,50 @@ def _amount(money: Money | None, rounding: str) -> Decimal | None:
     return None if money is None or money.amount < 0 else _decimal(money.amount, _MONEY, _MOST_MONEY, rounding)
 
 
-def _coverage(offer: PlanOffer, faults: list[Fault]) -> tuple[CoverageRow, ...]:
+def _coverage(offer: PlanOffer, faults: list[Fault]) -> tuple[tuple[CoverageRow, ...], tuple[str, ...]]:
     """One row for each country; a country that is named twice has the networks of both."""
-    merged: dict[str, CoverageRow] = {}
+    merged: dict[str, tuple[str, tuple[Network, ...]]] = {}
     for item in offer.coverage:
-        country = item.country
+        country, kind, networks = item.country, item.kind.value, item.networks
         if not (len(country) == 2 and country.isascii() and country.isupper()):
             faults.append(Fault(where=offer.plan_ref, message=f"not a country code: {country[:20]!r}"))
             continue
-        networks = _networks(item)
         if country in merged:
-            _, kind, before = merged[country]
-            told = kind if kind != CoverageKind.UNSPECIFIED.value else item.kind.value
-            merged[country] = (country, told, before + [network for network in networks if network not in before])
-        else:
-            merged[country] = (country, item.kind.value, networks)
-    return tuple(merged[country] for country in sorted(merged))
+            told, before = merged[country]
+            kind = told if told != CoverageKind.UNSPECIFIED.value else kind
+            networks = before + tuple(network for network in networks if network not in before)
+        merged[country] = (kind, networks)
+    rows, texts = [], []
+    for country in sorted(merged):
+        kind, networks = merged[country]
+        shown, text = _write_networks(networks)
+        rows.append((country, kind, shown))
+        texts.append(text)
+    return tuple(rows), tuple(texts)
 
 
-def _networks(item: Coverage) -> list[dict[str, Any]]:
-    return [
+@lru_cache(maxsize=5000)
+def _write_networks(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], str]:
+    """As the column keeps them, and as JSON. Many plans use the same networks: the list is shared, never changed."""
+    shown = [
         {"name": _printable(network.name), "types": [_printable(kind) for kind in network.types]}
-        for network in item.networks
+        for network in networks
     ]
+    return shown, encode_json(shown)
+
+
+def _write_raw(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """Raw data as the column keeps it, and as JSON; nearly always it is clean already."""
+    try:
+        text = encode_json(raw)
+        text.encode()
+    except (TypeError, ValueError):
+        clean = _clean(raw)
+    else:
+        if "\\u0000" not in text:
+            return raw, text
+        clean = _clean(raw)
+    return clean, encode_json(clean)
 
 
 def _whole(number: int | None, most: int) -> int | None:
