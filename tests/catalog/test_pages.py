@@ -38,7 +38,7 @@ def buyer() -> Client:
 
 def page(client: Client, name: str, *args: Any, **query: Any) -> str:
     response = client.get(reverse(name, args=args), query)
-    assert_clean_page(response)  # type: ignore[arg-type]
+    assert_clean_page(response)
     return response.content.decode()
 
 
@@ -192,7 +192,7 @@ def test_setting_a_price_on_the_page(buyer: Client) -> None:
     assert PlanChange.objects.get().by == "mia@example.com"
 
     refused = buyer.post(reverse("plan-price", args=[plan.pk]), {"amount": "5.505"})
-    assert_clean_page(refused, status=422)  # type: ignore[arg-type]
+    assert_clean_page(refused, status=422)
     assert "The price has more decimals than its currency." in refused.content.decode()
     assert buyer.post(reverse("plan-price", args=[plan.pk]), {"amount": "free"}).status_code == 422
     plan.refresh_from_db()

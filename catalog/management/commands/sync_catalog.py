@@ -1,7 +1,7 @@
 """Read the catalogues now, in this process: ``manage.py sync_catalog [--account SLUG]``."""
 
-import time
 from argparse import ArgumentParser
+from time import sleep
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         while run.state in OPEN:
             # A worker has it: follow.
             self._show(run)
-            time.sleep(1)
+            sleep(1)
             run.refresh_from_db()
         self._report(account, run)
         return run
