@@ -260,6 +260,9 @@ def _perform(call: OutboundCall, claim: limits.Claim | None, sent_at: datetime) 
     finally:
         _watch.reset(token)
     headers = {name.lower(): value for name, value in response.headers.items()}
+    if not body and response.status_code != 204 and not headers.keys() & {"content-length", "transfer-encoding"}:
+        # The head itself may have been cut off: nothing says that nothing was to come.
+        complete = False
     body, is_plain = _decompress(body, headers.get("content-encoding", ""))
     return ProviderReply(
         operation=call.operation,
