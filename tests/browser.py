@@ -52,9 +52,9 @@ def find_chromium() -> str | None:
 
 
 class Console:
-    """Opens pages of one running server."""
+    """Opens pages of one running server. Without ``staff`` pages are opened signed out."""
 
-    def __init__(self, browser: Browser, base_url: str, staff: User) -> None:
+    def __init__(self, browser: Browser, base_url: str, staff: User | None = None) -> None:
         self.base_url = base_url
         self.staff = staff
         self._browser = browser
@@ -94,8 +94,9 @@ class Console:
         context.on("console", self._note_console)
         context.on("weberror", lambda error: self._troubles.append(f"exception: {error.error}"))
         context.on("response", self._note_response)
-        if signed_in:
-            key = sign_in(user or self.staff)
+        who = user or self.staff
+        if signed_in and who is not None:
+            key = sign_in(who)
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": self.base_url}])
         page = context.new_page()
         page.goto(path)

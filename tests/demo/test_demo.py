@@ -4,108 +4,17 @@ import os
 import re
 import signal
 import socket
-import sqlite3
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
 from config.demo.home import LOGIN
+from tests.demo.running import Demo, find_descendants, query, read_books, read_command
 
-PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
-OPEN_SECONDS = 150.0
-CLOSE_SECONDS = 20.0
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for left-over processes in /proc")
-
-
-class Demo:
-    """One run of the command, in the environment of a newcomer: none of this test run's variables."""
-
-    def __init__(self, home: Path, *options: str) -> None:
-        self.home = home
-        self.output = home.parent / f"output-{time.monotonic_ns()}.txt"
-        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "demo", "--home", str(home), *options],
-                cwd=PROJECT_DIR,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        self.seen: set[int] = set()
-
-    def wait_for(self, pattern: str, seconds: float = OPEN_SECONDS) -> "re.Match[str]":
-        deadline = time.monotonic() + seconds
-        while (found := re.search(pattern, self.said())) is None:
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < deadline, self.said()
-            self.seen |= find_descendants(self.process.pid)
-            time.sleep(0.05)
-        return found
-
-    def said(self) -> str:
-        return self.output.read_text(errors="replace")
-
-    def end(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Ask it to end as the terminal would; its exit status."""
-        self.seen |= find_descendants(self.process.pid)
-        self.process.send_signal(number)
-        return self.process.wait(timeout=CLOSE_SECONDS)
-
-    def left_over(self) -> list[str]:
-        """Processes of the demo that still live."""
-        return [command for pid in self.seen if str(self.home) in (command := read_command(pid))]
-
-    def kill(self) -> None:
-        for pid in {self.process.pid, *self.seen, *find_descendants(self.process.pid)}:
-            if pid == self.process.pid or str(self.home) in read_command(pid):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        self.process.wait()
-
-
-def find_descendants(pid: int) -> set[int]:
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found: set[int] = set()
-    waiting = [pid]
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        found.update(below)
-        waiting += below
-    return found
-
-
-def read_command(pid: int) -> str:
-    """The command and environment of a process; "" for one that is gone (or only waits for its parent)."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_text() + Path(f"/proc/{pid}/environ").read_text()
-    return ""
-
-
-def query(home: Path, sql: str) -> list[Any]:
-    with closing(sqlite3.connect(f"file:{home}/roamdesk.sqlite3?mode=ro", uri=True)) as database:
-        return database.execute(sql).fetchall()
-
-
-def read_books(home: Path) -> list[dict[str, Any]]:
-    """The orders of both systems in the provider's own books."""
-    port = re.search(r'"simulator": (\d+)', (home / "ports").read_text())
-    assert port is not None
-    answer = requests.get(f"http://127.0.0.1:{port[1]}/_control/books?parts=orders", timeout=10)
-    orders: list[dict[str, Any]] = answer.json()["orders"]
-    return orders
 
 
 def sign_in(address: str, password: str) -> requests.Response:
@@ -115,20 +24,6 @@ def sign_in(address: str, password: str) -> requests.Response:
     assert token is not None
     form = {"login": LOGIN, "password": password, "csrfmiddlewaretoken": token[1]}
     return session.post(f"{address}accounts/login/", data=form, headers={"Referer": page.url}, timeout=10)
-
-
-@pytest.fixture
-def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
-    started: list[Demo] = []
-
-    def start(*options: str) -> Demo:
-        demo = Demo(tmp_path / "demo", *options)
-        started.append(demo)
-        return demo
-
-    yield start
-    for demo in started:
-        demo.kill()
 
 
 def test_a_newcomers_day(start_demo: Callable[..., Demo], tmp_path: Path) -> None:
