@@ -117,7 +117,11 @@ def run_due_actions(*, limit: int | None = None, seconds: float = 5.0) -> int:
         due = Q(state__in=(State.PLANNED, State.NOT_CONFIRMED), next_attempt_at__lte=now) | Q(
             state=State.SENDING, deadline_at__lte=now
         )
-        ids = LineAction.objects.filter(due).exclude(pk__in=tried).order_by("next_attempt_at", "pk")
+        ids = (
+            LineAction.objects.filter(due, state__in=LineAction.OPEN)
+            .exclude(pk__in=tried)
+            .order_by("next_attempt_at", "pk")
+        )
         action_id = ids.values_list("pk", flat=True).first()
         if action_id is None or monotonic() >= end:
             break

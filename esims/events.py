@@ -21,7 +21,8 @@ class EventKind(StrEnum):
     STATE = "state"  # facts: old, new, words
     PROVIDER_STATES = "provider_states"  # facts: old, new (the provider's words)
     FIELD = "field"  # facts: field, old, new
-    CODES_CHANGED = "codes_changed"  # facts: fields; never the values
+    CODES_REPORTED = "codes_reported"  # for the first time; facts: fields, never the values
+    CODES_CHANGED = "codes_changed"  # facts: fields, never the values
     PACKAGE_ADDED = "package_added"  # facts: name
     ACTION_ASKED = "action_asked"  # facts: action
     ACTION_SENT = "action_sent"
@@ -74,6 +75,10 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     EventKind.PROVIDER_STATES: lambda facts: _("The provider's words: %(words)s.") % {"words": _changed_words(facts)},
     EventKind.FIELD: lambda facts: _describe_field(facts),  # noqa: PLW0108 - it is written further down
+    EventKind.CODES_REPORTED: lambda facts: (
+        _("The provider reports: %(fields)s.")
+        % {"fields": ", ".join(_field_label(name) for name in facts.get("fields", []))}
+    ),
     EventKind.CODES_CHANGED: lambda facts: (
         _("The provider reports other codes or devices: %(fields)s.")
         % {"fields": ", ".join(_field_label(name) for name in facts.get("fields", []))}

@@ -137,6 +137,8 @@ def apply_snapshot(*, esim_id: int, snapshot: LineSnapshot, by: str) -> Esim:
         newer_usage = _is_current(snapshot.usage_as_of, esim.usage_as_of)
         if newer_state:
             _take_state(esim, snapshot)
+            if snapshot.faults:
+                log.warning("line partly unreadable", esim=esim_id, where=[fault.where for fault in snapshot.faults])
             events = _describe_changes(esim, before, by=by)
         if newer_usage:
             _take_usage(esim, snapshot)
@@ -250,6 +252,10 @@ def _describe_changes(esim: Esim, before: Mapping[str, Any], *, by: str) -> list
             facts = {"field": field, "old": old, "new": new}
             events.append(make_event(esim, EventKind.FIELD, by=by, facts=facts))
     codes = [field for field in _CODES.values() if getattr(esim, field) != before[field]]
-    if codes:
-        events.append(make_event(esim, EventKind.CODES_CHANGED, by=by, facts={"fields": codes}))
+    first = [field for field in codes if not before[field]]
+    changed = [field for field in codes if before[field]]
+    if first:
+        events.append(make_event(esim, EventKind.CODES_REPORTED, by=by, facts={"fields": first}))
+    if changed:
+        events.append(make_event(esim, EventKind.CODES_CHANGED, by=by, facts={"fields": changed}))
     return events

@@ -11,7 +11,7 @@ from time import monotonic
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -72,7 +72,13 @@ def refresh_line(*, esim_id: int, priority: Priority, by: str, only_if_due: bool
     except ProviderError as error:
         _record_failure(esim, claim, error, by=by)
         raise
-    return _record_success(esim, claim, snapshot, by=by)
+    try:
+        return _record_success(esim, claim, snapshot, by=by)
+    except (DataError, OverflowError) as error:
+        # A value that no column holds must not stop the reading of other lines.
+        unusable = Unavailable("what the provider said cannot be stored", operation="read_line")
+        _record_failure(esim, claim, unusable, by=by)
+        raise unusable from error
 
 
 def refresh_due_lines(*, limit: int | None, seconds: float) -> int:

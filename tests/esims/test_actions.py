@@ -369,6 +369,31 @@ def test_two_workers_at_once_send_once(office: Simulator, sell_lines: SellLines,
     assert LineAction.objects.get(pk=action.pk).state == "not_confirmed"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_plan_one_action(office: Simulator, sell_lines: SellLines, mika: User, queue: Queue) -> None:
+    (esim,) = sell_lines()
+    queue.clear()
+    refused: list[str] = []
+
+    def click() -> None:
+        try:
+            ask(esim, mika)
+        except ActionRefused as error:
+            refused.append(error.message)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=click) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == ["Something else is under way for this line: wait until it has ended."] * 4
+    assert LineAction.objects.count() == 1
+    assert len(queue.waiting()) == 1
+    assert timeline(esim) == ["action_asked"]
+
+
 def test_unknown_words_after_a_suspend_are_not_taken_for_it(
     office: Simulator, sell_lines: SellLines, mika: User
 ) -> None:

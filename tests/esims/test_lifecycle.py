@@ -287,7 +287,10 @@ def test_changed_codes_are_named_and_never_shown() -> None:
         esim,
         make_snapshot(esim.provider_ref, lpa="LPA:1$smdp.example.com$NEW", matching_id="NEW", eid="9" * 32),
     )
-    assert events_of(esim) == [("codes_changed", {"fields": ["lpa", "matching_id", "eid"]})]
+    assert events_of(esim) == [
+        ("codes_reported", {"fields": ["eid"]}),
+        ("codes_changed", {"fields": ["lpa", "matching_id"]}),
+    ]
 
 
 def test_the_providers_words_alone_are_a_change_too() -> None:

@@ -1,5 +1,6 @@
 """Reading lines again: by need, claimed, and without losing what is known."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
@@ -21,8 +22,9 @@ from esims.refresh import (
     watch_line,
 )
 from providers.errors import ProviderError, RateLimited, Rejected, Unavailable
+from providers.esim_commerce import mapping
 from providers.models import ProviderAccount
-from providers.types import Priority
+from providers.types import LineSnapshot, Priority
 from tests.esims.conftest import SellLines
 from tests.queue import Queue
 from tests.simulator_client import Simulator
@@ -334,3 +336,24 @@ def test_stamps_are_the_providers_not_ours(office: Simulator, sell_lines: SellLi
     office.move_clock(at="2026-03-04T05:06:07Z", frozen=True)
     (esim,) = sell_lines()
     assert esim.state_as_of == datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+def test_a_value_that_no_column_holds_stops_only_its_own_line(
+    office: Simulator, sell_lines: SellLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = sell_lines(2)
+    make_due(good)
+    make_due(bad, ago=timedelta(hours=1))
+    mapped = mapping.map_line
+
+    def too_much(item: object, **known: Any) -> LineSnapshot:
+        snapshot = mapped(item, **known)
+        return replace(snapshot, total_used_bytes=2**80) if snapshot.provider_ref == bad.iccid else snapshot
+
+    # The adapter keeps such values out by itself: this stands in for one that does not.
+    monkeypatch.setattr(mapping, "map_line", too_much)
+    assert refresh_due_lines(limit=None, seconds=5) == 1
+    failed = Esim.objects.get(pk=bad.pk)
+    assert (failed.refresh_error, failed.refresh_failures) == ("what the provider said cannot be stored", 1)
+    assert failed.refresh_claimed_until is None
+    assert failed.total_used_bytes == bad.total_used_bytes
