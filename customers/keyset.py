@@ -42,6 +42,8 @@ def keyset_page(
         side = "gt" if backwards else "lt"
         rows = rows.filter(
             Q(**{f"{key}__{side}": mark[0]}) | Q(**{key: mark[0], f"pk__{side}": mark[1]}),
+            # The same again, wider: where an OR hides the way into the index, this shows it.
+            **{f"{key}__{side}e": mark[0]},
         )
     found = list(rows[: size + 1])
     more, found = len(found) > size, found[:size]
