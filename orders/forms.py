@@ -91,7 +91,7 @@ class PlanSearchForm(forms.Form):
         label=gettext_lazy("Coverage"),
         required=False,
         choices=[
-            ("", gettext_lazy("Home or roaming")),
+            ("", gettext_lazy("Any")),
             (CoverageChoice.HOME.value, gettext_lazy("Home only")),
             (CoverageChoice.ROAMING.value, gettext_lazy("Roaming only")),
         ],

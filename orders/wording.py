@@ -1,5 +1,6 @@
 """Purchases and timelines in sentences for staff: what happened, and what the system will do by itself and when."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from orders.models import Order, OrderEvent, Purchase
+from orders.models import Order, OrderEvent, Purchase, PurchaseAttempt
 from providers.errors import Mend
 
 P = Purchase.State
@@ -98,6 +99,31 @@ def describe_order(order: Order, *, delivered: int, quantity: int) -> str:
             return _("Cancelled before it was paid.")
 
 
+_OUTCOME_WORDS: Mapping[str, Any] = {
+    "": gettext_lazy("no answer yet"),
+    "fulfilled": gettext_lazy("delivered"),
+    "allocating": gettext_lazy("lines to come"),
+    "short": gettext_lazy("delivered in part"),
+    "rejected": gettext_lazy("refused"),
+    "held": gettext_lazy("refused: can be mended"),
+    "rate_limited": gettext_lazy("rate limited"),
+    "not_sent": gettext_lazy("not sent"),
+    "unknown": gettext_lazy("outcome unknown"),
+    "unreadable": gettext_lazy("cannot be read"),
+    "failed": gettext_lazy("failed"),
+    "late": gettext_lazy("overtaken by a newer one"),
+}
+_LINES = re.compile(r"(\d+) lines")
+
+
+def describe_outcome(attempt: PurchaseAttempt) -> str:
+    """What came of one call; a word that this page does not know is shown as it is."""
+    if named := _LINES.fullmatch(attempt.outcome):
+        number = int(named[1])
+        return ngettext("%(n)d line named", "%(n)d lines named", number) % {"n": number}
+    return str(_OUTCOME_WORDS.get(attempt.outcome, attempt.outcome))
+
+
 # -- the timeline -----------------------------------------------------------------------------------------------------
 
 _TONES = {
@@ -113,14 +139,15 @@ _TONES = {
 
 _KIND_WORDS: Mapping[str, Any] = {
     "order.placed": gettext_lazy("Order placed"),
-    "order.created": gettext_lazy("Order placed"),
     "payment.captured": gettext_lazy("Payment recorded"),
-    "payment.recorded": gettext_lazy("Payment recorded"),
     "refund.due": gettext_lazy("A refund is due"),
     "refund.made": gettext_lazy("Refund made"),
     "refund.dropped": gettext_lazy("The refund is no longer due"),
     "refund.overtaken": gettext_lazy("eSIMs came although the money went back"),
     "purchase.planned": gettext_lazy("Purchase planned"),
+    "purchase.attention": gettext_lazy("Purchase: needs a look"),
+    "purchase.looked_at": gettext_lazy("Purchase: looked at"),
+    "purchase.late_reply": gettext_lazy("Purchase: a late reply came"),
 }
 
 
@@ -131,6 +158,9 @@ def describe_event(event: OrderEvent) -> str:
         return _("Order: %(new)s") % {"new": _label(Order.State, facts.get("new"))}
     if event.kind == "purchase.state":
         return _("Purchase: %(new)s") % {"new": _label(P, facts.get("new"))}
+    if event.kind == "purchase.lines":
+        number = int(facts.get("new") or 0)
+        return ngettext("%(n)d eSIM came", "%(n)d eSIMs came", number) % {"n": number}
     words = _KIND_WORDS.get(event.kind)
     return str(words) if words else event.kind.replace(".", ": ").replace("_", " ")
 
@@ -139,7 +169,7 @@ def event_tone(event: OrderEvent) -> str:
     """The colour of a row of the timeline."""
     if event.kind.startswith("payment.") or event.kind == "refund.made":
         return "ok"
-    if event.kind in {"refund.due", "refund.overtaken"}:
+    if event.kind in {"refund.due", "refund.overtaken", "purchase.attention"}:
         return "warn"
     return _TONES.get((event.facts or {}).get("new", ""), "")
 

@@ -39,7 +39,8 @@ class _Reader(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag == "html":
             self.language = given.get("lang", "")
-        if tag in {"title", "label"}:
+        # Drawings have titles of their own: the page's comes first.
+        if tag == "label" or (tag == "title" and not self.title):
             self._inside.append(tag)
         self.headings += tag == "h1"
         self.ids.update([given["id"]] if "id" in given else [])

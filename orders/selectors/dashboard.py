@@ -143,8 +143,8 @@ def _read_attention(
         .order_by("currency")
     )
     newest = SyncRun.objects.filter(account=OuterRef("account")).order_by("-created_at", "-pk").values("pk")[:1]
-    runs = list(SyncRun.objects.filter(pk=Subquery(newest)).select_related("account").order_by("account_id"))
-    asking = SyncRun.objects.filter(state=SyncRun.State.NEEDS_APPROVAL).select_related("account").order_by("pk")
+    asks = SyncRun.State.NEEDS_APPROVAL
+    runs = list(SyncRun.objects.filter(Q(pk=Subquery(newest)) | Q(state=asks)).select_related("account").order_by("pk"))
     return Attention(
         **purchases,
         refunds_due=sum(number for _currency, number, _amount in due),
@@ -152,7 +152,7 @@ def _read_attention(
         unpaid_long=Order.objects.filter(state=Order.State.UNPAID, created_at__lt=now - UNPAID_LONG).count(),
         lines_in_error=states.get(LineState.ERROR.value, {}).get("number", 0),
         deadline_near=sum(row["near"] for row in states.values()),
-        runs_asking=list(asking),
+        runs_asking=[run for run in runs if run.state == asks],
         runs_failed=[run for run in runs if run.state in {SyncRun.State.FAILED, SyncRun.State.INCOMPLETE}],
         accounts_failing=[account for account in accounts if is_failing(account)],
     )

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from orders.models import OrderEvent, Purchase, PurchaseAttempt, PurchasedEsim, Refund
 from orders.selectors.order_page import EventLook, PurchaseLook, look_at_purchase, read_events
+from orders.wording import describe_outcome
 from providers.redaction import redact_text
 
 #: An allocation that takes longer is shown to staff, though nothing is wrong yet.
@@ -29,6 +30,7 @@ class AttemptLook:
     """One call as evidence. ``reply`` is redacted and cut; "" where none came or it was erased."""
 
     attempt: PurchaseAttempt
+    outcome: str
     reply: str
     is_cut: bool
 
@@ -82,11 +84,12 @@ def read_purchase_page(purchase: Purchase) -> PurchasePage:
 
 
 def _look_at_attempt(attempt: PurchaseAttempt) -> AttemptLook:
+    outcome = describe_outcome(attempt)
     if attempt.body is None:
-        return AttemptLook(attempt=attempt, reply="", is_cut=False)
+        return AttemptLook(attempt=attempt, outcome=outcome, reply="", is_cut=False)
     # Redacted before it is cut: half a secret is a secret.
     text = redact_text(bytes(attempt.body).decode("utf-8", "replace"))
-    return AttemptLook(attempt=attempt, reply=text[:REPLY_SHOWN], is_cut=len(text) > REPLY_SHOWN)
+    return AttemptLook(attempt=attempt, outcome=outcome, reply=text[:REPLY_SHOWN], is_cut=len(text) > REPLY_SHOWN)
 
 
 def count_queue() -> dict[str, int]:

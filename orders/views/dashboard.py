@@ -29,6 +29,8 @@ class Task:
     action: str
     tone: str
     hint: str = ""
+    #: Something that is so, not a number of things.
+    is_condition: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ def _find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]
         for account in found.accounts_failing:
             yield Task(
                 number=1,
+                is_condition=True,
                 title=_("%(account)s: the last call failed") % {"account": account},
                 hint=account.last_failure[:160],
                 url=reverse("provider-detail", args=[account.slug]),
@@ -140,7 +143,8 @@ def _job_tasks(jobs: JobHealth) -> Iterator[Task]:
     for queue in jobs.queues:
         if queue.is_silent or queue.is_late:
             yield Task(
-                number=max(1, queue.waiting),
+                number=1,
+                is_condition=True,
                 title=_("Jobs of “%(queue)s” are not being done") % {"queue": queue.queue},
                 hint=_("Start or restart its worker (qcluster)."),
                 url=f"{home}#health-title",
@@ -150,6 +154,7 @@ def _job_tasks(jobs: JobHealth) -> Iterator[Task]:
     if not jobs.is_dispatching:
         yield Task(
             number=1,
+            is_condition=True,
             title=_("Nothing wakes the jobs that are due"),
             hint=_("Start the loop: manage.py dispatch."),
             url=f"{home}#health-title",
@@ -162,6 +167,7 @@ def _sync_tasks(found: Attention) -> Iterator[Task]:
     for run in found.runs_asking:
         yield Task(
             number=1,
+            is_condition=True,
             title=_("%(account)s: a sync asks whether plans may be retired") % {"account": run.account},
             hint=ngettext("%(n)d plan vanished", "%(n)d plans vanished", len(run.would_retire))
             % {"n": len(run.would_retire)},
@@ -172,6 +178,7 @@ def _sync_tasks(found: Attention) -> Iterator[Task]:
     for run in found.runs_failed:
         yield Task(
             number=1,
+            is_condition=True,
             title=_("%(account)s: the last sync did not succeed") % {"account": run.account},
             hint=run.error[:160] or run.get_state_display(),
             url=reverse("sync-run-detail", args=[run.pk]),

@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from catalog.currencies import minor_units
 from customers.access import is_partial, staff_page
 from customers.keyset import keyset_page
 from orders.checkout import CheckoutRefused, cancel_order
@@ -95,7 +97,7 @@ def order_pay(request: HttpRequest, pk: int) -> HttpResponse:
 def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask once more, then cancel an order that nobody has paid."""
     order = _find_order(pk)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             cancel_order(order=order, by=person(request), why=form.cleaned_data["why"])
@@ -129,7 +131,7 @@ def _show_order(
     context = _live_context(request, read_order_page(order))
     if order.state == Order.State.UNPAID and request.user.has_perm("orders.sell"):
         context["payment_form"] = payment_form or PaymentForm(
-            initial={"amount": _plain(count_outstanding(order)), "form_key": uuid.uuid4()}
+            initial={"amount": _plain(count_outstanding(order), order.currency), "form_key": uuid.uuid4()}
         )
     return render(request, "orders/detail.html", context, status=status)
 
@@ -156,8 +158,8 @@ def _digest(page: OrderPage) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _plain(amount: Any) -> str:
-    """``12.5000`` as people type it: 12.50."""
-    text = f"{amount.normalize():f}"
-    whole, _point, fraction = text.partition(".")
-    return f"{whole}.{fraction.ljust(2, '0')}" if fraction else whole
+def _plain(amount: Decimal, currency: str) -> str:
+    """``12.5000`` dollars as people type them: 12.50."""
+    whole, _point, fraction = f"{amount.normalize():f}".partition(".")
+    fraction = fraction.ljust(minor_units(currency), "0")
+    return f"{whole}.{fraction}" if fraction else whole

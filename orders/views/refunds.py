@@ -35,7 +35,7 @@ def refund_made(request: HttpRequest, pk: int) -> HttpResponse:
     refund = get_object_or_404(
         Refund.objects.select_related("purchase__order_line__order__customer", "purchase__account"), pk=pk
     )
-    form = RefundForm(request.POST or None)
+    form = RefundForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             record_refund_made(refund=refund, by=person(request), **form.cleaned_data)

@@ -42,24 +42,24 @@ WRITE = {
 
 def address(name: str, wholesaler: Wholesaler) -> str:
     """The page with something on it."""
+    arguments: list[object] = []
     match name:
         case "order-detail" | "order-esims":
-            return reverse(name, args=[buy().pk])
+            arguments = [buy().pk]
         case "order-pay" | "order-cancel":
-            return reverse(name, args=[order_plan(make_fake_plan()).pk])
+            arguments = [order_plan(make_fake_plan()).pk]
         case "purchase-detail" | "purchase-decide":
             wholesaler.plan_orders("lost_before")
             purchase = Purchase.objects.get(order_line__order=buy())
-            return reverse(name, args=[purchase.pk, *(["not-bought"] if name == "purchase-decide" else [])])
+            arguments = [purchase.pk, *(["not-bought"] if name == "purchase-decide" else [])]
         case "refund-made":
             wholesaler.plan_orders("refused")
-            return reverse(name, args=[Refund.objects.get(purchase__order_line__order=buy()).pk])
+            arguments = [Refund.objects.get(purchase__order_line__order=buy()).pk]
         case "customer-detail":
-            return reverse(name, args=[Customer.objects.create(name="Mia Sato").pk])
+            arguments = [Customer.objects.create(name="Mia Sato").pk]
         case "provider-detail":
-            return reverse(name, args=[make_fake_plan().account.slug])
-        case _:
-            return reverse(name)
+            arguments = [make_fake_plan().account.slug]
+    return reverse(name, args=arguments)
 
 
 def count_rows() -> dict[str, int]:

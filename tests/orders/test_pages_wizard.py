@@ -105,7 +105,10 @@ def test_filters_narrow_the_plans_and_stay_in_the_address() -> None:
     [row] = response.context["plans"]
     assert row["plan"] == japan
     assert words_of(row["url"]) == {
-        **{"customer": str(customer.pk), "country": "JP", "days": "7", "gb": "1"},
+        "customer": str(customer.pk),
+        "country": "JP",
+        "days": "7",
+        "gb": "1",
         "plan": str(japan.pk),
     }
 
@@ -247,7 +250,9 @@ def test_a_plan_that_vanished_meanwhile_sends_back_to_the_plans(vanish: Callable
     assert nothing_was_bought()
     [row] = response.context["plans"]
     assert words_of(row["url"]) == {
-        **{"customer": str(customer.pk), "plan": str(other.pk), "quantity": "3"},
+        "customer": str(customer.pk),
+        "plan": str(other.pk),
+        "quantity": "3",
         **typed,
     }
     again = client.get(row["url"], follow=True)
@@ -423,9 +428,7 @@ def test_two_posts_at_the_same_moment_make_one_order_and_one_payment() -> None:
 
 
 @pytest.mark.parametrize("step", ["customer", "plan", "quantity", "confirm"])
-def test_the_number_of_queries_does_not_grow(
-    step: str, django_assert_max_num_queries: Callable[[int], Any]
-) -> None:
+def test_the_number_of_queries_does_not_grow(step: str, django_assert_max_num_queries: Callable[[int], Any]) -> None:
     customer, plan = make_customer(), make_fake_plan()
     address = new_order_url(step, customer=customer.pk, plan=plan.pk, quantity=2, key=f"{plan.pk:032x}")
     client = sign_in_as(make_user(is_superuser=True))

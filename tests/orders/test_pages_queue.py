@@ -1,0 +1,261 @@
+"""The queue of purchases, the decisions, and refunds: each asks first, and does once what it says."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from esims.models import Esim
+from orders.attention import ask_for_look
+from orders.models import Order, OrderEvent, Purchase, PurchaseAttempt, Refund
+from orders.purchasing import run_purchase
+from orders.states import lock_purchase
+from tests.orders.desk import DECIDER, buy, purchase_of, sign_in, sign_in_as
+from tests.orders.fakes import Wholesaler
+from tests.orders.making import make_due, make_user
+from tests.pages import assert_clean_page
+from tests.queue import Queue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+P = Purchase.State
+
+
+def make(behaviour: str, wholesaler: Wholesaler, quantity: int = 2, slug: str = "fake") -> Purchase:
+    wholesaler.plan_orders(behaviour)
+    return purchase_of(buy(quantity, slug))
+
+
+def mark(purchase: Purchase) -> Purchase:
+    with transaction.atomic():
+        ask_for_look(lock_purchase(purchase.pk), "Two more came than were ordered.", by="test")
+    return Purchase.objects.get(pk=purchase.pk)
+
+
+# -- the queue --------------------------------------------------------------------------------------------------------
+
+
+def test_the_queue_holds_what_needs_a_person_the_unknown_first(wholesaler: Wholesaler) -> None:
+    held = make("no_balance", wholesaler)
+    unknown = make("lost_before", wholesaler)
+    marked = mark(purchase_of(buy(1)))
+    waiting = purchase_of(buy(1))
+    long_ago = timezone.now() - timedelta(hours=1)
+    Purchase.objects.filter(pk=waiting.pk).update(state=P.ALLOCATING, first_sent_at=long_ago, next_attempt_at=long_ago)
+    buy(1)
+    client = sign_in(*DECIDER)
+    response = client.get("/purchases/")
+    assert_clean_page(response)
+    assert [look.purchase for look in response.context["looks"]] == [unknown, held, marked, waiting]
+    for kind, found in (("unknown", unknown), ("held", held), ("look", marked), ("waiting", waiting)):
+        narrowed = client.get(f"/purchases/?kind={kind}")
+        assert [look.purchase for look in narrowed.context["looks"]] == [found]
+        assert narrowed.context["counts"] == {"unknown": 1, "held": 1, "look": 1, "waiting": 1}
+
+
+def test_an_empty_queue_says_so() -> None:
+    response = sign_in(*DECIDER).get("/purchases/?kind=nonsense&page=9")
+    assert_clean_page(response)
+    assert "Nothing waits here" in response.content.decode()
+
+
+def test_the_evidence_shows_every_call_without_its_secrets(wholesaler: Wholesaler) -> None:
+    purchase = make("nonsense_after", wholesaler)
+    attempt = PurchaseAttempt.objects.get(purchase=purchase)
+    attempt.body = b'{"transactionId": "tx-77", "qrCode": "LPA:1$smdp.example$SECRET", "iccid": "8981100000000000003"}'
+    attempt.save(update_fields=["body"])
+    response = sign_in(*DECIDER).get(f"/purchases/{purchase.pk}/")
+    assert_clean_page(response)
+    html = response.content.decode()
+    assert "SECRET" not in html
+    for words in ("tx-77", "8981100000000000003", "HTTP 200", purchase.plan_ref, purchase.idempotency_key):
+        assert words in html
+
+
+def test_what_can_be_decided_depends_on_the_state(wholesaler: Wholesaler) -> None:
+    client = sign_in(*DECIDER)
+    for behaviour, labels in (
+        ("lost_before", ["Enter the transaction id", "Enter ICCIDs", "Nothing was bought"]),
+        ("no_balance", ["Resume", "Give up", "Read the reply again"]),
+        ("ok", []),
+    ):
+        response = client.get(f"/purchases/{make(behaviour, wholesaler).pk}/")
+        assert [str(row["decision"].label) for row in response.context["decisions"]] == labels
+    viewer = sign_in("orders.view_purchase").get(f"/purchases/{make('lost_before', wholesaler).pk}/")
+    assert viewer.context["decisions"] == []
+    assert "A colleague who may reconcile" in viewer.content.decode()
+
+
+# -- decisions --------------------------------------------------------------------------------------------------------
+
+
+def test_a_transaction_id_lets_the_provider_be_asked(wholesaler: Wholesaler, queue: Queue) -> None:
+    purchase = make("lost_after", wholesaler)
+    queue.clear()
+    client = sign_in(*DECIDER)
+    url = f"/purchases/{purchase.pk}/transaction/"
+    assert_clean_page(client.get(url))
+    wrong = client.post(url, {"transaction_id": "?", "why": "portal"})
+    assert_clean_page(wrong, status=422)
+    assert "transaction_id" in wrong.context["form"].errors
+    assert Purchase.objects.get(pk=purchase.pk).state == P.UNKNOWN
+    client.post(url, {"transaction_id": "tx-0001", "why": "The portal shows it"})
+    assert Purchase.objects.get(pk=purchase.pk).state == P.ALLOCATING
+    queue.run()
+    assert Purchase.objects.get(pk=purchase.pk).state == P.FULFILLED
+    assert sorted(Esim.objects.values_list("provider_ref", flat=True)) == sorted(wholesaler.sold_refs)
+    assert len(wholesaler.arrived) == 1
+
+
+def test_iccids_of_the_portal_become_the_orders_esims(wholesaler: Wholesaler) -> None:
+    purchase = make("lost_after", wholesaler, slug="fake-blind")
+    one, two = wholesaler.sold_refs
+    client = sign_in(*DECIDER)
+    url = f"/purchases/{purchase.pk}/lines/"
+    for typed in ("abc", "123", f"{one}\n{one}", f"{one}\n{two}\n8981100000000009999", "\u0661" * 19):
+        refused = client.post(url, {"iccids": typed})
+        assert_clean_page(refused, status=422)
+        assert "iccids" in refused.context["form"].errors, typed
+        assert not Esim.objects.exists()
+    spaced = f"{one[:4]} {one[4:8]} {one[8:]}\n\n {two} "
+    client.post(url, {"iccids": spaced, "why": ""})
+    assert Purchase.objects.get(pk=purchase.pk).state == P.FULFILLED
+    assert set(Esim.objects.values_list("provider_ref", flat=True)) == {one, two}
+
+
+def test_deciding_that_nothing_was_bought_needs_a_reason_and_owes_a_refund(wholesaler: Wholesaler) -> None:
+    purchase = make("lost_before", wholesaler)
+    client = sign_in(*DECIDER)
+    url = f"/purchases/{purchase.pk}/not-bought/"
+    assert_clean_page(client.post(url, {"why": " "}), status=422)
+    assert Purchase.objects.get(pk=purchase.pk).state == P.UNKNOWN
+    client.post(url, {"why": "The portal has no such sale"})
+    assert Purchase.objects.get(pk=purchase.pk).state == P.REJECTED
+    refund = Refund.objects.get()
+    assert (refund.amount, refund.state) == (Decimal(12), "due")
+    event = OrderEvent.objects.filter(purchase=purchase, kind="purchase.state").latest("pk")
+    assert event.why == "The portal has no such sale"
+    again = client.post(url, {"why": "Twice"})
+    assert_clean_page(again, status=422)
+    assert "this can no longer be decided" in again.content.decode()
+    assert Refund.objects.count() == 1
+
+
+def test_a_held_purchase_is_resumed_once(wholesaler: Wholesaler, queue: Queue) -> None:
+    purchase = make("no_balance", wholesaler)
+    queue.clear()
+    client = sign_in(*DECIDER)
+    url = f"/purchases/{purchase.pk}/resume/"
+    assert_clean_page(client.get(url))
+    client.post(url, {"why": "Topped up"})
+    assert_clean_page(client.post(url, {"why": "Topped up"}), status=422)
+    queue.run()
+    assert Purchase.objects.get(pk=purchase.pk).state == P.FULFILLED
+    assert len(wholesaler.sold_refs) == 2
+
+
+def test_a_held_purchase_is_given_up(wholesaler: Wholesaler) -> None:
+    purchase = make("no_balance", wholesaler)
+    sign_in(*DECIDER).post(f"/purchases/{purchase.pk}/give-up/", {"why": "Sold out"})
+    assert Purchase.objects.get(pk=purchase.pk).state == P.REJECTED
+    assert Refund.objects.get().state == "due"
+    assert wholesaler.sold_refs == []
+
+
+def test_a_stored_reply_is_read_again(wholesaler: Wholesaler) -> None:
+    purchase = make("crash_parse", wholesaler)
+    client = sign_in(*DECIDER)
+    url = f"/purchases/{purchase.pk}/read-again/"
+    still = client.post(url, {"why": "try"})
+    assert_clean_page(still, status=422)
+    assert "still cannot be read" in still.content.decode()
+    attempt = PurchaseAttempt.objects.get(purchase=purchase)
+    assert attempt.body is not None
+    attempt.body = bytes(attempt.body).replace(b"crash_parse", b"ok")
+    attempt.save(update_fields=["body"])
+    client.post(url, {"why": "The program is mended"})
+    assert Purchase.objects.get(pk=purchase.pk).state == P.FULFILLED
+    assert Esim.objects.count() == 2
+    assert len(wholesaler.arrived) == 1
+
+
+def test_a_mark_is_taken_away_after_a_look(wholesaler: Wholesaler) -> None:
+    purchase = mark(purchase_of(buy(1)))
+    client = sign_in(*DECIDER)
+    assert "Two more came" in client.get(f"/purchases/{purchase.pk}/").content.decode()
+    client.post(f"/purchases/{purchase.pk}/looked-at/", {"why": ""})
+    assert Purchase.objects.get(pk=purchase.pk).attention == ""
+    assert client.get("/purchases/").context["looks"] == []
+
+
+def test_a_decision_that_is_no_longer_possible_leads_back(wholesaler: Wholesaler) -> None:
+    purchase = make("ok", wholesaler)
+    client = sign_in(*DECIDER)
+    response = client.get(f"/purchases/{purchase.pk}/resume/", follow=True)
+    assert response.redirect_chain == [(f"/purchases/{purchase.pk}/", 302)]
+    assert "this is no longer possible" in response.content.decode()
+
+
+# -- refunds ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_refund_is_recorded_once_with_its_proof(wholesaler: Wholesaler) -> None:
+    purchase = make("refused", wholesaler)
+    refund = Refund.objects.get(purchase=purchase)
+    client = sign_in(*DECIDER)
+    due = client.get("/refunds/")
+    assert_clean_page(due)
+    assert f"/refunds/{refund.pk}/made/" in due.content.decode()
+    url = f"/refunds/{refund.pk}/made/"
+    assert_clean_page(client.get(url))
+    for given in ({}, {"method": "cash"}, {"method": "gold", "reference": "1"}):
+        assert_clean_page(client.post(url, given), status=422)
+        assert Refund.objects.get().state == "due"
+    client.post(url, {"method": "transfer", "reference": "T-9"})
+    client.post(url, {"method": "cash", "reference": "again"})
+    refund.refresh_from_db()
+    assert (refund.state, refund.method, refund.reference) == ("made", "transfer", "T-9")
+    assert OrderEvent.objects.filter(kind="refund.made").count() == 1
+    made = client.get("/refunds/?state=made")
+    assert_clean_page(made)
+    assert "T-9" in made.content.decode()
+    assert client.get(url)["Location"] == "/refunds/"
+
+
+def test_a_refund_that_fell_away_is_not_recorded(wholesaler: Wholesaler) -> None:
+    purchase = make("refused", wholesaler)
+    Refund.objects.filter(purchase=purchase).update(state="dropped")
+    refund = Refund.objects.get()
+    response = sign_in(*DECIDER).post(f"/refunds/{refund.pk}/made/", {"method": "cash", "reference": "1"})
+    assert_clean_page(response, status=422)
+    assert Refund.objects.get().state == "dropped"
+
+
+# -- cost -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_pages_need_a_constant_number_of_queries(
+    wholesaler: Wholesaler, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    client = sign_in_as(make_user(is_superuser=True))
+    purchase = make("lost_before", wholesaler)
+    make("refused", wholesaler)
+    client.get("/purchases/")
+    for _ in range(4):
+        for url, number in (("/purchases/", 5), ("/refunds/", 5), (f"/purchases/{purchase.pk}/", 9)):
+            with django_assert_num_queries(number):
+                client.get(url)
+        make("lost_before", wholesaler)
+        make("refused", wholesaler)
+
+
+def test_an_inquiry_shows_in_the_evidence(wholesaler: Wholesaler) -> None:
+    purchase = make("cut", wholesaler)
+    wholesaler.plan_inquiries("fewer")
+    run_purchase(purchase_id=make_due(purchase).pk)
+    html = sign_in(*DECIDER).get(f"/purchases/{purchase.pk}/").content.decode()
+    assert "1 line named" in html
+    assert Order.objects.get().state == Order.State.BUYING
