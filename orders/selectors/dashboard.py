@@ -66,6 +66,8 @@ class Month:
     orders: int
     esims: int
     sales: Mapping[str, Decimal]
+    #: What was earned on the lines whose cost is known in the currency of their price.
+    margins: Mapping[str, Decimal]
     peak: int
     width: float = _CHART_WIDTH
     height: float = _CHART_HEIGHT
@@ -169,18 +171,25 @@ def _read_month(now: datetime) -> Month:
     today = timezone.localtime(now).date()
     first = today - timedelta(days=DAYS - 1)
     since = start_of_day(first)
+    earned = Sum(
+        (F("unit_price") - F("unit_cost")) * F("quantity"),
+        filter=Q(unit_cost__isnull=False, cost_currency=F("order__currency")),
+    )
     paid = (
-        Order.objects.filter(paid_at__gte=since)
-        .annotate(day=TruncDate("paid_at"))
-        .values_list("day", "currency")
-        .annotate(number=Count("pk"), amount=Sum("total"))
+        OrderLine.objects.filter(order__paid_at__gte=since)
+        .annotate(day=TruncDate("order__paid_at"))
+        .values_list("day", "order__currency")
+        .annotate(number=Count("order", distinct=True), amount=Sum(F("unit_price") * F("quantity")), earned=earned)
         .order_by("day")
     )
     sales: dict[date, dict[str, Decimal]] = {}
     orders: dict[date, int] = {}
-    for day, currency, number, amount in paid:
+    margins: dict[str, Decimal] = {}
+    for day, currency, number, amount, margin in paid:
         sales.setdefault(day, {})[currency] = amount
         orders[day] = orders.get(day, 0) + number
+        if margin is not None:
+            margins[currency] = margins.get(currency, Decimal(0)) + margin
     came = (
         PurchasedEsim.objects.filter(esim__created_at__gte=since)
         .annotate(day=TruncDate("esim__created_at"))
@@ -215,17 +224,6 @@ def _read_month(now: datetime) -> Month:
         orders=sum(orders.values()),
         esims=sum(esims.values()),
         sales=dict(sorted(totals.items())),
+        margins=dict(sorted(margins.items())),
         peak=peak,
     )
-
-
-def month_margin(now: datetime | None = None) -> dict[str, Decimal]:
-    """What was earned on lines paid in the last 30 days, by currency, where cost and price are in the same one."""
-    since = start_of_day(timezone.localtime(now or timezone.now()).date() - timedelta(days=DAYS - 1))
-    rows = (
-        OrderLine.objects.filter(order__paid_at__gte=since, unit_cost__isnull=False, cost_currency=F("order__currency"))
-        .values_list("order__currency")
-        .annotate(earned=Sum((F("unit_price") - F("unit_cost")) * F("quantity")))
-        .order_by("order__currency")
-    )
-    return dict(rows)

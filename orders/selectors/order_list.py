@@ -40,6 +40,8 @@ class OrderRow:
     more_lines: int
     quantity: int
     delivered: int
+    #: A purchase of it waits for somebody's decision.
+    needs_person: bool
 
 
 def find_orders(wanted: OrderFilter) -> QuerySet[Order]:
@@ -62,7 +64,7 @@ def find_orders(wanted: OrderFilter) -> QuerySet[Order]:
 
 
 def list_rows(orders: Sequence[Order]) -> list[OrderRow]:
-    """Rows for a page of orders, with two queries whatever its length."""
+    """Rows for a page of orders, with three queries whatever its length."""
     keys = [order.pk for order in orders]
     lines: dict[int, list[OrderLine]] = {}
     for line in OrderLine.objects.filter(order__in=keys).order_by("pk"):
@@ -72,6 +74,11 @@ def list_rows(orders: Sequence[Order]) -> list[OrderRow]:
         .values_list("purchase__order_line__order")
         .annotate(number=Count("pk"))
     )
+    stuck = set(
+        Purchase.objects.filter(
+            Q(state__in=(Purchase.State.UNKNOWN, Purchase.State.HELD)) | ~Q(attention=""), order_line__order__in=keys
+        ).values_list("order_line__order", flat=True)
+    )
     return [
         OrderRow(
             order=order,
@@ -79,6 +86,7 @@ def list_rows(orders: Sequence[Order]) -> list[OrderRow]:
             more_lines=max(0, len(own) - 1),
             quantity=sum(line.quantity for line in own),
             delivered=delivered.get(order.pk, 0),
+            needs_person=order.pk in stuck,
         )
         for order in orders
         for own in [lines.get(order.pk, [])]

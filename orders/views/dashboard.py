@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from customers.access import staff_page
 from customers.models import User
 from orders.health import JobHealth, QueueHealth, job_health
-from orders.selectors.dashboard import Attention, Dashboard, is_failing, month_margin, read_dashboard
+from orders.selectors.dashboard import Attention, Dashboard, is_failing, read_dashboard
 from orders.views.requests import person
 
 
@@ -53,7 +53,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "page": page,
         "tasks": [task for task in _find_tasks(user, page.attention, jobs) if task.number],
         "health": [*_job_vitals(jobs), *_account_vitals(user, page)],
-        "margin": month_margin() if user.has_perm("catalog.set_price") else {},
+        "margin": page.month.margins if user.has_perm("catalog.set_price") else {},
     }
     return render(request, "orders/dashboard.html", context)
 

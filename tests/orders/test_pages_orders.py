@@ -275,6 +275,15 @@ def test_orders_are_narrowed_by_state_account_customer_and_day() -> None:
         assert numbers(client.get(f"/orders/?{words}")) == [order.number for order in found], words
 
 
+def test_an_order_in_doubt_is_marked_in_the_list(wholesaler: Wholesaler) -> None:
+    wholesaler.plan_orders("lost_before", "no_balance")
+    unknown, held, fine = buy(1), buy(1), buy(1)
+    response = sign_in(*SELLER).get("/orders/")
+    marks = {row.order: row.needs_person for row in response.context["rows"]}
+    assert marks == {unknown: True, held: True, fine: False}
+    assert response.content.decode().count("needs a person") == 2
+
+
 @pytest.mark.parametrize("words", ["state=nonsense", "since=yesterday", "account=none", "after=!!!", "q=%00"])
 def test_nonsense_in_a_filter_breaks_nothing(words: str) -> None:
     order_plan(make_fake_plan(), 1)
@@ -310,9 +319,9 @@ def test_the_pages_need_a_constant_number_of_queries(django_assert_num_queries: 
         for order in (small, large):
             with django_assert_num_queries(number):
                 client.get(url.format(order.pk))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get("/orders/")
     for _ in range(5):
         buy(2, "fake-single")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get("/orders/")
