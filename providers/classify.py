@@ -80,13 +80,15 @@ def judge_refusal(
         )
     if not 400 <= reply.status <= 499:
         return None
-    verdict = verdicts.get(error.code) or verdicts.get(str(reply.status)) or Verdict.UNKNOWN
+    # A number in the body is some code of theirs; only the reply's own status is a status.
+    word = "" if error.code.isdigit() else error.code
+    verdict = verdicts.get(word) or verdicts.get(str(reply.status)) or Verdict.UNKNOWN
     if verdict is Verdict.UNKNOWN:
         return None
     says = f": {error.message}" if error.message else ""
-    word = f" {error.code}" if error.code and error.code != str(reply.status) else ""
+    names = f" {error.code}" if error.code and error.code != str(reply.status) else ""
     return Rejected(
-        f"The provider refused (HTTP {reply.status}{word}){says}",
+        f"The provider refused (HTTP {reply.status}{names}){says}",
         code=error.code or str(reply.status),
         operation=reply.operation,
         account=account,

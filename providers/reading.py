@@ -23,6 +23,8 @@ _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 #: The largest number that a BIGINT column holds.
 MAX_BIGINT = 2**63 - 1
+#: Real replies have five levels.
+_DEEPEST = 50
 _MAX_SEEN_WORDS = 500
 _seen_words: set[tuple[str, str, str]] = set()
 
@@ -37,25 +39,30 @@ def parse_document(body: bytes) -> Any:
     Characters that the database cannot hold are replaced by U+FFFD.
     """
     try:
-        text = body.decode("utf-8-sig")
-        document = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        document = json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise UnreadableError("the reply is not JSON") from error
-    return make_storable(document) if "\\u" in text or "\x00" in text else document
+    return _make_storable(document, _DEEPEST)
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-def make_storable(value: Any) -> Any:
-    """The same value with the characters replaced that the database cannot hold."""
+def replace_unstorable(text: str) -> str:
+    """Text without the characters that the database cannot hold."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def _make_storable(value: Any, levels: int) -> Any:
+    if levels < 0:
+        raise UnreadableError("the reply is nested too deep")
     if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
+        return replace_unstorable(value)
     if isinstance(value, list):
-        return [make_storable(item) for item in value]
+        return [_make_storable(item, levels - 1) for item in value]
     if isinstance(value, dict):
-        return {make_storable(name): make_storable(item) for name, item in value.items()}
+        return {replace_unstorable(name): _make_storable(item, levels - 1) for name, item in value.items()}
     return value
 
 
@@ -207,22 +214,24 @@ class FieldReader:
 
     def countries(self, name: str) -> tuple[str, ...] | None:
         """A list of country codes in their order, each once; None where it is absent."""
+        items = self.array(name)
+        if items is None:
+            return None
         codes: list[str] = []
-        for index, value in enumerate(self.array(name) or ()):
+        for index, value in enumerate(items):
             code = value.strip().upper() if isinstance(value, str) else ""
             if not _COUNTRY.fullmatch(code):
                 self.fault(f"{name}[{index}]", "is not a country code")
             elif code not in codes:
                 codes.append(code)
-        return None if self.array(name) is None else tuple(codes)
+        return tuple(codes)
 
     def array(self, name: str) -> Sequence[Any] | None:
         """A list as it came; None where it is absent, null or something else."""
         value = self._source.get(name)
         if value is None or isinstance(value, list):
             return value
-        if self._where_free(name):
-            self.fault(name, "is not a list")
+        self.fault(name, "is not a list")
         return None
 
     def object(self, name: str) -> Mapping[str, Any]:
@@ -234,8 +243,3 @@ class FieldReader:
             return value
         self.fault(name, "is not an object")
         return {}
-
-    def _where_free(self, name: str) -> bool:
-        """A list is looked at twice by ``countries``: say it once."""
-        where = f"{self._where}.{name}" if self._where else name
-        return all(fault.where != where for fault in self.faults)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from providers.reading import replace_unstorable
+
 MASK = "[redacted]"
 
 #: Names as letters and digits only, in lower case.
@@ -95,8 +97,9 @@ def redact_path(path: str) -> str:
 
 def redact_body(body: bytes, *, content_type: str = "", limit: int) -> str:
     """A body as the call log keeps it: redacted first, then cut to ``limit`` characters."""
-    text = body[:_PARSE_LIMIT].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    text = body[:_PARSE_LIMIT].decode("utf-8", "replace")
     text = redact_query(text) if "x-www-form-urlencoded" in content_type.lower() else redact_text(text)
+    text = replace_unstorable(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

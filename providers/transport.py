@@ -10,32 +10,19 @@
   (tests, the simulator) and a proxy could read or repeat it. ``.netrc`` is never read: it would replace our keys.
 """
 
-import http.client
-import os
-import time
-import zlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
-import requests
 import structlog
-import urllib3
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseFailure
 from django.db import connection as database
 from django.utils import timezone
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from providers import calls, limits
+from providers import calls, limits, wire
 from providers.errors import NotSent, OutcomeUnknown, ProviderError, Unavailable
 from providers.models import ProviderAccount
 from providers.reading import UnreadableError
@@ -44,13 +31,8 @@ from providers.types import Priority, ProviderReply, RateBudget
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-#: A thousand eSIMs with their usage are about two megabytes.
-MAX_REPLY_BYTES = 32 * 1024 * 1024
-_CHUNK = 64 * 1024
 #: A connection that took longer moves its call's place in the rate window.
 _SLOW_CONNECT = 0.2
-#: Never kept with a reply.
-_DROPPED_HEADERS = frozenset({"set-cookie", "authorization", "proxy-authenticate", "www-authenticate"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,165 +152,33 @@ def _lost(call: OutboundCall, message: str) -> ProviderError:
     return kind(message, operation=call.operation, account=call.account)
 
 
-# -- the wire ---------------------------------------------------------------------------------------------------------
-
-
-class _Watch:
-    """Knows whether a call's connection stands, which is the moment from which something may have been sent."""
-
-    def __init__(self, claim: limits.Claim | None) -> None:
-        self.is_connected = False
-        self.sock: Any = None
-        self._claim = claim
-        self._started = time.monotonic()
-
-    def note_connected(self, sock: Any) -> None:
-        self.sock = sock
-        if self._claim and time.monotonic() - self._started > _SLOW_CONNECT:
+def _perform(call: OutboundCall, claim: limits.Claim | None, sent_at: datetime) -> ProviderReply:
+    def note_connected(seconds: float) -> None:
+        if claim and seconds > _SLOW_CONNECT:
             try:
-                limits.stamp_again(self._claim)
+                limits.stamp_again(claim)
             except DatabaseFailure as error:
                 log.warning("rate_stamp_failed", error=type(error).__name__)
-        self.is_connected = True
 
-
-_watch: ContextVar[_Watch] = ContextVar("roamdesk_call_watch")
-
-
-class _WatchedHTTPConnection(HTTPConnection):
-    def connect(self) -> None:
-        super().connect()
-        _watch.get().note_connected(self.sock)
-
-
-class _WatchedHTTPSConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _watch.get().note_connected(self.sock)
-
-
-class _WatchedHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _WatchedHTTPConnection
-
-
-class _WatchedHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedHTTPSConnection
-
-
-_POOLS = {"http": _WatchedHTTPPool, "https": _WatchedHTTPSPool}
-
-
-class _WatchedAdapter(HTTPAdapter):
-    """requests' adapter over the watched connections; its own number of retries is 0."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
-
-
-def _perform(call: OutboundCall, claim: limits.Claim | None, sent_at: datetime) -> ProviderReply:
-    watch = _Watch(claim)
-    token = _watch.set(watch)
-    read_timeout = call.read_timeout or settings.HTTP_READ_TIMEOUT
     try:
-        with _open_session() as session:
-            response = session.request(
-                call.method,
-                call.address,
-                data=call.body or None,
-                headers={
-                    "Accept-Encoding": "identity",
-                    "Connection": "close",
-                    "User-Agent": "Roamdesk",
-                    **call.headers,
-                },
-                timeout=(settings.HTTP_CONNECT_TIMEOUT, read_timeout),
-                allow_redirects=False,
-                stream=True,
-                proxies=get_environ_proxies(call.url) if call.url.startswith("https:") else {},
-                verify=os.environ.get("REQUESTS_CA_BUNDLE") or True,
-            )
-            with response:
-                body, complete = _read_body(response, watch, read_timeout)
-    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-        raise _explain(call, watch, error) from error
-    finally:
-        _watch.reset(token)
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    if not body and response.status_code != 204 and not headers.keys() & {"content-length", "transfer-encoding"}:
-        # The head itself may have been cut off: nothing says that nothing was to come.
-        complete = False
-    body, is_plain = _decompress(body, headers.get("content-encoding", ""))
+        reply = wire.exchange(
+            method=call.method,
+            address=call.address,
+            headers=call.headers,
+            body=call.body,
+            read_timeout=call.read_timeout or settings.HTTP_READ_TIMEOUT,
+            on_connected=note_connected,
+        )
+    except wire.ConnectFailure as failure:
+        raise NotSent(failure.message, code=failure.kind, operation=call.operation, account=call.account) from failure
+    except wire.AnswerFailure as failure:
+        raise _lost(call, failure.message) from failure
     return ProviderReply(
         operation=call.operation,
-        status=response.status_code,
-        headers={name: value for name, value in headers.items() if name not in _DROPPED_HEADERS},
-        body=body,
-        complete=complete and is_plain,
+        status=reply.status,
+        headers=reply.headers,
+        body=reply.body,
+        complete=reply.complete,
         sent_at=sent_at,
         received_at=timezone.now(),
     )
-
-
-def _open_session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.headers.clear()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, _WatchedAdapter())
-    return session
-
-
-def _explain(call: OutboundCall, watch: _Watch, error: Exception) -> Exception:
-    """The error class by the one fact that counts; texts of libraries stay out, they may quote an address."""
-    if watch.is_connected:
-        if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
-            return _lost(call, "The provider did not answer in time")
-        return _lost(call, "The connection ended before the provider's answer came")
-    if isinstance(error, ValueError) and isinstance(error, requests.RequestException):
-        return ImproperlyConfigured(f"The address or a header for {call.account} is not usable: {type(error).__name__}")
-    if isinstance(error, requests.exceptions.SSLError):
-        message = "No secure connection to the provider: its certificate or TLS was refused"
-    elif isinstance(error, requests.exceptions.ConnectTimeout):
-        message = "The provider could not be reached in time"
-    else:
-        message = "The provider could not be reached"
-    return NotSent(message, code=type(error).__name__, operation=call.operation, account=call.account)
-
-
-def _read_body(response: requests.Response, watch: _Watch, seconds: float) -> tuple[bytes, bool]:
-    """The body as far as it comes within ``seconds``, and whether that is all of it."""
-    deadline = time.monotonic() + seconds
-    body = bytearray()
-    raw = response.raw
-    try:
-        while len(body) <= MAX_REPLY_BYTES:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return bytes(body), False
-            with suppress(OSError):
-                watch.sock.settimeout(left)
-            chunk = raw.read1(_CHUNK, decode_content=False)
-            if not chunk:
-                return bytes(body), True
-            body += chunk
-    except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError):
-        return bytes(body), False
-    return bytes(body[:MAX_REPLY_BYTES]), False
-
-
-def _decompress(body: bytes, encoding: str) -> tuple[bytes, bool]:
-    """We ask for plain bodies; a server that compresses nevertheless is understood, also where it was cut off."""
-    if not body or encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
-        return body, True
-    box = zlib.decompressobj(wbits=47)
-    try:
-        plain = box.decompress(body, MAX_REPLY_BYTES)
-    except zlib.error:
-        return body, False
-    return plain, box.eof

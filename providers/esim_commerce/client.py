@@ -33,8 +33,9 @@ PAGE_SIZE = 200
 _PATIENCE_PEOPLE = 4.0
 _ACTIONS: Mapping[Capability, str] = {Capability.SUSPEND: "suspend", Capability.RELEASE: "release"}
 #: Whole in the bytes that came: a value that is cut off would be another transaction's.
-_TRANSACTION_ID = re.compile(rb'"transactionId"\s*:\s*"([A-Za-z0-9_-]{8,64})"')
-_SENDABLE_TRANSACTION_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
+_TRANSACTION_ID = re.compile(rb'"transactionId"\s*:\s*"([!#-\[\]-~]{1,64})"')
+#: A UUID by the documents; anything else that fits into a path is asked for as it is.
+_SENDABLE_TRANSACTION_ID = re.compile(r"[A-Za-z0-9][!-~]{0,63}")
 
 
 class EsimCommerceProvider(Provider):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from providers.esim_commerce.mapping import map_plan
+from providers.esim_commerce.plans import map_plan
 from providers.reading import FieldReader, UnreadableError
 from providers.types import Fault, PlanOffer, PlanPage
 

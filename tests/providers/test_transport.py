@@ -15,7 +15,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from providers import calls, limits, transport
+from providers import calls, limits, transport, wire
 from providers.errors import NotSent, OutcomeUnknown, RateLimited, Unavailable
 from providers.models import ProviderAccount, ProviderCall, RatePause, RateSlot
 from providers.reading import UnreadableError
@@ -217,7 +217,7 @@ def test_a_reply_that_only_drips_has_an_end() -> None:
 
 
 def test_a_reply_is_never_larger_than_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "MAX_REPLY_BYTES", 1000)
+    monkeypatch.setattr(wire, "MAX_REPLY_BYTES", 1000)
     with scripted(answer(b"x" * 5000)) as server:
         reply = transport.send_write(make_call(server.url))
     assert (len(reply.body), reply.complete) == (1000, False)
@@ -262,6 +262,14 @@ def test_a_head_that_is_cut_off_is_no_whole_reply() -> None:
 def test_an_interim_reply_is_not_the_answer() -> None:
     with scripted(b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b'{"a": 1}')) as server:
         assert transport.send_write(make_call(server.url)).body == b'{"a": 1}'
+
+
+@pytest.mark.parametrize("location", ["http://[broken", "http://127.0.0.1:1/elsewhere", "", "\\x"])
+def test_a_redirect_is_a_reply_and_is_not_even_looked_at(location: str) -> None:
+    with scripted(answer(b"{}", f"Location: {location}", status="307 Temporary Redirect")) as server:
+        reply = transport.send_write(make_call(server.url))
+        assert len(server.requests) == 1
+    assert (reply.status, reply.complete) == (307, True)
 
 
 def test_headers_have_lower_case_names_and_no_cookie() -> None:

@@ -1,0 +1,151 @@
+"""Secrets and personal data leave no trace; handles stay."""
+
+import json
+from typing import Any
+
+import pytest
+
+from providers.redaction import MASK, redact, redact_body, redact_path, redact_text
+from tests.providers.samples import LINE
+
+EID = "89049032123451234512345678901235"
+IMEI = "356938035643809"
+ICCID = "8981100000000000002"
+LPA = "LPA:1$smdp.example.com$CODE123"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "qrCode",
+        "QRCODE",
+        "qr_code",
+        "activationCode",
+        "ac",
+        "matchingId",
+        "lpa",
+        "eid",
+        "imei",
+        "imsi",
+        "pin",
+        "puk2",
+        "X-API-Key-ID",
+        "X-API-Key-Secret",
+        "Authorization",
+        "access_token",
+        "RT-AccessCode",
+        "authKey",
+        "masterPassword",
+        "webhook_secret",
+        "firstName",
+        "last_name_kana",
+        "birthday",
+        "email",
+        "phoneNumber",
+        "msisdn",
+    ],
+)
+def test_secret_names(name: str) -> None:
+    assert redact({name: "value"}) == {name: MASK}
+    assert redact({"outer": [{name: {"inner": "value"}}]}) == {"outer": [{name: MASK}]}
+    assert "value" not in redact_text(f'{{"a": 1, "{name}": "value", "b"')
+    assert "value" not in redact_text(f"{name}: value")
+    assert "value" not in redact_text(f"failed with {name}=value&x=1")
+
+
+@pytest.mark.parametrize(
+    "name", ["iccid", "planName", "planCode", "transactionId", "smdpAddress", "name", "providerCode", "account", "code"]
+)
+def test_names_that_stay(name: str) -> None:
+    assert redact({name: "value"}) == {name: "value"}
+    assert redact_text(f'{{"{name}": "value", "b') == f'{{"{name}": "value", "b'
+
+
+@pytest.mark.parametrize("empty", [None, "", [], {}])
+def test_what_is_empty_stays_visible(empty: Any) -> None:
+    assert redact({"qrCode": empty}) == {"qrCode": empty}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [LPA, LPA.lower(), "1$smdp.example.com$CODE123", "LPA:1$smdp.exam", EID, IMEI, "3569380356438091", "a.b@c.example"],
+)
+def test_what_looks_like_a_secret_is_one_under_any_name(secret: str) -> None:
+    assert redact({"note": f"see {secret}, please"})["note"].startswith(f"see {MASK}")
+    assert secret not in redact_text(f"see {secret}")
+    assert secret not in redact_path(f"/lines/{secret}/x?note={secret}")
+
+
+def test_iccids_stay() -> None:
+    for iccid in (ICCID, ICCID[:18], ICCID + "3", ICCID + "345"):
+        assert redact({"a": iccid, "b": [f"line {iccid}"]}) == {"a": iccid, "b": [f"line {iccid}"]}
+        assert redact_path(f"/esim/{iccid}") == f"/esim/{iccid}"
+
+
+def test_numbers_are_searched_too() -> None:
+    assert redact({"a": int(IMEI), "b": int(ICCID), "c": 5, "d": True}) == {
+        "a": MASK,
+        "b": int(ICCID),
+        "c": 5,
+        "d": True,
+    }
+
+
+@pytest.mark.parametrize("cut", range(0, 900, 7))
+def test_a_body_that_is_cut_anywhere_gives_nothing_away(cut: int) -> None:
+    text = json.dumps(LINE, separators=(",", ":"))[:cut]
+    redacted = redact_text(text)
+    for secret in ("smdp.example.com$CODE", "CODE123", "CODE1", "123456789012"):
+        assert secret not in redacted
+    if cut > 60:
+        assert "8981100000000000001" in redacted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"eid": ["%s", "abc"',
+        '{"token": {"inner": "%s", "more"',
+        '{"outer": "{\\"qrCode\\": \\"%s\\"}"',
+        '{"outer": "{\\"qrCode\\": \\"%s',
+        '{"qr\\u0043ode": "%s"',
+        'oops {"qrCode": "%s"} oops',
+        "{'qrCode': '%s'}",
+        '{"qrCode" \n : \n "%s',
+        '[{"a": 1}, {"authKey": %s',
+    ],
+)
+def test_broken_json(text: str) -> None:
+    assert "hunter2" not in redact_text(text % "hunter2")
+
+
+def test_json_inside_json() -> None:
+    inner = json.dumps({"masterPassword": "hunter2", "iccid": ICCID})
+    redacted = redact({"json": inner})["json"]
+    assert "hunter2" not in redacted
+    assert ICCID in redacted
+
+
+def test_forms_and_queries() -> None:
+    body = b"json=%7B%22authKey%22%3A%22hunter2%22%2C%22planCode%22%3A%22P%22%7D&token=hunter3&page=1"
+    text = redact_body(body, content_type="application/x-www-form-urlencoded", limit=1000)
+    assert "hunter" not in text
+    assert "page=1" in text
+    assert redact_path("/a?token=hunter2&page=1") == "/a?token=[redacted]&page=1"
+
+
+def test_bodies_are_storable_and_short() -> None:
+    assert redact_body(b'{"a": "\\u0000\\ud800"}', limit=100) == '{"a": "\\u0000\ufffd"}'
+    assert redact_body(b"\xff\x00", limit=100) == "\ufffd\ufffd"
+    assert len(redact_body(b"x" * 500, limit=100)) == 100
+    assert redact_body(b"", limit=100) == ""
+
+
+def test_a_sentence_stays_readable() -> None:
+    text = f"The plan KD0001 for {ICCID} (HTTP 404): not found at 12:30"
+    assert redact_text(text) == text
+
+
+def test_deep_nesting_does_no_harm() -> None:
+    text = '{"a":' * 5000 + '{"qrCode":"hunter2"'
+    assert "hunter2" not in redact_text(text)
