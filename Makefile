@@ -16,7 +16,7 @@ PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" ROAMDESK_ENV_FILE=/dev/null \
 	DATABASE_URL=postgres://roamdesk@127.0.0.1:1/roamdesk EMAIL_URL=smtp://127.0.0.1:25
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-postgres lint format bench requirements messages compilemessages clean
+.PHONY: help demo test test-postgres lint format bench screenshots requirements messages compilemessages clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
@@ -71,6 +71,9 @@ format: .venv/dev.stamp  ## Put the code into its form
 
 bench: .venv/dev.stamp  ## Benchmarks: JSON lines with our time, the floor's, and the limit (ARGS="--size ci")
 	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: .venv/dev.stamp  ## Pictures of all pages of a filled demo, and the README's
+	$(BIN)/python -m tests.demo.screenshots
 
 requirements: .venv/bin/python  ## Pin what pyproject.toml asks for, with hashes
 	@test -x .venv-tools/bin/pip-compile || { $(PYTHON) -m venv .venv-tools && .venv-tools/bin/python -m pip install --quiet pip-tools; }

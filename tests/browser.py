@@ -56,10 +56,16 @@ class Console:
 
     def __init__(self, browser: Browser, base_url: str, staff: User | None = None) -> None:
         self.base_url = base_url
-        self.staff = staff
+        self._staff = staff
         self._browser = browser
         self._contexts: list[BrowserContext] = []
         self._troubles: list[str] = []
+
+    @property
+    def staff(self) -> User:
+        """Whom pages are signed in as when nobody else is named."""
+        assert self._staff is not None, "this console has no staff of its own"
+        return self._staff
 
     def open(
         self,
@@ -94,7 +100,7 @@ class Console:
         context.on("console", self._note_console)
         context.on("weberror", lambda error: self._troubles.append(f"exception: {error.error}"))
         context.on("response", self._note_response)
-        who = user or self.staff
+        who = user or self._staff
         if signed_in and who is not None:
             key = sign_in(who)
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": self.base_url}])

@@ -4,8 +4,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tests.demo.running import Demo
+
+
+@pytest.fixture(autouse=True)
+def _once_is_enough() -> None:
+    """The demo brings its own database: the run on PostgreSQL would only repeat these tests."""
+    if connection.vendor == "postgresql":
+        pytest.skip("the demo has an SQLite file of its own: tested by make test")
 
 
 @pytest.fixture

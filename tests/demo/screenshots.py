@@ -1,0 +1,93 @@
+"""Pictures of a filled demo office: ``make screenshots``.
+
+Writes ``docs/images/dashboard.png`` for the README, and every page in both themes and widths to ``build/screenshots``.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import django
+from playwright.sync_api import Page, sync_playwright
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+django.setup()
+
+from config.demo.home import LOGIN  # noqa: E402
+from tests.browser import ARGUMENTS, LOOKS, Console, Theme, Viewport, find_chromium  # noqa: E402
+from tests.demo.running import PROJECT_DIR, Demo  # noqa: E402
+
+PAGES = {
+    "dashboard": "/",
+    "catalogue": "/plans/?country=JP",
+    "plan": "/plans/1/",
+    "compare": "/plans/compare/?country=JP",
+    "order-new": "/orders/new/",
+    "orders": "/orders/",
+    "order": "/orders/1/",
+    "esims": "/esims/",
+    "esim": "/esims/1/",
+    "customers": "/customers/",
+    "customer": "/customers/1/",
+    "purchases": "/purchases/",
+    "refunds": "/refunds/",
+    "sync-runs": "/syncs/",
+    "sync-run": "/syncs/1/",
+    "providers": "/providers/",
+    "admin": "/admin/",
+}
+
+
+def sign_in(page: Page, password: str) -> None:
+    """By the form, as people do."""
+    page.locator("input[name=login]").fill(LOGIN)
+    page.locator("input[type=password]").fill(password)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/")
+
+
+def main() -> int:
+    program = find_chromium()
+    if program is None:
+        print("Chromium is not installed (set CHROMIUM to its program).", file=sys.stderr)
+        return 1
+    target = PROJECT_DIR / "build" / "screenshots"
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="roamdesk-pictures-") as directory:
+        demo = Demo(Path(directory) / "demo")
+        try:
+            demo.wait_for(r"Ctrl-C closes the office")
+            address = demo.wait_for(r"open:\s+(\S+)/")[1]
+            password = demo.wait_for(r"Password:\s+(\S+)")[1]
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+                looks = [take(Console(browser, address), password, target, *look) for look in LOOKS]
+            demo.end()
+        finally:
+            demo.kill()
+    troubles = [trouble for look in looks for trouble in look]
+    images = PROJECT_DIR / "docs" / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(target / "dashboard-1280-light-window.png", images / "dashboard.png")
+    print("\n".join([f"Pictures are in {target}", *troubles]))
+    return int(bool(troubles))
+
+
+def take(console: Console, password: str, target: Path, viewport: Viewport, theme: Theme) -> list[str]:
+    """Every page in one look; returns what went wrong on them."""
+    page = console.open("/", viewport=viewport, theme=theme)
+    sign_in(page, password)
+    for name, path in PAGES.items():
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        stem = f"{name}-{viewport.width}-{theme}"
+        page.screenshot(path=target / f"{stem}.png", full_page=True)
+        if name == "dashboard":
+            page.screenshot(path=target / f"{stem}-window.png")
+    return console.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
