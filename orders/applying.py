@@ -4,6 +4,7 @@ A verdict is *current* when it belongs to the newest order that was sent for the
 the state and however late; a no, or silence, counts only while the verdict is current and nobody has decided since.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,11 @@ from orders.attention import ask_for_look, raise_alarm
 from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.delivering import deliver_snapshots
 from orders.models import Purchase, PurchaseAttempt
+from orders.refunding import count_delivered
 from orders.settling import find_provider, keep_handles, move_or_stay, park_unknown, settle_delivery
 from orders.states import change_purchase, lock_purchase, note_event, save_purchase
 from orders.verdicts import Unreadable, Verdict, build_reply, build_request, describe_crash, read_verdict
-from orders.waiting import is_inquirable, may_repeat, wait_for_retry
+from orders.waiting import has_unanswered_request, is_inquirable, may_repeat, wait_for_retry
 from providers.base import Provider
 from providers.errors import NotOffered, NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected, StillAllocating
 from providers.types import Capability, OrderOutcome
@@ -172,63 +174,64 @@ def _apply_rejected(case: Case, error: Rejected) -> str:
     purchase = case.purchase
     if not case.is_current or purchase.state not in _UNDECIDED:
         return "rejected"
-    facts = {"code": error.code, "field": error.field or ""}
-    words: dict[str, Any] = {"error": error.message, "error_code": error.code[:60]}
-    if error.mend is not None:
-        change_purchase(
-            purchase, to=PS.HELD, by=case.by, why=error.message, facts=facts, mend=error.mend.value, **words
-        )
-        raise_alarm("purchase_held", purchase, code=error.code)
+    to, mend = (PS.REJECTED, "") if error.mend is None else (PS.HELD, error.mend.value)
+    facts = {"field": error.field or ""}
+    if to == PS.HELD:
+        _rule_not_bought(case, to=to, why=error.message, code=error.code, facts=facts, mend=mend)
         return "held"
-    change_purchase(purchase, to=PS.REJECTED, by=case.by, why=error.message, facts=facts, **words)
+    _rule_not_bought(case, to=to, why=error.message, code=error.code, facts=facts)
     return "rejected"
 
 
 def _apply_not_offered(case: Case, error: NotOffered) -> str:
     """Refused by our own side before anything was sent: what staff can mend, never the provider's no."""
     if case.is_own:
-        change_purchase(case.purchase, to=PS.HELD, by=case.by, why=error.message, error=error.message)
-        raise_alarm("purchase_held", case.purchase, code=error.code)
+        _rule_not_bought(case, to=PS.HELD, why=error.message, code=error.code)
     return "not_sent"
 
 
 def _apply_not_processed(case: Case, error: NotSent | RateLimited) -> str:
     purchase = case.purchase
-    outcome = "rate_limited" if isinstance(error, RateLimited) else "not_sent"
+    asked_wait = error.retry_after if isinstance(error, RateLimited) else None
+    failures = purchase.failures_in_row + (asked_wait is None)
     if case.is_current and purchase.state == PS.UNKNOWN:
         # Certainly not bought, but a person may have it in hand: it does not go out again by itself.
         why = f"a late answer says that nothing was bought: {error.message}"
-        change_purchase(purchase, to=PS.HELD, by=case.by, why=why, error=why, error_code=error.code[:60])
-        return outcome
-    if not case.is_own:
-        return outcome
-    words: dict[str, Any] = {"error": error.message, "error_code": error.code[:60]}
-    if isinstance(error, RateLimited):
+        _rule_not_bought(case, to=PS.HELD, why=why, code=error.code)
+    elif case.is_own and asked_wait is None and failures >= settings.PURCHASE_NOT_SENT_LIMIT:
+        why = f"could not be sent {failures} times in a row: {error.message}"
+        _rule_not_bought(case, to=PS.HELD, why=why, code=error.code, failures_in_row=failures)
+    elif case.is_own:
         change_purchase(
             purchase,
             to=PS.PLANNED,
             by=case.by,
             why=error.message,
-            next_attempt_at=timezone.now() + error.retry_after,
-            **words,
+            next_attempt_at=wait_for_retry(failures) if asked_wait is None else timezone.now() + asked_wait,
+            failures_in_row=failures,
+            error=error.message,
+            error_code=error.code[:60],
         )
-        return outcome
-    failures = purchase.failures_in_row + 1
-    if failures >= settings.PURCHASE_NOT_SENT_LIMIT:
-        why = f"could not be sent {failures} times in a row: {error.message}"
-        change_purchase(purchase, to=PS.HELD, by=case.by, why=why, failures_in_row=failures, **words)
-        raise_alarm("purchase_held", purchase, code=error.code)
-        return outcome
-    change_purchase(
-        purchase,
-        to=PS.PLANNED,
-        by=case.by,
-        why=error.message,
-        next_attempt_at=wait_for_retry(failures),
-        failures_in_row=failures,
-        **words,
-    )
-    return outcome
+    return "not_sent" if asked_wait is None else "rate_limited"
+
+
+def _rule_not_bought(
+    case: Case, *, to: str, why: str, code: str, facts: Mapping[str, object] | None = None, **fields: Any
+) -> None:
+    """``held`` or ``rejected``, unless an earlier request of the purchase was never answered, or lines came.
+
+    A no to a repeated request says nothing of the first one: a provider may look at our balance before it looks at the
+    key.
+    """
+    purchase = case.purchase
+    if has_unanswered_request(purchase, but=case.attempt) or count_delivered(purchase):
+        why = f"refused now, but an earlier request may have gone through: {why}"
+        park_unknown(purchase, by=case.by, why=why, error_code=code, facts=facts)
+        return
+    facts = {"code": code, **(facts or {})}
+    change_purchase(purchase, to=to, by=case.by, why=why, facts=facts, error=why, error_code=code[:60], **fields)
+    if to == PS.HELD:
+        raise_alarm("purchase_held", purchase, code=code)
 
 
 def _apply_silence(case: Case, error: ProviderError) -> str:

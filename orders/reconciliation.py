@@ -23,7 +23,7 @@ from orders.refunding import count_delivered
 from orders.settling import find_provider, move_or_stay
 from orders.states import change_purchase, lock_purchase, note_event, save_purchase
 from orders.verdicts import Unreadable, build_reply, build_request, read_verdict
-from orders.waiting import is_inquirable
+from orders.waiting import has_unanswered_request, is_inquirable
 
 PS = Purchase.State
 
@@ -149,13 +149,13 @@ def resume_purchase(*, purchase: Purchase, by: User, why: str = "") -> Purchase:
 def give_up_purchase(*, purchase: Purchase, why: str, by: User) -> Purchase:
     """Give up what was not bought: a held purchase is rejected, a planned one cancelled; a refund is due.
 
-    A planned purchase of which an earlier request went unanswered cannot be given up: it may have been bought.
+    One of which an earlier request went unanswered cannot be given up: it may have been bought.
     Raises ``ReconciliationRefused``.
     """
     if not why.strip():
         raise ReconciliationRefused(_("Say why it is given up."), "why")
     with _deciding(purchase, by, "give_up_purchase") as locked:
-        if locked.state == PS.PLANNED and locked.attempts.filter(outcome__in=("unknown", "no_answer")).exists():
+        if has_unanswered_request(locked):
             raise ReconciliationRefused(
                 _("An earlier request may have gone through. Wait until the provider has answered the repeated one.")
             )

@@ -41,3 +41,10 @@ def is_inquirable(purchase: Purchase, provider: Provider | None) -> bool:
         return False
     end = find_inquiry_end(purchase, provider)
     return end is None or timezone.now() < end
+
+
+def has_unanswered_request(purchase: Purchase, *, but: PurchaseAttempt | None = None) -> bool:
+    """Whether an order was sent for it (other than in ``but``) of which it is not known what came of it."""
+    orders = PurchaseAttempt.objects.filter(purchase=purchase, kind=PurchaseAttempt.Kind.ORDER)
+    unanswered = orders.filter(outcome__in=PurchaseAttempt.UNANSWERED)
+    return (unanswered if but is None else unanswered.exclude(pk=but.pk)).exists()

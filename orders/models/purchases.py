@@ -96,6 +96,8 @@ class PurchaseAttempt(models.Model):
 
     #: Outcomes under which a reply that is stored still waits to be applied.
     NOT_JUDGED = ("", "no_answer")
+    #: Outcomes of an order of which nobody knows whether it was bought.
+    UNANSWERED = ("", "no_answer", "unknown", "unreadable")
 
     purchase = models.ForeignKey(Purchase, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveIntegerField(_("number"))

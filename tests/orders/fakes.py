@@ -58,8 +58,8 @@ class Wholesaler:
         self.numbers = itertools.count(8_981_100_000_000_000_000)
         #: Every effect: (account, key, transaction, refs really sold).
         self.sales: list[tuple[str, str, str, list[str]]] = []
-        #: Keys of every order that arrived, whatever became of it.
-        self.arrived: list[str] = []
+        #: What every order that arrived was made to do, with its key: (key, behaviour).
+        self.arrivals: list[tuple[str, str]] = []
         self.inquiries = 0
         self.orders_todo: deque[str] = deque()
         self.inquiries_todo: deque[str] = deque()
@@ -73,6 +73,11 @@ class Wholesaler:
     def plan_inquiries(self, *behaviours: str) -> None:
         assert set(behaviours) <= set(INQUIRIES), behaviours
         self.inquiries_todo.extend(behaviours)
+
+    @property
+    def arrived(self) -> list[str]:
+        """Keys of every order that arrived, whatever became of it."""
+        return [key for key, _behaviour in self.arrivals]
 
     @property
     def sold_refs(self) -> list[str]:
@@ -120,7 +125,7 @@ class FakeProvider(Provider):
             raise NotSent("no connection", code="connect")
         if behaviour == "own_limit":
             raise RateLimited("our budget is spent", retry_after=timedelta(seconds=6))
-        WHOLESALER.arrived.append(request.idempotency_key)
+        WHOLESALER.arrivals.append((request.idempotency_key, behaviour))
         if WHOLESALER.during_call is not None:
             WHOLESALER.during_call(request)
         if behaviour == "lost_before":

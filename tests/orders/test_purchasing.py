@@ -244,6 +244,22 @@ def test_lost_answer_is_asked_again_where_the_provider_can_repeat(wholesaler: Wh
     assert sorted(Esim.objects.values_list("provider_ref", flat=True)) == sorted(wholesaler.sold_refs)
 
 
+@pytest.mark.parametrize("then", ["no_balance", "refused"])
+def test_no_to_a_repeated_order_says_nothing_of_the_first(wholesaler: Wholesaler, then: str) -> None:
+    """A provider may look at our balance before it looks at the key."""
+    wholesaler.plan_orders("lost_after", then)
+    purchase = buy(make_due(buy(make_purchase("fake-repeat"))))
+    assert (purchase.state, Refund.objects.count()) == ("unknown", 0)
+    assert "earlier request may have gone through" in purchase.error
+
+
+def test_repeated_order_that_cannot_be_sent_is_no_proof(wholesaler: Wholesaler, settings: Settings) -> None:
+    settings.PURCHASE_NOT_SENT_LIMIT = 2
+    wholesaler.plan_orders("lost_after", "not_sent")
+    purchase = buy(make_due(buy(make_purchase("fake-repeat"))))
+    assert (purchase.state, Refund.objects.count()) == ("unknown", 0)
+
+
 def test_repeating_ends_when_the_key_grows_old(wholesaler: Wholesaler, settings: Settings) -> None:
     wholesaler.plan_orders("lost_before", "lost_before")
     purchase = buy(make_purchase("fake-repeat"))
