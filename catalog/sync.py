@@ -180,7 +180,7 @@ def _finish(run: SyncRun, written: Written, faults: list[Fault], gap: str) -> No
         state = SyncRun.State.INCOMPLETE
     else:
         state = SyncRun.State.NEEDS_APPROVAL if written.asks else SyncRun.State.SUCCEEDED
-    kept = [{"where": fault.ref or fault.where, "message": fault.message} for fault in faults[:MOST_FAULTS]]
+    kept = [_tell_fault(fault) for fault in faults[:MOST_FAULTS]]
     if len(faults) > MOST_FAULTS:
         kept.append({"where": "", "message": gettext("and %(count)s more") % {"count": len(faults) - MOST_FAULTS}})
     _hold(
@@ -197,6 +197,12 @@ def _finish(run: SyncRun, written: Written, faults: list[Fault], gap: str) -> No
         faults=kept,
         error=gap,
     )
+
+
+def _tell_fault(fault: Fault) -> dict[str, str]:
+    if fault.ref and fault.ref != fault.where:
+        return {"where": fault.ref, "message": f"{fault.where} {fault.message}".strip()}
+    return {"where": fault.where, "message": fault.message}
 
 
 def _hold(run: SyncRun, **values: Any) -> None:

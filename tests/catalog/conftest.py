@@ -8,6 +8,7 @@ from providers.models import ProviderAccount
 from tests.catalog.making import make_offer
 from tests.catalog.shelf import SLUG, Shelf, ShelfProvider
 from tests.catalog.syncing import read
+from tests.simulator_client import KEYS, PRODUCTION, Simulator
 
 
 @pytest.fixture
@@ -33,3 +34,18 @@ def ten(account: ProviderAccount, shelf: Shelf) -> list[str]:
     shelf.put(make_offer(ref) for ref in refs)
     assert read(account).added == 10
     return refs
+
+
+@pytest.fixture
+def commerce(simulator: Simulator, settings: Settings, db: None) -> ProviderAccount:
+    """eSIM Commerce as the simulator plays it: 400 plans."""
+    keys = KEYS[PRODUCTION]
+    values = {
+        **settings.PROVIDERS["esim-commerce"],
+        "url": simulator.production_url,
+        "key_id": keys.key_id,
+        "key_secret": keys.key_secret,
+        "currency": "USD",
+    }
+    settings.PROVIDERS = {"esim-commerce": values}
+    return registry.ensure_accounts()[0]

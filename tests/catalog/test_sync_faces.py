@@ -11,12 +11,11 @@ from catalog.models import Plan, SyncRun
 from catalog.sync import STALE_AFTER, request_sync
 from catalog.tasks import sync_all_catalogs
 from providers.models import ProviderAccount
-from providers.registry import ensure_accounts
 from tests.catalog.making import make_offer
 from tests.catalog.shelf import Shelf
 from tests.catalog.syncing import counts, live, read
 from tests.queue import Queue
-from tests.simulator_client import KEYS, PRODUCTION, Simulator
+from tests.simulator_client import Simulator
 
 pytestmark = pytest.mark.django_db
 State = SyncRun.State
@@ -149,21 +148,6 @@ def test_the_command_needs_an_account(settings: Settings) -> None:
 
 
 # -- the wire ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def commerce(simulator: Simulator, settings: Settings) -> ProviderAccount:
-    """eSIM Commerce as the simulator plays it: 400 plans."""
-    keys = KEYS[PRODUCTION]
-    values = {
-        **settings.PROVIDERS["esim-commerce"],
-        "url": simulator.production_url,
-        "key_id": keys.key_id,
-        "key_secret": keys.key_secret,
-        "currency": "USD",
-    }
-    settings.PROVIDERS = {"esim-commerce": values}
-    return ensure_accounts()[0]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -74,7 +74,7 @@ def test_an_unreadable_offer_does_not_retire_its_plan(account: ProviderAccount, 
     run = read(account)
 
     assert (run.state, counts(run), live()) == (State.SUCCEEDED, {"unchanged": 8, "retired": 1}, "ABCDEFGHI")
-    assert run.faults == [{"where": "I", "message": "nonsense"}]
+    assert run.faults == [{"where": "I", "message": "items[8] nonsense"}]
 
 
 def test_retiring_many_asks_a_person_and_applies_the_rest(
