@@ -45,7 +45,7 @@ def sign_in(page: Page, password: str) -> None:
     page.locator("input[name=login]").fill(LOGIN)
     page.locator("input[type=password]").fill(password)
     page.keyboard.press("Enter")
-    page.wait_for_url("**/")
+    page.get_by_role("heading", name="Dashboard", exact=True).wait_for()
 
 
 def main() -> int:
