@@ -247,6 +247,14 @@ HTTP_READ_TIMEOUT = env.float("HTTP_READ_TIMEOUT", default=60.0)
 HTTP_ORDER_READ_TIMEOUT = env.float("HTTP_ORDER_READ_TIMEOUT", default=180.0)
 
 
+def json_setting(name: str) -> Any:
+    """A variable that holds a JSON object; {} where it is not set."""
+    try:
+        return env.json(name, default={})
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is not JSON: {error}") from error
+
+
 def esim_commerce(prefix: str, *, sandbox: bool) -> dict[str, Any]:
     """The settings of one eSIM Commerce contract: production and sandbox are two systems with two key pairs."""
     return {
@@ -258,10 +266,10 @@ def esim_commerce(prefix: str, *, sandbox: bool) -> dict[str, Any]:
         "key_secret": env.str(f"{prefix}_KEY_SECRET", default=""),
         # The currency of netPrice is knowledge of the contract; nothing is assumed.
         "currency": env.str(f"{prefix}_CURRENCY", default=""),
-        "paths": env.json(f"{prefix}_PATHS", default={}),
-        "limits": env.json(f"{prefix}_LIMITS", default={}),
+        "paths": json_setting(f"{prefix}_PATHS"),
+        "limits": json_setting(f"{prefix}_LIMITS"),
         # What a refusal means, by HTTP status or code word: the documents show no error shapes.
-        "refusals": env.json(f"{prefix}_REFUSALS", default={}),
+        "refusals": json_setting(f"{prefix}_REFUSALS"),
     }
 
 
