@@ -39,7 +39,8 @@ _PATTERNS = (
     re.compile(r"\b1\$[^\s\"'<>,$]+\$[^\s\"'<>,]*"),
     re.compile(r"(?<![0-9])[0-9]{32}(?![0-9])"),
     re.compile(r"(?<![0-9])[0-9]{15,16}(?![0-9])"),
-    re.compile(r"[^\s\"'<>,;:=&@]+@[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE),
+    # Tried only where a word begins: on a long run of letters it would take for ever otherwise.
+    re.compile(r"(?<![^\s\"'<>,;:=&@])[^\s\"'<>,;:=&@]+@[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE),
 )
 #: A quoted name and a scalar value that may end where the text ends.
 _PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$)|[\[{]|[^\s,}\]"\[{]+)', re.DOTALL)
