@@ -56,7 +56,7 @@ class PaymentInline(ReadOnlyInline):
 
 class OrderEventInline(ReadOnlyInline):
     model = OrderEvent
-    fields = ("at", "kind", "by", "why", "facts")
+    fields = readonly_fields = ("at", "kind", "by", "why", "facts")
 
 
 class PurchaseAttemptInline(ReadOnlyInline):

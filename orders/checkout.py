@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Plan
 from customers.models import Customer, User
+from orders.amounts import say_amount
 from orders.models import Order, OrderLine
 from orders.numbers import draw_number
 from orders.states import change_order, lock_order, note_event
@@ -111,8 +112,9 @@ def _write_order(
         raise CheckoutRefused(_("Order between 1 and %(limit)s eSIMs.") % {"limit": limit}, "quantity")
     price = fresh.retail_price
     if price is None or price != expected:
-        message = _("The price has changed from %(old)s to %(new)s %(currency)s. Look at it and confirm again.")
-        raise CheckoutRefused(message % {"old": expected, "new": price, "currency": fresh.currency}, "price")
+        message = _("The price has changed from %(old)s to %(new)s. Look at it and confirm again.")
+        old, new = (say_amount(amount or Decimal(0), fresh.currency) for amount in (expected, price))
+        raise CheckoutRefused(message % {"old": old, "new": new}, "price")
     if customer.pk is None or not Customer.objects.filter(pk=customer.pk).exists():
         raise CheckoutRefused(_("This customer no longer exists. Choose another one."), "customer")
     order = Order.objects.create(

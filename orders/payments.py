@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.models import User
+from orders.amounts import say_amount
 from orders.models import Order, Payment
 from orders.planning import plan_purchases
 from orders.states import change_order, lock_order, note_event
@@ -103,8 +104,9 @@ def _require_payable(order: Order, method: str, amount: Decimal, currency: str) 
         raise PaymentRefused(message % {"currency": order.currency, "given": currency}, "currency")
     outstanding = count_outstanding(order)
     if amount != outstanding:
-        message = _("The amount to be paid is exactly %(amount)s %(currency)s, not %(given)s.")
-        raise PaymentRefused(message % {"amount": outstanding, "currency": order.currency, "given": amount}, "amount")
+        message = _("The amount to be paid is exactly %(amount)s, not %(given)s.")
+        words = {"amount": say_amount(outstanding, currency), "given": say_amount(amount, currency)}
+        raise PaymentRefused(message % words, "amount")
 
 
 def _find_recorded(form_key: UUID, order: Order, amount: Decimal, currency: str) -> Payment | None:

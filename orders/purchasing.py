@@ -89,7 +89,11 @@ def run_due_purchases(*, limit: int | None = None, seconds: float = 60.0) -> int
             break
         purchase_id, account_id, state = row
         tried.add(purchase_id)
-        outcome = run_purchase(purchase_id=purchase_id)
+        try:
+            outcome = run_purchase(purchase_id=purchase_id)
+        except Exception as error:  # noqa: BLE001  (one purchase must not keep the others waiting)
+            log.critical("purchase_step_crashed", purchase=purchase_id, crash=describe_crash(error))
+            continue
         taken += bool(outcome)
         if outcome == "rate_limited":
             limited |= Q(account_id=account_id, state=state)

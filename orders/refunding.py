@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orders.amounts import say_amount
 from orders.models import Purchase, PurchasedEsim, Refund
 
 
@@ -59,7 +60,7 @@ def _open_refund(purchase: Purchase, owed: int) -> RefundWord:
 
 
 def _notice_made(purchase: Purchase, refund: Refund, owed: int) -> RefundWord | None:
-    word = f"{refund.amount} {refund.currency} went back already, yet lines were delivered"
+    word = f"{say_amount(refund.amount, refund.currency)} went back already, yet lines were delivered"
     if owed >= refund.quantity or purchase.state not in Purchase.ENDED or word in purchase.attention:
         return None
     purchase.attention = "\n".join(filter(None, [purchase.attention, word]))

@@ -1,5 +1,6 @@
 """Taking over from workers that died: nothing that was sent stays without an outcome."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 from orders.applying import NO_ANSWER, apply_verdict, digest_reply
 from orders.models import Purchase, PurchaseAttempt
 from orders.states import lock_purchase
+from orders.verdicts import describe_crash
 from providers.errors import OutcomeUnknown
 
 log = structlog.get_logger(__name__)
@@ -38,11 +40,10 @@ def sweep_purchases() -> Sweep:
     Nothing is sent here. Any number of sweeps may run at once, and beside a worker that is only slow: whoever locks
     the purchase first decides, and a late reply is applied all the same.
     """
-    applied = 0
-    for attempt_id in list(waiting_replies().values_list("pk", flat=True)):
-        digest_reply(attempt_id=attempt_id, by=BY)
-        applied += 1
-    lost = sum(_rule_on(purchase_id) for purchase_id in list(overdue_purchases().values_list("pk", flat=True)))
+    replies = list(waiting_replies().values_list("pk", flat=True))
+    applied = sum(_try(_digest, attempt_id) for attempt_id in replies)
+    overdue = list(overdue_purchases().values_list("pk", flat=True))
+    lost = sum(_try(_rule_on, purchase_id) for purchase_id in overdue)
     if applied or lost:
         log.warning("purchases_swept", applied=applied, lost=lost)
     return Sweep(applied=applied, lost=lost)
@@ -63,6 +64,19 @@ def overdue_purchases() -> QuerySet[Purchase]:
     """Orders that are being sent beyond their deadline."""
     overdue = Purchase.objects.filter(state=Purchase.State.SENDING, claim_until__lt=timezone.now())
     return overdue.order_by("claim_until", "pk")
+
+
+def _try(work: Callable[[int], bool], row_id: int) -> bool:
+    try:
+        return work(row_id)
+    except Exception as error:  # noqa: BLE001  (one row must not keep the others waiting; it stays for the next sweep)
+        log.critical("sweep_crashed", step=work.__name__, row=row_id, crash=describe_crash(error))
+        return False
+
+
+def _digest(attempt_id: int) -> bool:
+    digest_reply(attempt_id=attempt_id, by=BY)
+    return True
 
 
 def _rule_on(purchase_id: int) -> bool:

@@ -211,7 +211,7 @@ def test_lines_that_come_after_the_money_went_back(wholesaler: Wholesaler) -> No
     run_purchase(purchase_id=purchase.pk)
     purchase = again(purchase)
     assert (purchase.state, Refund.objects.get().state, refs()) == ("fulfilled", "made", sorted(wholesaler.sold_refs))
-    assert "12.0000 USD went back already" in purchase.attention
+    assert "12.00 USD went back already" in purchase.attention
     (balance,) = read_balances()
     assert (balance.captured, balance.delivered, balance.refunds_made, balance.given_away, balance.difference) == (
         Decimal(12),
