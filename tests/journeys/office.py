@@ -1,0 +1,109 @@
+"""A whole office for journeys: the web server, a worker and the dispatcher as processes of their own, on the test's
+database; the provider is the simulator. The test itself sits in front of the browser.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import requests
+from django.core.cache import cache
+from django.core.management import call_command
+
+from customers.accounts import vouch_for_address
+from customers.models import User
+from tests.queue import ChildProcess, child_environment
+from tests.simulator_client import KEYS, PRODUCTION, SANDBOX, Simulator
+
+Answer = TypeVar("Answer")
+
+START_SECONDS = 60.0
+LOGIN = "rika@desk.example"
+PASSWORD = "seven-quiet-harbours"
+#: What must never stand in a log or on a page.
+TRACEBACK = "Traceback (most recent call last)"
+#: Far above what journeys need: budgets have tests of their own.
+_LIMITS = json.dumps(dict.fromkeys(("plans", "order", "status", "transaction", "control", "usage"), 3000))
+
+
+class Office:
+    """Opened once for a module; ``close`` ends its processes and empties the database."""
+
+    def __init__(self, simulator: Simulator, directory: Path) -> None:
+        self.simulator = simulator
+        self.address = ""
+        self._directory = directory
+        self._children: list[ChildProcess] = []
+        self._environment = child_environment(
+            WORKERS="1",
+            ESIM_COMMERCE_URL=simulator.production_url,
+            ESIM_COMMERCE_KEY_ID=KEYS[PRODUCTION].key_id,
+            ESIM_COMMERCE_KEY_SECRET=KEYS[PRODUCTION].key_secret,
+            ESIM_COMMERCE_CURRENCY="USD",
+            ESIM_COMMERCE_LIMITS=_LIMITS,
+            ESIM_COMMERCE_SANDBOX_URL=simulator.sandbox_url,
+            ESIM_COMMERCE_SANDBOX_KEY_ID=KEYS[SANDBOX].key_id,
+            ESIM_COMMERCE_SANDBOX_KEY_SECRET=KEYS[SANDBOX].key_secret,
+            ESIM_COMMERCE_SANDBOX_CURRENCY="EUR",
+            ESIM_COMMERCE_SANDBOX_LIMITS=_LIMITS,
+            HTTP_CONNECT_TIMEOUT="5",
+            HTTP_READ_TIMEOUT="10",
+            HTTP_ORDER_READ_TIMEOUT="30",
+            PURCHASE_INQUIRY_SPACING_SECONDS="1",
+        )
+        self.staff = make_staff()
+
+    def open(self) -> None:
+        """Start everything and wait until the pages answer."""
+        web = self._start("-m", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:0", "--threads", "8")
+        self.worker = self.start_worker()
+        self._start("manage.py", "dispatch")
+        self.address = self.wait_for(lambda: re.search(r"Listening at: (http://\S+)", web.output()), web)[1]
+        self.wait_for(self._answers, web)
+
+    def start_worker(self) -> ChildProcess:
+        """One more ``qcluster``."""
+        return self._start("manage.py", "qcluster")
+
+    def wait_for(self, ask: Callable[[], Answer | None], child: ChildProcess) -> Answer:
+        """What ``ask`` says as soon as it says something."""
+        deadline = time.monotonic() + START_SECONDS
+        while not (answer := ask()):
+            assert time.monotonic() < deadline, child.output()
+            time.sleep(0.05)
+        return answer
+
+    def check(self) -> None:
+        """No process has ended, and none had an exception that nobody expected."""
+        for child in self._children:
+            said = child.output()
+            assert TRACEBACK not in said, said
+
+    def close(self) -> None:
+        """End all processes; what was written is forgotten, as after every test with commits."""
+        for child in reversed(self._children):
+            child.stop()
+        call_command("flush", verbosity=0, interactive=False)
+        cache.clear()
+
+    def _start(self, *arguments: str) -> ChildProcess:
+        log = self._directory / f"{len(self._children)}-{arguments[1]}.log"
+        child = ChildProcess(list(arguments), environment=self._environment, log=log)
+        self._children.append(child)
+        return child
+
+    def _answers(self) -> bool:
+        with suppress(requests.ConnectionError):
+            return requests.get(f"{self.address}/accounts/login/", timeout=10).status_code == 200
+        return False
+
+
+def make_staff(email: str = LOGIN) -> User:
+    """Somebody who may do everything, and can sign in."""
+    user: User = User.objects.create_superuser(email, PASSWORD, first_name="Rika", last_name="Sakai")
+    vouch_for_address(user=user)
+    return user
