@@ -16,7 +16,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_POST, require_safe
 
 from config.context_processors import THEME_COOKIE, THEMES
-from customers.access import MissingPermission, NotStaff, is_partial
+from customers.access import MissingPermission, NothingHere, NotStaff, is_partial
 
 _YEAR = 365 * 24 * 60 * 60
 
@@ -69,7 +69,9 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _failure(request, HTTPStatus.NOT_FOUND)
+    """Says why, where the view knew."""
+    reason = exception.reason if isinstance(exception, NothingHere) else ""
+    return _failure(request, HTTPStatus.NOT_FOUND, reason=reason)
 
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -4,13 +4,13 @@ import re
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from customers.access import is_partial, staff_page
+from customers.access import NothingHere, is_partial, staff_page
 from customers.keyset import keyset_page
 from customers.models import Customer, User
 from esims.actions import ActionRefused, request_action, why_refused
@@ -56,10 +56,10 @@ def esim_list(request: HttpRequest) -> HttpResponse:
 def esim_by_iccid(request: HttpRequest, iccid: str) -> HttpResponse:
     """A line by the number that is printed on it: its page, or the list where several share the number."""
     if not _ICCID.fullmatch(iccid):
-        raise Http404(_("An ICCID has 18 to 22 digits."))
+        raise NothingHere(_("An ICCID has 18 to 22 digits."))
     ids = list(Esim.objects.filter(iccid=iccid).values_list("pk", flat=True)[:2])
     if not ids:
-        raise Http404(_("No line with this ICCID is in our books."))
+        raise NothingHere(_("No line with this ICCID is in our books."))
     if len(ids) == 1:
         return redirect("esim-detail", ids[0])
     return redirect(f"{reverse('esim-list')}?q={iccid}")
@@ -226,7 +226,7 @@ _WORDS: dict[Capability, dict[str, Any]] = {
 def _find(pk: int) -> Esim:
     esim = find_line(pk)
     if esim is None:
-        raise Http404(_("No such line is in our books."))
+        raise NothingHere(_("No such line is in our books."))
     return esim
 
 
@@ -234,7 +234,7 @@ def _lpa_to_show(request: HttpRequest, pk: int) -> str:
     """The line's activation string; showing it is written down."""
     esim = _find(pk)
     if not esim.lpa:
-        raise Http404(_("This line has no activation code (yet): there is nothing to draw."))
+        raise NothingHere(_("This line has no activation code (yet): there is nothing to draw."))
     record_qr_shown(esim=esim, by=_person(request).email)
     return esim.lpa
 
