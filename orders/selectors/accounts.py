@@ -19,7 +19,7 @@ from providers.registry import configured_accounts, get_provider
 from providers.types import Capability, RateBudget
 
 RUNS_SHOWN = 8
-CALLS_SHOWN = 40
+CALLS_SHOWN = 25
 
 CAPABILITY_WORDS: Mapping[Capability, Any] = {
     Capability.LIST_PLANS: _("Read the catalogue"),

@@ -192,6 +192,8 @@ def _make_customer(request: HttpRequest, draft: Draft) -> HttpResponse:
 def _show_plans(request: HttpRequest, draft: Draft, status: int = 200) -> HttpResponse:
     search = PlanSearchForm(draft.words, with_coverage=tells_home_from_roaming())
     plans = search_plans(search.read_filter()).filter(pk__in=sellable_plans().order_by().values("pk"))
+    # A sandbox's eSIMs help no traveller: they come after all others, however cheap.
+    plans = plans.order_by("account__is_sandbox", *plans.query.order_by)
     page = Paginator(plans.prefetch_related("coverage"), PLANS_SHOWN).get_page(request.GET.get("page"))
     context = {
         "search": search,

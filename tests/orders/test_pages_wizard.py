@@ -113,6 +113,15 @@ def test_filters_narrow_the_plans_and_stay_in_the_address() -> None:
     }
 
 
+def test_plans_of_a_sandbox_come_last_however_cheap() -> None:
+    dear = make_fake_plan(retail_price=Decimal("90"))
+    cheap = make_fake_plan("fake-single", retail_price=Decimal("5"))
+    cheap.account.is_sandbox = True
+    cheap.account.save(update_fields=["is_sandbox"])
+    response = sign_in(*SELLER).get(new_order_url("plan", customer=make_customer().pk))
+    assert [row["plan"] for row in response.context["plans"]] == [dear, cheap]
+
+
 def test_nonsense_in_a_filter_is_said_at_its_field_and_narrows_nothing() -> None:
     make_fake_plan()
     response = sign_in(*SELLER).get(new_order_url("plan", customer=make_customer().pk, days="soon", gb="-1"))
