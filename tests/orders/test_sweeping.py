@@ -6,8 +6,11 @@ from decimal import Decimal
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from esims.models import Esim
+from orders import attention, purchasing, sweeping
+from orders.applying import digest_reply
 from orders.books import read_balances
 from orders.checkpoints import Checkpoint, install_hook
 from orders.models import Order, Purchase, PurchaseAttempt, Refund
@@ -15,6 +18,7 @@ from orders.purchasing import claim_purchase, run_purchase
 from orders.reconciliation import mark_not_bought
 from orders.refunds import RefundRefused, record_refund_made
 from orders.sweeping import sweep_purchases
+from providers.base import Provider
 from providers.registry import get_provider
 from providers.types import OrderRequest
 from tests.orders.fakes import Wholesaler
@@ -248,3 +252,54 @@ def test_sweeper_leaves_a_new_claim_alone(wholesaler: Wholesaler) -> None:
     assert claim is not None
     assert sweep_purchases().total == 0
     assert again(purchase).state == "sending"
+
+
+def test_one_bad_row_does_not_keep_the_others_waiting(wholesaler: Wholesaler, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = make_purchase(), make_purchase()
+    for purchase in (bad, good):
+        run_and_die(purchase, Checkpoint.STORED)
+        make_overdue(purchase)
+
+    def digest(*, attempt_id: int, by: str) -> Purchase:
+        if PurchaseAttempt.objects.get(pk=attempt_id).purchase_id == bad.pk:
+            raise RuntimeError("not today")
+        return digest_reply(attempt_id=attempt_id, by=by)
+
+    monkeypatch.setattr(sweeping, "digest_reply", digest)
+    assert sweep_purchases().applied == 1
+    assert (again(bad).state, again(good).state) == ("sending", "fulfilled")
+
+
+def test_step_that_crashes_does_not_keep_the_others_waiting(
+    wholesaler: Wholesaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = make_purchase(), make_purchase()
+    real = purchasing.claim_purchase
+
+    def claim(*, purchase_id: int, provider: Provider) -> purchasing.Claim | None:
+        if purchase_id == bad.pk:
+            raise RuntimeError("not today")
+        return real(purchase_id=purchase_id, provider=provider)
+
+    monkeypatch.setattr(purchasing, "claim_purchase", claim)
+    assert purchasing.run_due_purchases(seconds=5) == 1
+    assert (again(bad).state, again(good).state) == ("planned", "fulfilled")
+
+
+def test_unknown_outcome_raises_the_alarm(
+    wholesaler: Wholesaler,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    alarms: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(attention.log, "error", lambda event, **facts: alarms.append((event, facts)))
+    wholesaler.plan_orders("500_after", "no_balance", "one_more")
+    purchases = [make_purchase() for _ in range(3)]
+    with django_capture_on_commit_callbacks(execute=True):
+        for purchase in purchases:
+            run_purchase(purchase_id=purchase.pk)
+    assert [(event, facts["purchase"], facts["code"]) for event, facts in alarms] == [
+        ("purchase_outcome_unknown", purchases[0].pk, "500"),
+        ("purchase_held", purchases[1].pk, "BALANCE"),
+        ("purchase_needs_look", purchases[2].pk, ""),
+    ]
