@@ -76,7 +76,7 @@ class PlanFilterForm(forms.Form):
         choices=[("", _("offered")), ("yes", _("retired")), ("all", _("offered or retired"))],
     )
     sort = forms.ChoiceField(
-        label=_("Order"), required=False, choices=[(sort.value, label) for sort, label in SORTS.items()]
+        label=_("Sorted by"), required=False, choices=[(sort.value, label) for sort, label in SORTS.items()]
     )
 
     #: Shown at once; the others are folded away.

@@ -3,6 +3,7 @@
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from catalog.codes import validate_country_code, validate_currency_code
 from providers.models import ProviderAccount
@@ -200,7 +201,7 @@ class PriceRule(models.Model):
 
     name = models.CharField(_("name"), max_length=80)
     position = models.PositiveSmallIntegerField(_("position"), default=100)
-    is_active = models.BooleanField(_("active"), default=True)
+    is_active = models.BooleanField(pgettext_lazy("price rule", "active"), default=True)
     account = models.ForeignKey(
         ProviderAccount, on_delete=models.CASCADE, null=True, blank=True, related_name="price_rules"
     )
@@ -210,6 +211,7 @@ class PriceRule(models.Model):
     #: The fixed part is in this currency, so the rule speaks only for plans in it.
     currency = models.CharField(_("currency"), max_length=3, validators=[validate_currency_code])
     margin_percent = models.DecimalField(
+        # xgettext:no-python-format
         _("margin, % on the net price"),
         max_digits=7,
         decimal_places=2,
