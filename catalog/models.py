@@ -211,7 +211,7 @@ class PriceRule(models.Model):
     #: The fixed part is in this currency, so the rule speaks only for plans in it.
     currency = models.CharField(_("currency"), max_length=3, validators=[validate_currency_code])
     margin_percent = models.DecimalField(
-        # xgettext:no-python-format
+        # Just a percent sign: xgettext:no-python-format
         _("margin, % on the net price"),
         max_digits=7,
         decimal_places=2,
