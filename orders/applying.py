@@ -242,6 +242,10 @@ def _apply_silence(case: Case, error: ProviderError) -> str:
     words: dict[str, Any] = {"error": error.message, "error_code": error.code[:60]}
     judged = NO_ANSWER if error.code == NO_ANSWER else "unknown"
     evidence = bool(found) and purchase.state in (PS.REJECTED, PS.CANCELLED)
+    if found and purchase.state == PS.SHORT:
+        ask_for_look(
+            purchase, f"A late answer gave the transaction {found}: it may hold the missing lines.", by=case.by
+        )
     if not evidence and not (case.is_current and purchase.state in _UNDECIDED):
         return judged
     failures = purchase.failures_in_row + 1

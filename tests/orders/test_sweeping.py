@@ -15,7 +15,7 @@ from orders.books import read_balances
 from orders.checkpoints import Checkpoint, install_hook
 from orders.models import Order, Purchase, PurchaseAttempt, Refund
 from orders.purchasing import claim_purchase, run_purchase
-from orders.reconciliation import mark_not_bought
+from orders.reconciliation import attach_lines, mark_not_bought, resume_purchase
 from orders.refunds import RefundRefused, record_refund_made
 from orders.sweeping import sweep_purchases
 from providers.base import Provider
@@ -235,6 +235,30 @@ def test_handle_that_comes_after_the_decision_is_followed(wholesaler: Wholesaler
     assert (again(purchase).state, Refund.objects.get().state) == ("allocating", "dropped")
     run_purchase(purchase_id=make_due(purchase).pk)
     assert (again(purchase).state, refs()) == ("fulfilled", sorted(wholesaler.sold_refs))
+
+
+def test_handle_that_comes_for_a_short_purchase_asks_for_a_look(wholesaler: Wholesaler) -> None:
+    staff = make_user("orders.reconcile")
+
+    def decide(row: Purchase) -> None:
+        attach_lines(purchase=row, iccids=["8981100000000009999"], by=staff)
+        mark_not_bought(purchase=row, why="portal", by=staff)
+
+    wholesaler.plan_orders("cut")
+    sweeping_during_the_call(wholesaler, decide)
+    purchase = make_purchase(quantity=2)
+    run_purchase(purchase_id=purchase.pk)
+    assert (again(purchase).state, "tx-0001" in again(purchase).attention) == ("short", True)
+
+
+def test_attempt_is_judged_once(wholesaler: Wholesaler) -> None:
+    wholesaler.plan_orders("no_balance")
+    purchase = make_purchase()
+    run_purchase(purchase_id=purchase.pk)
+    resume_purchase(purchase=purchase, by=make_user("orders.reconcile"))
+    events = Order.objects.get().events.count()
+    digest_reply(attempt_id=PurchaseAttempt.objects.get().pk, by="a worker that was slow")
+    assert (again(purchase).state, Order.objects.get().events.count()) == ("planned", events)
 
 
 def test_reply_stored_after_the_sweep_by_a_worker_that_then_died(wholesaler: Wholesaler) -> None:
