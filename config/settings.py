@@ -286,7 +286,7 @@ PURCHASE_RETRY_SECONDS = env.float("PURCHASE_RETRY_SECONDS", default=5.0)
 PURCHASE_RETRY_CAP_SECONDS = env.float("PURCHASE_RETRY_CAP_SECONDS", default=300.0)
 #: After so many tries in a row in which nothing could be sent, a person is asked. Ours: about an hour and a half.
 PURCHASE_NOT_SENT_LIMIT = env.int("PURCHASE_NOT_SENT_LIMIT", default=20)
-#: A repeatable order without an answer is asked again, with its key, for so long. Ours: far below the shortest key life.
+#: A repeatable order without an answer is asked again, with its key, for so long. Ours: far below the keys' life.
 PURCHASE_REPEAT_HOURS = env.float("PURCHASE_REPEAT_HOURS", default=72.0)
 #: Fewer lines than ordered are final when so many inquiries in a row, so far apart, named as many. Ours.
 PURCHASE_INQUIRY_CONFIRMATIONS = env.int("PURCHASE_INQUIRY_CONFIRMATIONS", default=2)
