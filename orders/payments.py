@@ -83,7 +83,7 @@ def _write_payment(
     )
     facts = {"amount": str(amount), "currency": currency, "method": method}
     note_event(locked, kind="payment.captured", by=by.email, facts=facts)
-    change_order(locked, to=Order.State.BUYING, by=by.email, why=_("paid"))
+    change_order(locked, to=Order.State.BUYING, by=by.email, why="paid")
     try:
         plan_purchases(order=locked, by=by.email)
     except ImproperlyConfigured as error:

@@ -82,7 +82,7 @@ def enter_transaction_id(*, purchase: Purchase, transaction_id: str, by: User, w
             locked,
             to=PS.ALLOCATING,
             by=by.email,
-            why=why.strip() or _("transaction id entered"),
+            why=why.strip() or "transaction id entered",
             facts={"transaction": wanted, "was": old},
             next_attempt_at=timezone.now(),
             failures_in_row=0,
@@ -116,7 +116,7 @@ def attach_lines(*, purchase: Purchase, iccids: Sequence[str], by: User, why: st
         facts = {"entered": len(wanted), "delivered": delivery.delivered, "ordered": locked.quantity}
         fields = {"error": "", "error_code": ""} if done else {"next_attempt_at": locked.next_attempt_at}
         move_or_stay(
-            locked, to=state, by=by.email, why=why.strip() or _("lines entered by hand"), facts=facts, **fields
+            locked, to=state, by=by.email, why=why.strip() or "lines entered by hand", facts=facts, **fields
         )
     return locked
 
@@ -138,7 +138,7 @@ def resume_purchase(*, purchase: Purchase, by: User, why: str = "") -> Purchase:
             locked,
             to=PS.PLANNED,
             by=by.email,
-            why=why.strip() or _("resumed"),
+            why=why.strip() or "resumed",
             next_attempt_at=timezone.now(),
             failures_in_row=0,
         )

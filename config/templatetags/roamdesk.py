@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from catalog.countries import country_name
-from config import charts, formatting, navigation
+from config import charts, formatting, navigation, retelling
 from config.tones import TONES
 
 register = template.Library()
@@ -130,6 +130,18 @@ def masked(value: str) -> str:
 def digits(value: str) -> str:
     """ICCID and EID in groups of four."""
     return formatting.group_digits(str(value or ""))
+
+
+@register.filter
+def retold(text: str) -> str:
+    """A stored sentence (an error, a reason) in the reader's language where it is one of ours."""
+    return retelling.retell(str(text or ""))
+
+
+@register.filter
+def actor(who: str) -> str:
+    """``{{ event.by|actor }}``: a person as stored, a part of our program by its name."""
+    return retelling.name_actor(str(who or ""))
 
 
 @register.filter
