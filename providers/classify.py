@@ -12,7 +12,7 @@ from typing import Any
 from providers.errors import Mend, OutcomeUnknown, ProviderError, RateLimited, Rejected, Unavailable
 from providers.limits import DEFAULT_RETRY_AFTER, wait_asked_for
 from providers.reading import UnreadableError, parse_document
-from providers.redaction import redact_text
+from providers.redaction import mask_keys, redact_text
 from providers.types import ProviderReply
 
 
@@ -113,7 +113,10 @@ class _ErrorBody:
     def _look_at(self, document: Any) -> None:
         if isinstance(document, str):
             self.message = self.message or _clean(document)
+            return
         if isinstance(document, list):
+            # Several sentences about one request: a validation's findings.
+            self._look_at("; ".join(item for item in document[:5] if isinstance(item, str)))
             for item in document[:3]:
                 self._look_at(item)
         if not isinstance(document, dict):
@@ -121,7 +124,8 @@ class _ErrorBody:
         self.code = self.code or _first_word(document, ("code", "errorCode", "error_code"))
         self.message = self.message or _first_text(document, ("message", "errorMessage", "errorMsg", "detail", "title"))
         self.field = self.field or _first_word(document, ("field", "parameter", "property")) or None
-        for name in ("error", "errors", "message", "details"):
+        # "error" stands last: beside a list of findings it only repeats the status in words.
+        for name in ("message", "errors", "details", "error"):
             self._look_at(document.get(name))
 
 
@@ -129,7 +133,7 @@ def _first_word(document: Mapping[str, Any], names: tuple[str, ...]) -> str:
     for name in names:
         value = document.get(name)
         if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
-            return redact_text(str(value).strip())[:60]
+            return redact_text(mask_keys(str(value).strip()))[:60]
     return ""
 
 
@@ -139,4 +143,5 @@ def _first_text(document: Mapping[str, Any], names: tuple[str, ...]) -> str:
 
 def _clean(text: str) -> str:
     """A provider's sentence, on one line, without secrets."""
-    return redact_text(" ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split()))[:_MESSAGE_LIMIT]
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
+    return redact_text(mask_keys(line))[:_MESSAGE_LIMIT]

@@ -195,7 +195,8 @@ def read_retry_after(headers: Mapping[str, str], received_at: datetime) -> timed
 def _read_http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
+        # Numbers of any length come through the parser; the reply behind such a header must not be lost.
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

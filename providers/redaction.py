@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from django.conf import settings
+
 from providers.reading import replace_unstorable
 
 MASK = "[redacted]"
@@ -47,6 +49,8 @@ _PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$
 _LOOSE_PAIR = re.compile(
     r"(?<![\w-])([A-Za-z][\w-]{1,40})(['\"]?\s*[:=]\s*['\"]?)(?![\[\"'])((?:Bearer |Basic )?[^\s'\",;&}\]]+)", re.ASCII
 )
+#: A shorter key could be a word of any sentence.
+_SHORTEST_KEY = 8
 #: Beyond this only the beginning of a body is looked at; the log keeps less.
 _PARSE_LIMIT = 64 * 1024
 
@@ -84,6 +88,18 @@ def redact_text(text: str) -> str:
     return _redact_broken(text)
 
 
+def mask_keys(text: str) -> str:
+    """Text without the keys of our own accounts, wherever a provider repeats them: no name and no pattern tells them.
+
+    ``redact_text`` does not look for them; what comes from a provider as free text goes through both.
+    """
+    for values in settings.PROVIDERS.values():
+        for name, value in values.items():
+            if isinstance(value, str) and len(value) >= _SHORTEST_KEY and is_secret_name(name):
+                text = text.replace(value, MASK)
+    return text
+
+
 def redact_query(query: str) -> str:
     """A query or a form body: secret names masked, the rest searched by pattern and as JSON."""
     pairs = parse_qsl(query, keep_blank_values=True)
@@ -98,7 +114,7 @@ def redact_path(path: str) -> str:
 
 def redact_body(body: bytes, *, content_type: str = "", limit: int) -> str:
     """A body as the call log keeps it: redacted first, then cut to ``limit`` characters."""
-    text = body[:_PARSE_LIMIT].decode("utf-8", "replace")
+    text = mask_keys(body[:_PARSE_LIMIT].decode("utf-8", "replace"))
     text = redact_query(text) if "x-www-form-urlencoded" in content_type.lower() else redact_text(text)
     text = replace_unstorable(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

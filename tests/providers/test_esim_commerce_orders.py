@@ -175,7 +175,7 @@ def test_a_rate_limit_was_not_processed(provider: Provider) -> None:
         ({"error": {"code": "NO_PLAN", "message": "No such plan"}}, "NO_PLAN", "No such plan"),
         ({"error": "No such plan"}, "404", "No such plan"),
         ({"errors": [{"message": "No such plan", "field": "planCode"}]}, "404", "No such plan"),
-        ({"statusCode": 404, "message": ["No such plan", "second"], "error": "Not Found"}, "404", "Not Found"),
+        ({"statusCode": 404, "message": ["No plan", "second"], "error": "Not Found"}, "404", "No plan; second"),
         ({"title": "No such plan", "detail": "gone"}, "404", "gone"),
         (["No such plan"], "404", "No such plan"),
         ({"message": "line\n\tbreak\u0000s"}, "404", "line break\ufffds"),
