@@ -86,7 +86,9 @@ def read_draft(request: HttpRequest) -> Draft:
             problems["plan"] = _("This plan is no longer in the catalogue. Choose another one.")
         elif refusal := why_not_sellable(plan):
             problems["plan"] = _("“%(plan)s”: %(reason)s Choose another one.") % {"plan": plan, "reason": refusal}
-    if "quantity" in words:
+    if "quantity" in request.GET:
+        # Left empty is an answer as well, and gets its message.
+        words.setdefault("quantity", "")
         form = QuantityForm(words)
         quantity = form.cleaned_data["quantity"] if form.is_valid() else None
     try:
@@ -361,4 +363,4 @@ def _named(order: Order) -> dict[str, str]:
 
 def _hidden(draft: Draft, *without: str) -> list[tuple[str, str]]:
     """What a search form of a step takes along."""
-    return [(name, value) for name, value in draft.words.items() if name not in without]
+    return [(name, value) for name, value in draft.words.items() if value and name not in without]
