@@ -109,6 +109,7 @@ _OUTCOME_WORDS: Mapping[str, Any] = {
     "rate_limited": gettext_lazy("rate limited"),
     "not_sent": gettext_lazy("not sent"),
     "unknown": gettext_lazy("outcome unknown"),
+    "no_answer": gettext_lazy("no answer: not known"),
     "unreadable": gettext_lazy("cannot be read"),
     "failed": gettext_lazy("failed"),
     "late": gettext_lazy("overtaken by a newer one"),
