@@ -28,7 +28,9 @@ class SyncRun(models.Model):
         INCOMPLETE = "incomplete", _("incomplete: nothing retired")
         FAILED = "failed", _("failed: nothing changed")
 
-    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="sync_runs")
+    account = models.ForeignKey(
+        ProviderAccount, verbose_name=_("account"), on_delete=models.PROTECT, related_name="sync_runs"
+    )
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.WAITING)
     #: Who asked: an e-mail address, or "schedule", "command".
     asked_by = models.CharField(_("asked by"), max_length=254)
@@ -36,7 +38,7 @@ class SyncRun(models.Model):
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     #: Moves while the run is alive; a run whose heart stopped may be taken over.
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
     step = models.CharField(_("step"), max_length=20, blank=True)
     pages_read = models.PositiveIntegerField(_("pages read"), default=0)
     pages_total = models.PositiveIntegerField(_("pages in total"), null=True, blank=True)
@@ -73,7 +75,9 @@ class SyncRun(models.Model):
 class Plan(models.Model):
     """A sellable offer of one account. Fields hold what the provider said; prices of ours are at the end."""
 
-    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="plans")
+    account = models.ForeignKey(
+        ProviderAccount, verbose_name=_("account"), on_delete=models.PROTECT, related_name="plans"
+    )
     plan_ref = models.CharField(_("plan code"), max_length=120)
     name = models.CharField(_("name"), max_length=300)
     plan_type = models.CharField(_("plan type (provider's word)"), max_length=60, blank=True)
@@ -106,7 +110,7 @@ class Plan(models.Model):
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     raw = models.JSONField(_("as received"), default=dict, blank=True)
     #: Digest of everything above: a sync writes only rows whose digest differs.
-    digest = models.CharField(max_length=64)
+    digest = models.CharField(_("digest"), max_length=64)
     first_seen_at = models.DateTimeField(_("first seen"))
     changed_at = models.DateTimeField(_("changed by the provider"))
     retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
@@ -143,7 +147,7 @@ class Plan(models.Model):
 class PlanCoverage(models.Model):
     """One country of a plan, with the networks used there: ``[{"name": …, "types": […]}]``."""
 
-    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="coverage")
+    plan = models.ForeignKey(Plan, verbose_name=_("plan"), on_delete=models.CASCADE, related_name="coverage")
     country = models.CharField(_("country"), max_length=2)
     kind = models.CharField(
         _("coverage"), max_length=12, choices=[(key.value, label) for key, label in COVERAGE_KINDS.items()]
@@ -171,8 +175,15 @@ class PlanChange(models.Model):
         RETURNED = "returned", _("returned")
         PRICED = "priced", _("priced by us")
 
-    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="history")
-    run = models.ForeignKey(SyncRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="plan_changes")
+    plan = models.ForeignKey(Plan, verbose_name=_("plan"), on_delete=models.CASCADE, related_name="history")
+    run = models.ForeignKey(
+        SyncRun,
+        verbose_name=_("sync run"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="plan_changes",
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     at = models.DateTimeField(_("at"))
     #: Who: an e-mail address for a person, "" for a sync.
@@ -203,7 +214,12 @@ class PriceRule(models.Model):
     position = models.PositiveSmallIntegerField(_("position"), default=100)
     is_active = models.BooleanField(pgettext_lazy("price rule", "active"), default=True)
     account = models.ForeignKey(
-        ProviderAccount, on_delete=models.CASCADE, null=True, blank=True, related_name="price_rules"
+        ProviderAccount,
+        verbose_name=_("account"),
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="price_rules",
     )
     country = models.CharField(
         _("only plans that cover this country"), max_length=2, blank=True, validators=[validate_country_code]

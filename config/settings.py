@@ -235,7 +235,7 @@ Q_CLUSTER: dict[str, Any] = {
     "save_limit": 0,
     "catch_up": False,
     "poll": env.float("QUEUE_POLL_SECONDS", default=0.2),
-    "label": "Jobs",
+    "label": _("Jobs"),
     "ALT_CLUSTERS": {name: {} for name in _queue_names} if SEPARATE_QUEUES else {},
 }
 

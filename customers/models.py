@@ -45,7 +45,9 @@ class User(AbstractUser):
 class Customer(models.Model):
     """A traveller, or the firm that pays. Made by staff; linked to a sign-up only after its address is verified."""
 
-    user = models.OneToOneField(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="customer")
+    user = models.OneToOneField(
+        User, verbose_name=_("user"), on_delete=models.SET_NULL, null=True, blank=True, related_name="customer"
+    )
     name = models.CharField(_("name"), max_length=150)
     email = models.EmailField(_("e-mail address"), blank=True)
     phone = models.CharField(_("phone"), max_length=32, blank=True)
@@ -54,7 +56,9 @@ class Customer(models.Model):
     language = models.CharField(_("language"), max_length=8, blank=True)
     note = models.TextField(_("note"), blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_by = models.ForeignKey(
+        User, verbose_name=_("created by"), on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         verbose_name = _("customer")

@@ -29,13 +29,15 @@ STATE_CHOICES = [(state.value, label) for state, label in STATE_LABELS.items()]
 class Esim(models.Model):
     """One line. Unique by (account, provider_ref), never by ICCID: some providers re-use ICCIDs."""
 
-    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="esims")
+    account = models.ForeignKey(
+        ProviderAccount, verbose_name=_("account"), on_delete=models.PROTECT, related_name="esims"
+    )
     provider_ref = models.CharField(_("provider's reference"), max_length=80)
     iccid = models.CharField(_("ICCID"), max_length=22, blank=True)
     #: The ICCID backwards, kept by esims/lifecycle.py: people ask for a line by its last digits.
-    iccid_reversed = models.CharField(max_length=22, blank=True, editable=False)
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="esims")
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="esims")
+    iccid_reversed = models.CharField(_("ICCID, reversed"), max_length=22, blank=True, editable=False)
+    customer = models.ForeignKey(Customer, verbose_name=_("customer"), on_delete=models.PROTECT, related_name="esims")
+    plan = models.ForeignKey(Plan, verbose_name=_("plan"), on_delete=models.PROTECT, related_name="esims")
     # Secrets: anybody who holds them can install the line. Shown by permission, masked in lists, never logged.
     lpa = models.CharField(_("activation code (LPA)"), max_length=300, blank=True)
     smdp_address = models.CharField(_("SM-DP+ address"), max_length=255, blank=True)
@@ -65,7 +67,7 @@ class Esim(models.Model):
     # -- refresh by need ------------------------------------------------------------------------------------------
     refreshed_at = models.DateTimeField(_("last read"), null=True, blank=True)
     next_refresh_at = models.DateTimeField(_("next read"), null=True, blank=True)
-    refresh_claimed_until = models.DateTimeField(null=True, blank=True)
+    refresh_claimed_until = models.DateTimeField(_("read claimed until"), null=True, blank=True)
     refresh_failures = models.PositiveSmallIntegerField(_("failed reads in a row"), default=0)
     refresh_error = models.CharField(_("last read's error"), max_length=300, blank=True)
     watched_until = models.DateTimeField(_("a person is looking until"), null=True, blank=True)
@@ -110,10 +112,12 @@ class Package(models.Model):
         BASE = "base", _("base")
         TOP_UP = "top_up", _("top-up")
 
-    esim = models.ForeignKey(Esim, on_delete=models.CASCADE, related_name="packages")
+    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="packages")
     kind = models.CharField(_("kind"), max_length=6, choices=Kind.choices, default=Kind.BASE)
     package_ref = models.CharField(_("provider's reference"), max_length=120, blank=True)
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, null=True, blank=True, related_name="packages")
+    plan = models.ForeignKey(
+        Plan, verbose_name=_("plan"), on_delete=models.PROTECT, null=True, blank=True, related_name="packages"
+    )
     name = models.CharField(_("name"), max_length=300)
     data_bytes = models.BigIntegerField(_("data, bytes"), null=True, blank=True)
     data_period = models.CharField(
@@ -139,7 +143,7 @@ class Package(models.Model):
 class UsageDay(models.Model):
     """Data used on one day as the provider cuts it; ``is_derived`` when we took it from differences of totals."""
 
-    esim = models.ForeignKey(Esim, on_delete=models.CASCADE, related_name="usage_days")
+    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="usage_days")
     day = models.DateField(_("day"))
     used_bytes = models.BigIntegerField(_("used, bytes"))
     is_derived = models.BooleanField(_("derived"), default=False)
@@ -167,21 +171,23 @@ class LineAction(models.Model):
 
     OPEN = (State.PLANNED, State.SENDING, State.NOT_CONFIRMED)
 
-    esim = models.ForeignKey(Esim, on_delete=models.CASCADE, related_name="actions")
+    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="actions")
     kind = models.CharField(_("action"), max_length=20)  # a providers.types.Capability; no choices: adapters may add
     state = models.CharField(_("state"), max_length=14, choices=State.choices, default=State.PLANNED)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("asked by"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     requested_at = models.DateTimeField(_("asked at"), auto_now_add=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     #: How often the line was read to see whether it happened.
     checks = models.PositiveSmallIntegerField(_("looks at the line"), default=0)
-    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
     #: The provider's stamp of the last look before sending: only something newer can confirm.
-    looked_as_of = models.DateTimeField(null=True, blank=True)
+    looked_as_of = models.DateTimeField(_("looked as of"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     #: While ``sending``: when the worker counts as dead. While ``not_confirmed``: when we stop waiting for news.
-    deadline_at = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField(_("deadline"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     error_code = models.CharField(_("provider's code"), max_length=60, blank=True)
     error = models.CharField(_("error"), max_length=300, blank=True)
@@ -214,7 +220,7 @@ class LineAction(models.Model):
 class LineEvent(models.Model):
     """The line's timeline: what happened, who did it and why. Higher floors read it, e.g. for notifications."""
 
-    esim = models.ForeignKey(Esim, on_delete=models.CASCADE, related_name="events")
+    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(_("at"), auto_now_add=True)
     kind = models.CharField(_("kind"), max_length=40)
     #: An e-mail address for a person, a job's name otherwise.

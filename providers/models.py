@@ -31,7 +31,7 @@ class ProviderAccount(models.Model):
 class ProviderToken(models.Model):
     """A short-lived token, encrypted, shared by all workers of an account."""
 
-    account = models.OneToOneField(ProviderAccount, on_delete=models.CASCADE)
+    account = models.OneToOneField(ProviderAccount, verbose_name=_("account"), on_delete=models.CASCADE)
     token = EncryptedBytesField(_("token"))
     expires_at = models.DateTimeField(_("expires"))
 
@@ -49,10 +49,10 @@ class RateSlot(models.Model):
     A budget of N calls has N slots, so that no more than N calls fall into any window, on all machines together.
     """
 
-    account = models.CharField(max_length=50)
-    operation = models.CharField(max_length=40)
-    number = models.PositiveSmallIntegerField()
-    used_at = models.DateTimeField(null=True)
+    account = models.CharField(_("account"), max_length=50)
+    operation = models.CharField(_("operation"), max_length=40)
+    number = models.PositiveSmallIntegerField(_("number"))
+    used_at = models.DateTimeField(_("used at"), null=True)
 
     class Meta:
         verbose_name = _("rate slot")
@@ -67,12 +67,12 @@ class RateSlot(models.Model):
 class RatePause(models.Model):
     """Until when a provider asked us to wait (``Retry-After``, or its remaining count at 0), for all workers."""
 
-    account = models.CharField(max_length=50)
-    operation = models.CharField(max_length=40)
-    until = models.DateTimeField()
-    provider_limit = models.IntegerField(null=True)
-    provider_remaining = models.IntegerField(null=True)
-    reported_at = models.DateTimeField(null=True)
+    account = models.CharField(_("account"), max_length=50)
+    operation = models.CharField(_("operation"), max_length=40)
+    until = models.DateTimeField(_("until"))
+    provider_limit = models.IntegerField(_("provider's limit"), null=True)
+    provider_remaining = models.IntegerField(_("provider's remaining calls"), null=True)
+    reported_at = models.DateTimeField(_("reported at"), null=True)
 
     class Meta:
         verbose_name = _("rate pause")

@@ -7,10 +7,10 @@ from django.utils.translation import gettext_lazy as _
 class Wake(models.Model):
     """A job that ``dispatch`` wakes: at most one of each name waits in the queue at a time."""
 
-    name = models.CharField(max_length=40, unique=True)
-    queued_at = models.DateTimeField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    name = models.CharField(_("name"), max_length=40, unique=True)
+    queued_at = models.DateTimeField(_("queued"), null=True, blank=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("wake")

@@ -27,8 +27,12 @@ class Purchase(models.Model):
     #: States in which the purchase is done for good (a late reply is applied all the same).
     ENDED = (State.FULFILLED, State.SHORT, State.REJECTED, State.CANCELLED)
 
-    order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="purchases")
-    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="purchases")
+    order_line = models.ForeignKey(
+        OrderLine, verbose_name=_("order line"), on_delete=models.PROTECT, related_name="purchases"
+    )
+    account = models.ForeignKey(
+        ProviderAccount, verbose_name=_("account"), on_delete=models.PROTECT, related_name="purchases"
+    )
     plan_ref = models.CharField(_("plan code"), max_length=120)
     quantity = models.PositiveIntegerField(_("quantity"))
     #: Ours; committed before the first call and never changed.
@@ -40,16 +44,16 @@ class Purchase(models.Model):
     #: Failed steps in a row: the waits grow with it. A step that works, or a person, sets it to 0.
     failures_in_row = models.PositiveIntegerField(_("failures in a row"), default=0)
     #: Who sent, or is sending, the newest order; the attempt has the same.
-    claim = models.UUIDField(null=True, blank=True)
+    claim = models.UUIDField(_("claim"), null=True, blank=True)
     #: While ``sending``: when that worker counts as dead.
-    claim_until = models.DateTimeField(null=True, blank=True)
+    claim_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
     #: The provider's handles, once known.
     transaction_id = models.CharField(_("provider's transaction"), max_length=80, blank=True)
     provider_order_ref = models.CharField(_("provider's order"), max_length=80, blank=True)
     #: How often an inquiry was made, how many lines the last one named, and how many in a row named as many.
     inquiries_made = models.PositiveIntegerField(_("inquiries"), default=0)
-    last_line_count = models.PositiveIntegerField(null=True, blank=True)
-    inquiries_agreeing = models.PositiveIntegerField(default=0)
+    last_line_count = models.PositiveIntegerField(_("lines at the last inquiry"), null=True, blank=True)
+    inquiries_agreeing = models.PositiveIntegerField(_("inquiries that agree"), default=0)
     error_code = models.CharField(_("provider's code"), max_length=60, blank=True)
     error = models.TextField(_("error"), blank=True)
     #: What staff can mend while ``held``: a providers.errors.Mend.
@@ -99,11 +103,13 @@ class PurchaseAttempt(models.Model):
     #: Outcomes of an order of which nobody knows whether it was bought.
     UNANSWERED = ("", "no_answer", "unknown", "unreadable")
 
-    purchase = models.ForeignKey(Purchase, on_delete=models.CASCADE, related_name="attempts")
+    purchase = models.ForeignKey(
+        Purchase, verbose_name=_("purchase"), on_delete=models.CASCADE, related_name="attempts"
+    )
     number = models.PositiveIntegerField(_("number"))
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     #: The purchase's claim under which an order was sent.
-    claim = models.UUIDField(null=True, blank=True)
+    claim = models.UUIDField(_("claim"), null=True, blank=True)
     #: What was asked, without secrets.
     request = models.JSONField(_("request"), default=dict)
     started_at = models.DateTimeField(_("started"))
@@ -139,8 +145,10 @@ class PurchaseAttempt(models.Model):
 class PurchasedEsim(models.Model):
     """Which purchase brought a line: each line came by exactly one."""
 
-    purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="delivered")
-    esim = models.OneToOneField(Esim, on_delete=models.PROTECT, related_name="purchased")
+    purchase = models.ForeignKey(
+        Purchase, verbose_name=_("purchase"), on_delete=models.PROTECT, related_name="delivered"
+    )
+    esim = models.OneToOneField(Esim, verbose_name=_("eSIM"), on_delete=models.PROTECT, related_name="purchased")
 
     class Meta:
         verbose_name = _("delivered eSIM")
@@ -160,7 +168,9 @@ class Refund(models.Model):
         #: The provider delivered late after all, before the money went back.
         DROPPED = "dropped", _("no longer due")
 
-    purchase = models.OneToOneField(Purchase, on_delete=models.PROTECT, related_name="refund")
+    purchase = models.OneToOneField(
+        Purchase, verbose_name=_("purchase"), on_delete=models.PROTECT, related_name="refund"
+    )
     quantity = models.PositiveIntegerField(_("eSIMs not delivered"))
     amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
     currency = models.CharField(_("currency"), max_length=3)
@@ -170,7 +180,9 @@ class Refund(models.Model):
     reference = models.CharField(_("reference"), max_length=120, blank=True)
     created_at = models.DateTimeField(_("due since"), auto_now_add=True)
     made_at = models.DateTimeField(_("made"), null=True, blank=True)
-    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("made by"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
 
     class Meta:
         verbose_name = _("refund")

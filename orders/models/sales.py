@@ -23,13 +23,15 @@ class Order(models.Model):
 
     number = models.CharField(_("number"), max_length=20, unique=True)
     #: Made when the form is drawn: the same form sent twice gives one order.
-    checkout_key = models.UUIDField(unique=True, default=uuid.uuid4)
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders")
+    checkout_key = models.UUIDField(_("checkout key"), unique=True, default=uuid.uuid4)
+    customer = models.ForeignKey(Customer, verbose_name=_("customer"), on_delete=models.PROTECT, related_name="orders")
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.UNPAID)
     currency = models.CharField(_("currency"), max_length=3)
     total = models.DecimalField(_("total"), max_digits=14, decimal_places=4)
     note = models.TextField(_("note"), blank=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("created by"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
@@ -60,9 +62,9 @@ class OrderLine(models.Model):
         ESIM = "esim", _("eSIM")
         TOP_UP = "top_up", _("top-up")
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
+    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="lines")
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices, default=Kind.ESIM)
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="order_lines")
+    plan = models.ForeignKey(Plan, verbose_name=_("plan"), on_delete=models.PROTECT, related_name="order_lines")
     plan_name = models.CharField(_("plan"), max_length=300)
     quantity = models.PositiveIntegerField(_("quantity"))
     unit_price = models.DecimalField(_("unit price"), max_digits=14, decimal_places=4)
@@ -96,15 +98,17 @@ class Payment(models.Model):
         CAPTURED = "captured", _("captured")
         VOIDED = "voided", _("entered by mistake")
 
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
+    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="payments")
     #: Made when the form is drawn: the same form sent twice records one payment.
-    form_key = models.UUIDField(unique=True, default=uuid.uuid4)
+    form_key = models.UUIDField(_("form key"), unique=True, default=uuid.uuid4)
     method = models.CharField(_("method"), max_length=10, choices=Method.choices)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.CAPTURED)
     amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
     currency = models.CharField(_("currency"), max_length=3)
     reference = models.CharField(_("reference"), max_length=120, blank=True)
-    recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("recorded by"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     captured_at = models.DateTimeField(_("captured"))
 
     class Meta:

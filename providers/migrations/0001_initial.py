@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('token', providers.encryption.EncryptedBytesField(verbose_name='token')),
                 ('expires_at', models.DateTimeField(verbose_name='expires')),
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to='providers.provideraccount')),
+                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to='providers.provideraccount', verbose_name='account')),
             ],
             options={
                 'verbose_name': 'provider token',
@@ -74,12 +74,12 @@ class Migration(migrations.Migration):
             name='RatePause',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('account', models.CharField(max_length=50)),
-                ('operation', models.CharField(max_length=40)),
-                ('until', models.DateTimeField()),
-                ('provider_limit', models.IntegerField(null=True)),
-                ('provider_remaining', models.IntegerField(null=True)),
-                ('reported_at', models.DateTimeField(null=True)),
+                ('account', models.CharField(max_length=50, verbose_name='account')),
+                ('operation', models.CharField(max_length=40, verbose_name='operation')),
+                ('until', models.DateTimeField(verbose_name='until')),
+                ('provider_limit', models.IntegerField(null=True, verbose_name="provider's limit")),
+                ('provider_remaining', models.IntegerField(null=True, verbose_name="provider's remaining calls")),
+                ('reported_at', models.DateTimeField(null=True, verbose_name='reported at')),
             ],
             options={
                 'verbose_name': 'rate pause',
@@ -91,10 +91,10 @@ class Migration(migrations.Migration):
             name='RateSlot',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('account', models.CharField(max_length=50)),
-                ('operation', models.CharField(max_length=40)),
-                ('number', models.PositiveSmallIntegerField()),
-                ('used_at', models.DateTimeField(null=True)),
+                ('account', models.CharField(max_length=50, verbose_name='account')),
+                ('operation', models.CharField(max_length=40, verbose_name='operation')),
+                ('number', models.PositiveSmallIntegerField(verbose_name='number')),
+                ('used_at', models.DateTimeField(null=True, verbose_name='used at')),
             ],
             options={
                 'verbose_name': 'rate slot',
