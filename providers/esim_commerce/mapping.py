@@ -4,7 +4,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,9 @@ from providers.types import (
 JAPAN = ZoneInfo("Asia/Tokyo")
 #: "100MB = 102400KB (100 * 1024)": units are binary (sandbox document, usage setter).
 _KB = 1024
+
+#: OURS: a stamp may lead our clock by so much, a day in Japan written as UTC included; what lies beyond is nonsense.
+_CLOCKS_DIFFER = timedelta(days=1)
 
 _ICCID_SEEN = re.compile(r"[0-9]{18,22}", re.ASCII)
 _ICCID_SENT = re.compile(r"[0-9]{19}", re.ASCII)
@@ -64,8 +67,8 @@ def is_activation_string(text: str) -> bool:
 def map_line(item: object, *, account: str, sent_at: datetime, today: date) -> LineSnapshot:
     """One eSIM object. Only ``iccid`` is vital. Raises ``UnreadableError``.
 
-    ``lastUpdatedAt`` is the age of state and usage alike; without it ``sent_at`` counts. ``today`` is the date in
-    Japan. Daily and total usage are kept side by side and never added: they lag differently.
+    ``lastUpdatedAt`` is the age of state and usage alike; without it, or with one from the future, ``sent_at`` counts.
+    ``today`` is the date in Japan. Daily and total usage are kept side by side and never added: they lag differently.
     """
     if not isinstance(item, dict):
         raise UnreadableError("is not an object")
@@ -78,6 +81,10 @@ def map_line(item: object, *, account: str, sent_at: datetime, today: date) -> L
     if not is_sendable_iccid(iccid):
         reader.fault("iccid", "has not 19 digits: the provider cannot be asked about it")
     as_of = reader.instant("lastUpdatedAt") or sent_at
+    if as_of - sent_at > _CLOCKS_DIFFER:
+        # Older never overwrites newer: believed once, it would freeze the line until that day comes.
+        reader.fault("lastUpdatedAt", "lies in the future; the moment of asking counts instead")
+        as_of = sent_at
     restricted = reader.boolean("isServiceRestricted")
     words = {
         name: reader.text(name, limit=40)

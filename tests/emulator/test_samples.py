@@ -86,6 +86,21 @@ def test_sample_status_of_another_line(open_office: OpenOffice) -> None:
     assert (other.state, other.lpa, other.state_as_of) == before
 
 
+def test_stamp_from_the_future_does_not_freeze_the_line(open_office: OpenOffice) -> None:
+    """Older never overwrites newer: one nonsensical stamp must not be newer than all that follow."""
+    office = open_office(Quirks())
+    office.buy(1)
+    esim = Esim.objects.get()
+    line = office.emulator.wording.line(office.emulator.books.lines[esim.provider_ref])
+    body = json.dumps({**line, "lastUpdatedAt": "2099-01-01T00:00:00.000Z"}).encode()
+    office.emulator.books.catch_up()
+    office.emulator.meet("status", Fault(kind="answer", body=body))
+    assert refresh_line(esim_id=esim.pk, priority=Priority.PEOPLE, by="test").state == "ready"
+    office.emulator.books.catch_up()
+    office.emulator.books.install(esim.provider_ref)
+    assert refresh_line(esim_id=esim.pk, priority=Priority.PEOPLE, by="test").state == "active"
+
+
 def test_inquiry_about_another_transaction(open_office: OpenOffice) -> None:
     """The reply was cut and the inquiry answers the document's sample: those are somebody else's eSIMs."""
     office = open_office(Quirks())
