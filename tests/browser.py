@@ -7,7 +7,7 @@ test at its end, unless the test took note of it with ``console.forget_troubles(
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -142,9 +142,13 @@ def sign_in(user: User) -> str:
     return str(client.session.session_key)
 
 
-def check_accessibility(page: Page) -> list[str]:
-    """What axe finds on the page (opened with ``enforce_csp=False``), one line for each element; [] is good."""
-    results: dict[str, Any] = Axe().run(page).response
+def check_accessibility(page: Page, *, rules: Sequence[str] = ()) -> list[str]:
+    """What axe finds on the page (opened with ``enforce_csp=False``), one line for each element; [] is good.
+
+    ``rules`` keeps to these rules of axe, for a page that was looked at whole already.
+    """
+    options = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else None
+    results: dict[str, Any] = Axe().run(page, options=options).response
     return [
         f"{violation['id']} ({violation['impact']}): {violation['help']} at {' '.join(map(str, node['target']))}"
         for violation in results["violations"]

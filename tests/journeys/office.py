@@ -5,14 +5,16 @@ database; the provider is the simulator. The test itself sits in front of the br
 import json
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import requests
+from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
+from django.test import override_settings
 
 from customers.accounts import vouch_for_address
 from customers.models import User
@@ -27,7 +29,7 @@ PASSWORD = "seven-quiet-harbours"
 #: What must never stand in a log or on a page.
 TRACEBACK = "Traceback (most recent call last)"
 #: Far above what journeys need: budgets have tests of their own.
-_LIMITS = json.dumps(dict.fromkeys(("plans", "order", "status", "transaction", "control", "usage"), 3000))
+_LIMITS = dict.fromkeys(("plans", "order", "status", "transaction", "control", "usage"), 3000)
 
 
 class Office:
@@ -44,12 +46,12 @@ class Office:
             ESIM_COMMERCE_KEY_ID=KEYS[PRODUCTION].key_id,
             ESIM_COMMERCE_KEY_SECRET=KEYS[PRODUCTION].key_secret,
             ESIM_COMMERCE_CURRENCY="USD",
-            ESIM_COMMERCE_LIMITS=_LIMITS,
+            ESIM_COMMERCE_LIMITS=json.dumps(_LIMITS),
             ESIM_COMMERCE_SANDBOX_URL=simulator.sandbox_url,
             ESIM_COMMERCE_SANDBOX_KEY_ID=KEYS[SANDBOX].key_id,
             ESIM_COMMERCE_SANDBOX_KEY_SECRET=KEYS[SANDBOX].key_secret,
             ESIM_COMMERCE_SANDBOX_CURRENCY="EUR",
-            ESIM_COMMERCE_SANDBOX_LIMITS=_LIMITS,
+            ESIM_COMMERCE_SANDBOX_LIMITS=json.dumps(_LIMITS),
             HTTP_CONNECT_TIMEOUT="5",
             HTTP_READ_TIMEOUT="10",
             HTTP_ORDER_READ_TIMEOUT="30",
@@ -76,6 +78,25 @@ class Office:
             assert time.monotonic() < deadline, child.output()
             time.sleep(0.05)
         return answer
+
+    @contextmanager
+    def know_providers(self) -> Iterator[None]:
+        """This process knows the providers as the office's own do: verbs can be called here."""
+        urls = {PRODUCTION: self.simulator.production_url, SANDBOX: self.simulator.sandbox_url}
+        slugs = {"esim-commerce": (PRODUCTION, "USD"), "esim-commerce-sandbox": (SANDBOX, "EUR")}
+        entries = {
+            slug: {
+                **settings.PROVIDERS[slug],
+                "url": urls[system],
+                "key_id": KEYS[system].key_id,
+                "key_secret": KEYS[system].key_secret,
+                "currency": currency,
+                "limits": _LIMITS,
+            }
+            for slug, (system, currency) in slugs.items()
+        }
+        with override_settings(PROVIDERS=entries):
+            yield
 
     def check(self) -> None:
         """No process has ended, and none had an exception that nobody expected."""
