@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 
 from customers.models import User
 from esims.actions import ActionRefused, request_action, why_refused
+from esims.events import describe_event
 from esims.forms import ActionForm
 from esims.models import Esim, LineAction, LineEvent, Package, UsageDay
 from esims.page import find_line, read_usage
@@ -72,7 +73,11 @@ class LineActionInline(_ReadOnly, LineInline):
 class LineEventInline(_ReadOnly, LineInline):
     model = LineEvent
     extra = 0
-    fields = readonly_fields = ("at", "kind", "by", "why", "facts")
+    fields = readonly_fields = ("at", "what", "by", "why", "facts")
+
+    @admin.display(description=_("what"))
+    def what(self, event: LineEvent) -> str:
+        return describe_event(event)
 
 
 @admin.register(Esim)
@@ -272,11 +277,15 @@ class LineActionAdmin(_ReadOnly, LineModelAdmin):
 
 @admin.register(LineEvent)
 class LineEventAdmin(_ReadOnly, LineModelAdmin):
-    list_display = ("esim", "at", "kind", "by", "why")
+    list_display = ("esim", "at", "what", "by", "why")
     list_filter = ("kind",)
     list_select_related = ("esim",)
     search_fields = ("=esim__iccid", "by")
     show_full_result_count = False
+
+    @admin.display(description=_("what"), ordering="kind")
+    def what(self, event: LineEvent) -> str:
+        return describe_event(event)
 
 
 def _person(request: HttpRequest) -> User:

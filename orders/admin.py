@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from orders.models import (
     Order,
@@ -17,6 +18,7 @@ from orders.models import (
     Wake,
     WorkerBeat,
 )
+from orders.wording import describe_event
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Any]
@@ -56,7 +58,11 @@ class PaymentInline(ReadOnlyInline):
 
 class OrderEventInline(ReadOnlyInline):
     model = OrderEvent
-    fields = readonly_fields = ("at", "kind", "by", "why", "facts")
+    fields = readonly_fields = ("at", "what", "by", "why", "facts")
+
+    @admin.display(description=_("what"))
+    def what(self, event: OrderEvent) -> str:
+        return describe_event(event)
 
 
 class PurchaseAttemptInline(ReadOnlyInline):
@@ -144,10 +150,14 @@ class RefundAdmin(ReadOnly, _Admin):
 
 @admin.register(OrderEvent)
 class OrderEventAdmin(ReadOnly, _Admin):
-    list_display = ("at", "order", "purchase", "kind", "by", "why")
+    list_display = ("at", "order", "purchase", "what", "by", "why")
     list_filter = ("kind",)
     search_fields = ("order__number", "by", "why")
     list_select_related = ("order", "purchase")
+
+    @admin.display(description=_("what"), ordering="kind")
+    def what(self, event: OrderEvent) -> str:
+        return describe_event(event)
 
 
 @admin.register(Wake)
