@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from config.formatting import format_bytes, format_day
+from config.formatting import NOTHING, format_bytes, format_day
 
 WIDTH, HEIGHT = 640.0, 260.0
 LEFT, RIGHT, TOP, BOTTOM = 76.0, 8.0, 18.0, 34.0
@@ -27,6 +27,8 @@ class Bar:
     value: str
     total: str
     derived: bool
+    #: Nothing was reported for the day: no bar is drawn, and the words say so.
+    missing: bool
     #: Whether the label is written under the axis, and whether also where there is little room.
     labelled: bool
     key: bool
@@ -47,23 +49,27 @@ class UsageChart:
     base: float
     ticks: Sequence[Tick]
     bars: Sequence[Bar]
-    #: ``points`` of the running total's polyline, "" without one.
-    line: str
+    #: ``points`` of the running total's polylines: a day without a report breaks the line.
+    lines: Sequence[str]
     allowance_y: float | None
     allowance: str
     total: str
     has_derived: bool
+    #: How many days nothing was reported for.
+    missing: int
 
 
 def draw_usage_chart(
     days: Sequence[Mapping[str, Any]], *, allowance: int | None = None, cumulative: bool = False
 ) -> UsageChart:
-    """Bars per day from ``{"label": date | str, "value": bytes, "derived": bool}`` in the order given.
+    """Bars per day from ``{"label": date | str, "value": bytes or None, "derived": bool}`` in the order given.
 
+    None is a day for which nothing was reported: a gap, not a zero; the running total leaves it out.
     ``cumulative`` adds the running total as a line; ``allowance`` (bytes) a level to compare with: the whole
     package's next to a running total, the day's cap next to bars alone. All share one axis.
     """
-    values = [max(0, int(day["value"])) for day in days]
+    reported = [day["value"] is not None for day in days]
+    values = [max(0, int(day["value"] or 0)) for day in days]
     totals = [sum(values[: at + 1]) for at in range(len(values))]
     top = max([*values, allowance or 0, *(totals[-1:] if cumulative else [])], default=0)
     step = _nice_step(top)
@@ -83,9 +89,10 @@ def draw_usage_chart(
             height=round(level(0) - level(values[at]), 1),
             centre=round(LEFT + slot * (at + 0.5), 1),
             label=_label(day["label"], with_year=False),
-            value=format_bytes(values[at]),
-            total=format_bytes(totals[at]),
+            value=format_bytes(values[at] if reported[at] else None),
+            total=format_bytes(totals[at]) if reported[at] else NOTHING,
             derived=bool(day.get("derived")),
+            missing=not reported[at],
             labelled=at % every == 0,
             key=at % (every * 2) == 0,
         )
@@ -99,14 +106,25 @@ def draw_usage_chart(
         base=level(0),
         ticks=[Tick(y=level(mark), label=format_bytes(mark)) for mark in range(0, ceiling + 1, step)],
         bars=bars,
-        line=" ".join(f"{bar.centre},{level(total)}" for bar, total in zip(bars, totals, strict=True))
-        if cumulative
-        else "",
+        lines=_break_line(bars, [level(total) for total in totals]) if cumulative else (),
         allowance_y=level(allowance) if allowance else None,
         allowance=format_bytes(allowance) if allowance else "",
         total=format_bytes(sum(values)),
         has_derived=any(bar.derived for bar in bars),
+        missing=reported.count(False),
     )
+
+
+def _break_line(bars: Sequence[Bar], levels: Sequence[float]) -> list[str]:
+    """The ``points`` of one polyline for each run of reported days."""
+    runs: list[list[str]] = [[]]
+    for bar, y in zip(bars, levels, strict=True):
+        if bar.missing:
+            runs.append([])
+        else:
+            runs[-1].append(f"{bar.centre},{y}")
+    # A line of one point is invisible: its two ends on one spot draw a dot.
+    return [" ".join(run if len(run) > 1 else run * 2) for run in runs if run]
 
 
 def _label(given: date | str, *, with_year: bool) -> str:

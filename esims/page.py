@@ -108,9 +108,7 @@ def read_usage(esim: Esim) -> dict[str, Any]:
     return {
         "usage": series,
         "usage_days": [
-            {"label": point.day, "value": point.used_bytes, "derived": point.is_derived}
-            for point in series.points
-            if point.used_bytes is not None
+            {"label": point.day, "value": point.used_bytes, "derived": point.is_derived} for point in series.points
         ],
         "usage_percent": None if series.share_of_total is None else round(100 * series.share_of_total),
         # A running total says something only from the first day on, and next to an allowance in total.

@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.template.context import Context
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from catalog.countries import country_name
@@ -130,6 +130,12 @@ def masked(value: str) -> str:
 def digits(value: str) -> str:
     """ICCID and EID in groups of four."""
     return formatting.group_digits(str(value or ""))
+
+
+@register.filter
+def breakable(address: str) -> SafeString:
+    """An e-mail address that a narrow column may break where people would: behind the @."""
+    return format_html_join(mark_safe("@<wbr>"), "{}", ((part,) for part in str(address or "").split("@")))
 
 
 @register.filter

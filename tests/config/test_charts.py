@@ -34,16 +34,35 @@ def test_bars_stand_on_the_base_in_proportion() -> None:
     assert [bar.derived for bar in chart.bars] == [False, True, False, False]
     assert chart.has_derived
     assert [bar.label for bar in chart.bars] == ["1 Dec", "2 Dec", "3 Dec", "4 Dec"]
-    assert (chart.total, chart.line, chart.allowance_y) == ("700\u00a0MB", "", None)
+    assert (chart.total, chart.lines, chart.allowance_y) == ("700\u00a0MB", (), None)
 
 
 def test_running_total_and_allowance_share_the_axis() -> None:
     chart = draw_usage_chart(days(GB, GB, GB // 2), allowance=3 * GB, cumulative=True)
     assert [tick.label for tick in chart.ticks] == [f"{n}\u00a0GB" if n else "0\u00a0B" for n in range(4)]
-    heights = [float(point.split(",")[1]) for point in chart.line.split()]
+    heights = [float(point.split(",")[1]) for point in chart.lines[0].split()]
     assert heights == [156.7, 87.3, 52.7]
     assert chart.allowance_y == TOP
     assert [bar.total for bar in chart.bars] == ["1\u00a0GB", "2\u00a0GB", "2.5\u00a0GB"]
+
+
+def test_a_day_without_a_report_is_a_gap_and_no_zero() -> None:
+    listed = days(100 * MB, 0, 200 * MB, 0, 100 * MB)
+    listed[1]["value"] = listed[3]["value"] = None
+    chart = draw_usage_chart(listed, cumulative=True)
+    assert [bar.missing for bar in chart.bars] == [False, True, False, True, False]
+    assert [bar.value for bar in chart.bars] == [
+        *("100\u00a0MB", "not reported", "200\u00a0MB", "not reported", "100\u00a0MB"),
+    ]
+    assert [bar.total for bar in chart.bars] == ["100\u00a0MB", "—", "300\u00a0MB", "—", "400\u00a0MB"]
+    # The line breaks where nothing is known; a lone day is a dot.
+    assert [len(set(points.split())) for points in chart.lines] == [1, 1, 1]
+    assert (chart.total, chart.missing) == ("400\u00a0MB", 2)
+    text = Template("{% usage_chart d cumulative=True %}").render(Context({"d": listed}))
+    assert text.count('class="chart-gap"') == 2
+    assert text.count('class="chart-bar"') == 3
+    assert "For 2 days nothing was reported." in text
+    assert text.count('<td class="num muted">not reported</td><td class="num">—</td>') == 2
 
 
 def test_allowance_above_all_bars_sets_the_scale() -> None:
@@ -84,7 +103,7 @@ def test_chart_in_a_page() -> None:
 
 def test_chart_without_days() -> None:
     assert Template("{% usage_chart d %}").render(Context({"d": []})) == (
-        '<p class="muted">No usage has been reported yet.</p>\n'
+        '<p class="muted">No usage by day has been reported yet.</p>\n'
     )
 
 

@@ -150,3 +150,9 @@ def test_digits() -> None:
 
 def test_at() -> None:
     assert shown("{{ m|at:'a' }}{{ m|at:'b' }}", m={"a": "x"}) == "x"
+
+
+def test_an_address_breaks_behind_its_at_sign() -> None:
+    assert shown("{{ v|breakable }}", v="ren@example.com") == "ren@<wbr>example.com"
+    assert shown("{{ v|breakable }}", v="<b>@x") == "&lt;b&gt;@<wbr>x"
+    assert shown("{{ v|breakable }}", v="") == ""

@@ -37,7 +37,9 @@ def test_days_without_a_report_are_not_zero() -> None:
     assert series.share_of_total == pytest.approx(9 / 1024)
     assert (series.has_gaps, series.has_derived, series.is_cut, series.is_reported) == (True, True, False, True)
     chart = read_usage(esim)
-    assert [entry["label"] for entry in chart["usage_days"]] == [DAY[0], DAY[3], DAY[4]]
+    assert [(entry["label"], entry["value"] is None) for entry in chart["usage_days"]] == [
+        *((DAY[0], False), (DAY[1], True), (DAY[2], True), (DAY[3], False), (DAY[4], False)),
+    ]
     assert (chart["usage_percent"], chart["usage_cumulative"], chart["usage_allowance"]) == (1, True, GB)
 
 
