@@ -291,6 +291,8 @@ PURCHASE_REPEAT_HOURS = env.float("PURCHASE_REPEAT_HOURS", default=72.0)
 #: Fewer lines than ordered are final when so many inquiries in a row, so far apart, named as many. Ours.
 PURCHASE_INQUIRY_CONFIRMATIONS = env.int("PURCHASE_INQUIRY_CONFIRMATIONS", default=2)
 PURCHASE_INQUIRY_SPACING_SECONDS = env.float("PURCHASE_INQUIRY_SPACING_SECONDS", default=60.0)
+#: So many refusals of one transaction ("unknown id") in a row of inquiries end them: a person looks. Ours.
+PURCHASE_INQUIRY_REFUSALS = env.int("PURCHASE_INQUIRY_REFUSALS", default=3)
 #: Inquiries stop so long before the provider's own window closes (whose zone and rounding are not given).
 PURCHASE_INQUIRY_MARGIN_MINUTES = env.float("PURCHASE_INQUIRY_MARGIN_MINUTES", default=60.0)
 

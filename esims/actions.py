@@ -263,8 +263,10 @@ def _is_newer(action: LineAction, esim: Esim) -> bool:
 
 
 def _is_confirmed(action: LineAction, esim: Esim) -> bool:
+    """The effect shows, and it did not at our look before sending: also under the same stamp that is a change since."""
     shown = shows_effect(action.capability, state=LineState(esim.state), restricted=esim.is_restricted)
-    return shown and _is_newer(action, esim)
+    same = action.looked_as_of is not None and esim.state_as_of == action.looked_as_of
+    return shown and (same or _is_newer(action, esim))
 
 
 def _backoff(count: int) -> timedelta:

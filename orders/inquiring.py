@@ -158,11 +158,27 @@ def _apply_failure(purchase: Purchase, error: ProviderError | str, *, newest: bo
     if isinstance(error, RateLimited):
         save_purchase(purchase, next_attempt_at=timezone.now() + error.retry_after)
         return "rate_limited"
-    if isinstance(error, Rejected):
-        # "Unknown id" is also said of malformed and of old ones: it never means that nothing was bought.
-        why = f"the provider does not know the transaction: {error.message}"
-        park_unknown(purchase, by=BY, why=why, error_code=error.code)
+    if isinstance(error, Rejected) and error.mend is None:
+        _doubt_transaction(purchase, error)
         return "rejected"
+    # A refusal of our keys says nothing about the transaction: it is asked for again until the window closes.
     failures = purchase.failures_in_row + 1
-    save_purchase(purchase, next_attempt_at=wait_for_retry(failures), failures_in_row=failures)
+    words = {} if isinstance(error, str) else {"error": error.message, "error_code": error.code[:60]}
+    save_purchase(purchase, next_attempt_at=wait_for_retry(failures), failures_in_row=failures, **words)
     return "failed"
+
+
+def _doubt_transaction(purchase: Purchase, error: Rejected) -> None:
+    """ "Unknown id" is said of malformed, old and perhaps of very new ones too: it never means that nothing was bought.
+
+    It is asked for again a few times before a person has to look.
+    """
+    refused = purchase.attempts.filter(
+        kind=PurchaseAttempt.Kind.INQUIRY, outcome="rejected", request__transaction=purchase.transaction_id
+    ).count()
+    why = f"the provider does not know the transaction: {error.message}"
+    if refused + 1 < settings.PURCHASE_INQUIRY_REFUSALS:
+        spacing = timedelta(seconds=settings.PURCHASE_INQUIRY_SPACING_SECONDS)
+        save_purchase(purchase, next_attempt_at=timezone.now() + spacing, error=why, error_code=error.code[:60])
+    else:
+        park_unknown(purchase, by=BY, why=why, error_code=error.code)

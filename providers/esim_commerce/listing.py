@@ -15,8 +15,9 @@ class PlanListing:
     """One reading of the catalogue, from page 1 to its end.
 
     It ends at ``totalPages`` or at an empty page, whichever comes first, and at a page that only repeats others: a
-    provider that does not turn the page would never end. Every page carries the total as it was told with it; a total
-    that moves means that plans may have been skipped, and the reader of the pages sees that.
+    provider that does not turn the page would never end. Where the total says that more plans exist (a provider may cap
+    the page and count its pages by the limit that was asked for) it goes on to the empty page. Every page carries the
+    total as it was told with it; a total that moves means that plans may have been skipped, and the reader sees that.
     """
 
     def __init__(self, *, account: str, currency: str, home_country: str, first_page: int) -> None:
@@ -26,6 +27,8 @@ class PlanListing:
         self._currency = currency
         self._home_country = home_country
         self._seen: set[str] = set()
+        #: Plans on the pages so far; unknown when the reading began in the middle.
+        self._read = 0 if first_page == 1 else _LONGEST * 1000
 
     def add(self, document: Mapping[str, Any]) -> PlanPage:
         """The next page as our values. Raises ``UnreadableError`` when another page came than was asked for."""
@@ -42,7 +45,8 @@ class PlanListing:
         if is_repeated:
             faults.append(Fault(where=f"page {number}", message="repeats the pages before it; the reading ends here"))
         self.next_page += 1
-        is_last = total_pages is not None and number >= total_pages
+        self._read += len(items)
+        is_last = total_pages is not None and number >= total_pages and not (total is not None and self._read < total)
         self.is_finished = is_last or not items or is_repeated or number >= _LONGEST
         return PlanPage(offers=tuple(offers), faults=tuple(faults), page=number, total=total, total_pages=total_pages)
 

@@ -110,11 +110,7 @@ def test_transaction_that_is_too_old(status: int, open_office: OpenOffice) -> No
     office.check_books()
 
 
-#: A refusal of our keys says nothing about the transaction, and yet it ends the inquiries (orders/inquiring.py).
-_ENDS = pytest.mark.xfail(strict=True, reason="an inquiry refused for its keys is taken for an unknown transaction")
-
-
-@pytest.mark.parametrize("status", [pytest.param(401, marks=_ENDS), pytest.param(403, marks=_ENDS), 429, 500, 503])
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 def test_inquiry_that_fails_for_now(status: int, open_office: OpenOffice) -> None:
     """Wrong keys or a house in trouble say nothing about the transaction: it is asked for again."""
     office = open_office(Quirks(errors="nest"))

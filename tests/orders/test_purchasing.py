@@ -366,9 +366,19 @@ def test_transaction_without_lines_is_no_proof(wholesaler: Wholesaler) -> None:
 
 def test_unknown_transaction_never_means_not_bought(wholesaler: Wholesaler) -> None:
     wholesaler.plan_orders("cut")
-    wholesaler.plan_inquiries("unknown_id")
+    wholesaler.plan_inquiries("unknown_id", "unknown_id", "unknown_id")
+    purchase = buy(make_purchase())
+    for state in ("allocating", "allocating", "unknown"):
+        purchase = buy(make_due(purchase))
+        assert (purchase.state, purchase.error_code, Refund.objects.count()) == (state, "400", 0)
+
+
+def test_transaction_that_is_known_a_little_later(wholesaler: Wholesaler) -> None:
+    wholesaler.plan_orders("cut")
+    wholesaler.plan_inquiries("unknown_id", "ok")
     purchase = buy(make_due(buy(make_purchase())))
-    assert (purchase.state, purchase.error_code, Refund.objects.count()) == ("unknown", "400", 0)
+    assert (purchase.state, purchase.next_attempt_at is not None) == ("allocating", True)
+    assert buy(make_due(purchase)).state == "fulfilled"
 
 
 def test_inquiry_waits_when_limited_or_away(wholesaler: Wholesaler, settings: Settings) -> None:
