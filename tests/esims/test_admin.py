@@ -30,7 +30,7 @@ def test_the_line_is_shown_with_qr_code_chart_and_buttons(
     (esim,) = sell_lines()
     page = text_of(staff.get(f"{LIST}{esim.pk}/change/"))
     assert f"/esims/{esim.pk}/qr.svg" in page
-    assert "No usage has been reported yet." in page
+    assert "No usage by day has been reported yet." in page
     assert f"{LIST}{esim.pk}/suspend/" in page
     assert f"{LIST}{esim.pk}/refresh/" in page
     assert f"{LIST}{esim.pk}/release/" not in page
