@@ -88,6 +88,17 @@ def test_suspend_and_release_are_believed_when_seen(house: Office) -> None:
     house.check_books()
 
 
+def test_effect_that_shows_under_an_old_stamp_is_believed(house: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A house that changes the line and not its stamp: what shows now did not show at the look before."""
+    house.buy(1)
+    (esim,) = house.lines()
+    stamp = house.emulator.books.tick().replace(microsecond=0)
+    monkeypatch.setattr(house.emulator.books, "tick", lambda: stamp)
+    action = house.act(esim, Capability.SUSPEND)
+    assert (action.state, Esim.objects.get().state, action.looked_as_of) == ("confirmed", "suspended", stamp)
+    assert house.emulator.count("control") == 1
+
+
 def test_refused_order_leaves_a_refund_due(house: Office) -> None:
     house.plan()
     house.emulator.books.plans.clear()
