@@ -19,8 +19,8 @@ from esims.models import Esim
 from esims.refresh import refresh_line
 from orders.models import Order, Purchase
 from orders.purchasing import run_purchase
-from providers.types import Capability, Priority
 from providers.registry import ensure_accounts
+from providers.types import Capability, Priority
 from tests.catalog.syncing import read
 from tests.orders.making import make_due, order_plan, pay
 from tests.project.messages import LOCALE_DIR
