@@ -252,6 +252,14 @@ class ReasonForm(forms.Form):
     )
 
 
+class PauseForm(ReasonForm):
+    """Why an account is paused or goes on."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["why"].help_text = gettext_lazy("It stands on the account's page with your name.")
+
+
 class RemarkForm(forms.Form):
     """A decision that explains itself; a word more is welcome."""
 

@@ -21,4 +21,6 @@ urlpatterns = [
     path("customers/<int:pk>/", customers.customer_detail, name="customer-detail"),
     path("providers/", accounts.provider_list, name="provider-list"),
     path("providers/<slug:slug>/", accounts.provider_detail, name="provider-detail"),
+    path("providers/<slug:slug>/pause/", accounts.provider_pause, name="provider-pause"),
+    path("providers/<slug:slug>/resume/", accounts.provider_resume, name="provider-resume"),
 ]

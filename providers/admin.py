@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
-from providers.models import ProviderAccount, ProviderCall, RatePause, RateSlot
+from providers.accounts import pause_account, resume_account
+from providers.models import AccountEvent, ProviderAccount, ProviderCall, RatePause, RateSlot
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -21,10 +24,33 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
+class PauseForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The switch, and why it is turned."""
+
+    why = forms.CharField(label=_("Reason"), max_length=300, help_text=_("It is kept with your name."))
+
+
+class AccountEventInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = AccountEvent
+    extra = 0
+    fields = readonly_fields = ("at", "kind", "by", "why")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(ProviderAccount)
 class ProviderAccountAdmin(ReadOnlyAdmin):
     """Accounts come from the settings; staff may pause one: then nothing is sent there."""
 
+    form = PauseForm
+    inlines = (AccountEventInline,)
     list_display = ("name", "slug", "adapter", "is_sandbox", "is_paused", "last_success_at", "last_failure_at")
     readonly_fields = (
         "slug",
@@ -39,6 +65,10 @@ class ProviderAccountAdmin(ReadOnlyAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return admin.ModelAdmin.has_change_permission(self, request, obj)
+
+    def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
+        verb = pause_account if obj.is_paused else resume_account
+        verb(account=obj, by=str(request.user), why=form.cleaned_data["why"])
 
 
 @admin.register(ProviderCall)

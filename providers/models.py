@@ -28,6 +28,28 @@ class ProviderAccount(models.Model):
         return self.name
 
 
+class AccountEvent(models.Model):
+    """One turn of an account's pause switch: who, when and why."""
+
+    class Kind(models.TextChoices):
+        PAUSED = "paused", _("Paused")
+        RESUMED = "resumed", _("Resumed")
+
+    account = models.ForeignKey(ProviderAccount, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    at = models.DateTimeField(_("at"))
+    by = models.CharField(_("by"), max_length=254)
+    why = models.CharField(_("reason"), max_length=300)
+
+    class Meta:
+        verbose_name = _("account event")
+        verbose_name_plural = _("account events")
+        ordering = ("-at", "-pk")
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.kind} {self.at:%Y-%m-%d %H:%M}"
+
+
 class ProviderToken(models.Model):
     """A short-lived token, encrypted, shared by all workers of an account."""
 

@@ -14,12 +14,13 @@ from catalog.models import Plan, SyncRun
 from esims.models import Esim
 from orders.models import Purchase
 from orders.selectors.dashboard import is_failing
-from providers.models import ProviderAccount, ProviderCall, RatePause, RateSlot
+from providers.models import AccountEvent, ProviderAccount, ProviderCall, RatePause, RateSlot
 from providers.registry import configured_accounts, get_provider
 from providers.types import Capability, RateBudget
 
 RUNS_SHOWN = 8
 CALLS_SHOWN = 25
+EVENTS_SHOWN = 10
 
 CAPABILITY_WORDS: Mapping[Capability, Any] = {
     Capability.LIST_PLANS: _("Read the catalogue"),
@@ -99,6 +100,8 @@ class AccountPage:
     runs: Sequence[SyncRun]
     has_open_run: bool
     calls: Sequence[ProviderCall]
+    #: Who paused it and let it go on, the newest first, as the timeline shows it.
+    events: Sequence[Mapping[str, Any]]
 
 
 def list_accounts() -> list[AccountRow]:
@@ -152,6 +155,16 @@ def read_account_page(account: ProviderAccount) -> AccountPage:
         runs=runs,
         has_open_run=any(run.state in {SyncRun.State.WAITING, SyncRun.State.RUNNING} for run in runs),
         calls=list(ProviderCall.objects.filter(account=account.slug).order_by("-sent_at")[:CALLS_SHOWN]),
+        events=[
+            {
+                "title": event.get_kind_display(),
+                "at": event.at,
+                "by": event.by,
+                "why": event.why,
+                "tone": "warn" if event.kind == AccountEvent.Kind.PAUSED else "ok",
+            }
+            for event in AccountEvent.objects.filter(account=account)[:EVENTS_SHOWN]
+        ],
     )
 
 

@@ -30,6 +30,7 @@ READ = {
     "customer-detail": "customers.view_customer",
     "provider-list": "providers.view_provideraccount",
     "provider-detail": "providers.view_provideraccount",
+    "provider-pause": "providers.change_provideraccount",
 }
 WRITE = {
     "order-pay": "orders.sell",
@@ -37,6 +38,7 @@ WRITE = {
     "order-new": "orders.sell",
     "purchase-decide": "orders.reconcile",
     "refund-made": "orders.refund",
+    "provider-pause": "providers.change_provideraccount",
 }
 
 
@@ -57,7 +59,7 @@ def address(name: str, wholesaler: Wholesaler) -> str:
             arguments = [Refund.objects.get(purchase__order_line__order=buy()).pk]
         case "customer-detail":
             arguments = [Customer.objects.create(name="Mia Sato").pk]
-        case "provider-detail":
+        case "provider-detail" | "provider-pause":
             arguments = [make_fake_plan().account.slug]
     return reverse(name, args=arguments)
 

@@ -101,7 +101,9 @@ def test_the_admin_shows_everything(admin: Client, account: ProviderAccount) -> 
 
 def test_only_the_pause_can_be_changed(admin: Client, account: ProviderAccount) -> None:
     path = f"/admin/providers/provideraccount/{account.pk}/change/"
-    assert admin.post(path, {"is_paused": "on", "slug": "b", "name": "B"}).status_code == 302
+    inline = {"events-TOTAL_FORMS": "0", "events-INITIAL_FORMS": "0"}
+    fields = {"is_paused": "on", "why": "Testing.", "slug": "b", "name": "B"}
+    assert admin.post(path, fields | inline).status_code == 302
     account.refresh_from_db()
     assert (account.is_paused, account.slug, account.name) == (True, "a", "A")
     call = ProviderCall.objects.get()
