@@ -35,7 +35,9 @@ class AccountEvent(models.Model):
         PAUSED = "paused", _("Paused")
         RESUMED = "resumed", _("Resumed")
 
-    account = models.ForeignKey(ProviderAccount, on_delete=models.CASCADE, related_name="events")
+    account = models.ForeignKey(
+        ProviderAccount, verbose_name=_("account"), on_delete=models.CASCADE, related_name="events"
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     at = models.DateTimeField(_("at"))
     by = models.CharField(_("by"), max_length=254)

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField(verbose_name='at')),
                 ('by', models.CharField(max_length=254, verbose_name='by')),
                 ('why', models.CharField(max_length=300, verbose_name='reason')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='providers.provideraccount')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='providers.provideraccount', verbose_name='account')),
             ],
             options={
                 'verbose_name': 'account event',
