@@ -42,6 +42,7 @@ SENTENCES = (
     _("The reply could not be applied by our program (%(crash)s)."),
     _("Our program failed while it sent the order (%(crash)s)."),
     _("Our program failed over the inquiry (%(crash)s)."),
+    _("No reply is stored for this request."),
     _("The account is not configured: its reply cannot be read."),
     _("the account is not configured: nothing was sent"),
     _("request %(number)s is judged when the purchase has moved on"),

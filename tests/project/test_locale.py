@@ -9,7 +9,9 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import write_po
+from django.apps import apps
 from django.utils import timezone, translation
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 
 from config.retelling import SENTENCES, name_actor, retell
@@ -90,6 +92,18 @@ def test_texts_are_found_in_code_and_pages(tmp_path: Path) -> None:
 def test_packages_bring_their_japanese(text: str) -> None:
     with translation.override("ja"):
         assert re.search("[ぁ-ん]", gettext(text) if "%d" not in text else translation.ngettext(text, text, 8))
+
+
+def test_every_field_has_a_name_to_translate() -> None:
+    ours = [model for model in apps.get_models() if model._meta.app_label in APPS]
+    assert ours
+    assert [
+        f"{model._meta.label}.{field.name}"
+        for model in ours
+        for field in model._meta.concrete_fields
+        if not isinstance(field.verbose_name, Promise) and not field.primary_key
+    ] == []
+    assert [model._meta.label for model in ours if not isinstance(model._meta.verbose_name_plural, Promise)] == []
 
 
 def test_dates_are_japanese() -> None:
