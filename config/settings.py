@@ -12,6 +12,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from config.logs import tell_exception
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(env.str("ROAMDESK_ENV_FILE", default=str(BASE_DIR / ".env")))
@@ -326,11 +328,16 @@ LOGGING = {
     "formatters": {
         "line": {
             "()": structlog.stdlib.ProcessorFormatter,
-            "processor": (
-                structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
-                if DEMO
-                else structlog.processors.JSONRenderer()
-            ),
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # Without it a failure leaves no more than the name of its exception.
+                tell_exception,
+                (
+                    structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+                    if DEMO
+                    else structlog.processors.JSONRenderer()
+                ),
+            ],
             "foreign_pre_chain": [
                 structlog.contextvars.merge_contextvars,
                 structlog.stdlib.add_log_level,
