@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import override_settings
+from django_q.models import Failure
 
 from customers.accounts import vouch_for_address
 from customers.models import User
@@ -99,7 +100,8 @@ class Office:
             yield
 
     def check(self) -> None:
-        """No process has ended, and none had an exception that nobody expected."""
+        """No job failed, and no process had an exception that nobody expected."""
+        assert list(Failure.objects.values_list("func", "result")) == []
         for child in self._children:
             said = child.output()
             assert TRACEBACK not in said, said
