@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from esims.models import STATE_CHOICES
-from esims.search import LineFilter
+from esims.search import DEADLINE_NEAR_DAYS, LineFilter
 from esims.states import japan_today
 from providers.models import ProviderAccount
 
@@ -30,6 +30,18 @@ class LineFilterForm(forms.Form):
     account = forms.ModelChoiceField(
         label=_("Provider"), queryset=ProviderAccount.objects.all(), empty_label=_("all"), required=False
     )
+    install_within = forms.TypedChoiceField(
+        label=_("To be installed"),
+        choices=[
+            ("", _("any time")),
+            ("3", _("within 3 days")),
+            (str(DEADLINE_NEAR_DAYS), _("within 14 days")),
+            ("30", _("within 30 days")),
+        ],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
     customer = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
 
     def wanted(self) -> LineFilter:
@@ -42,6 +54,7 @@ class LineFilterForm(forms.Form):
             account_id=account.pk if account else None,
             customer_id=values.get("customer"),
             text=values.get("q") or "",
+            install_within_days=values.get("install_within"),
         )
 
 

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from catalog.models import Plan
 from customers.models import Customer
 from customers.search import find_customers
 from esims.models import Esim
+from esims.states import NOT_INSTALLED
 
 #: Fewer digits than these name too many lines.
 LEAST_DIGITS = 4
 _LONGEST_ICCID = 22
+#: A line that must be installed within so many days is worth a word to its customer.
+DEADLINE_NEAR_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,8 @@ class LineFilter:
     account_id: int | None = None
     customer_id: int | None = None
     text: str = ""
+    #: Not installed yet, and to be installed within so many days from now.
+    install_within_days: int | None = None
 
 
 def search_lines(wanted: LineFilter) -> QuerySet[Esim]:
@@ -34,7 +41,19 @@ def search_lines(wanted: LineFilter) -> QuerySet[Esim]:
         lines = lines.filter(account_id=wanted.account_id)
     if wanted.customer_id is not None:
         lines = lines.filter(customer_id=wanted.customer_id)
+    if wanted.install_within_days is not None:
+        lines = lines.filter(must_be_installed_within(wanted.install_within_days))
     return for_list(lines)
+
+
+def must_be_installed_within(days: int, *, now: datetime | None = None) -> Q:
+    """Lines that are on no device yet and whose deadline lies within ``days`` from ``now``; past ones are not meant."""
+    now = now or timezone.now()
+    return Q(
+        state__in=[state.value for state in NOT_INSTALLED],
+        activation_deadline__gt=now,
+        activation_deadline__lte=now + timedelta(days=days),
+    )
 
 
 def find_lines(text: str) -> QuerySet[Esim]:

@@ -21,7 +21,7 @@ from esims.models import Esim
 from esims.page import find_line, read_evidence, read_line_view, read_page, read_timeline, read_usage
 from esims.qr import qr_png, qr_svg
 from esims.refresh import RefreshRefused, request_refresh, watch_line
-from esims.search import count_up_to, search_lines
+from esims.search import LineFilter, count_up_to, search_lines
 from esims.states import action_label
 from esims.usage import UsageRefused, set_simulated_usage
 from providers.errors import OutcomeUnknown, ProviderError
@@ -43,7 +43,8 @@ def esim_list(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "customer": Customer.objects.filter(pk=wanted.customer_id).first() if wanted.customer_id else None,
-        "is_filtered": any((wanted.state, wanted.account_id, wanted.customer_id, wanted.text)),
+        "is_filtered": wanted != LineFilter(),
+        "shows_deadline": wanted.install_within_days is not None,
         "count": count,
         "there_are_more": there_are_more,
         "page": keyset_page(lines, after=request.GET.get("after", ""), before=request.GET.get("before", ""), size=50),

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from catalog.models import SyncRun
 from esims.models import STATE_LABELS, Esim
-from esims.states import ENDED, NOT_INSTALLED
+from esims.search import DEADLINE_NEAR_DAYS, must_be_installed_within
+from esims.states import ENDED
 from orders.models import Order, OrderLine, Purchase, PurchasedEsim, Refund
 from orders.selectors.order_list import OrderRow, list_rows, start_of_day
 from orders.selectors.queue import ALLOCATING_LONG
@@ -19,7 +20,6 @@ from providers.models import ProviderAccount
 from providers.types import LineState
 
 UNPAID_LONG = timedelta(days=1)
-DEADLINE_NEAR = timedelta(days=14)
 DAYS = 30
 LATEST_ORDERS = 8
 
@@ -120,11 +120,7 @@ def read_dashboard(now: datetime | None = None) -> Dashboard:
 
 
 def _count_lines(now: datetime) -> dict[str, dict[str, int]]:
-    near = Q(
-        state__in=[state.value for state in NOT_INSTALLED],
-        activation_deadline__gt=now,
-        activation_deadline__lte=now + DEADLINE_NEAR,
-    )
+    near = must_be_installed_within(DEADLINE_NEAR_DAYS, now=now)
     rows = Esim.objects.values("state").annotate(number=Count("pk"), near=Count("pk", filter=near)).order_by("state")
     return {row["state"]: {"number": row["number"], "near": row["near"]} for row in rows}
 

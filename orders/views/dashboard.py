@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from customers.access import staff_page
 from customers.models import User
+from esims.search import DEADLINE_NEAR_DAYS
 from orders.health import JobHealth, QueueHealth, job_health
 from orders.selectors.dashboard import Attention, Dashboard, is_failing, read_dashboard
 from orders.views.requests import person
@@ -203,7 +204,7 @@ def _line_tasks(found: Attention) -> Iterator[Task]:
             "eSIM to be installed within 14 days", "eSIMs to be installed within 14 days", found.deadline_near
         ),
         hint=_("They end unused after their deadline: remind the customers."),
-        url=f"{lines}?state=ready",
+        url=f"{lines}?install_within={DEADLINE_NEAR_DAYS}",
         action=_("See"),
         tone="neutral",
     )

@@ -67,6 +67,29 @@ def test_filters_narrow_and_combine() -> None:
     assert [line.pk for line in pick_lines([ended.pk, ready.pk])] == [ready.pk, ended.pk]
 
 
+def test_lines_that_must_be_installed_soon(client: Client) -> None:
+    now = timezone.now()
+    soon, later, past, installed, downloaded = (make_line() for _number in range(5))
+    deadlines = {soon: 13, later: 20, past: -1, installed: 13, downloaded: 2}
+    for line, days in deadlines.items():
+        Esim.objects.filter(pk=line.pk).update(activation_deadline=now + timedelta(days=days))
+    Esim.objects.filter(pk=installed.pk).update(state="installed")
+    Esim.objects.filter(pk=downloaded.pk).update(state="downloaded")
+
+    def shown(address: str) -> list[int]:
+        response = client.get(address)
+        assert response.status_code == 200
+        assert response.context is not None
+        return [line.pk for line in response.context["page"].rows]
+
+    client.force_login(make_staff("view_esim"))
+    assert shown("/esims/?install_within=14") == [downloaded.pk, soon.pk]
+    assert shown("/esims/?install_within=30&state=ready") == [later.pk, soon.pk]
+    assert shown("/esims/?install_within=3") == [downloaded.pk]
+    # What is not on the menu narrows nothing.
+    assert len(shown("/esims/?install_within=-1")) == len(shown("/esims/?install_within=soon")) == 5
+
+
 def test_rows_of_lists_hold_no_secrets() -> None:
     make_line()
     with CaptureQueriesContext(connection) as queries:
@@ -84,25 +107,33 @@ def test_counting_stops_where_it_is_told() -> None:
 
 
 def fill(count: int, account: ProviderAccount, customer: Customer) -> None:
-    plan = make_plan(account)
-    start = timezone.now() - timedelta(days=1)
-    lines = []
-    for number in range(count):
-        iccid = f"89812{number:014d}"
-        lines.append(
-            Esim(
-                account=account,
-                customer=customer,
-                plan=plan,
-                provider_ref=iccid,
-                iccid=iccid,
-                iccid_reversed=iccid[::-1],
-                state="ready" if number % 2 else "active",
+    """So many lines (an even number), in the database itself: as copies of one, half of them entered at one instant.
+
+    Paging must not stumble over lines of one instant.
+    """
+    copied = Esim.objects.create(account=account, customer=customer, plan=make_plan(account), provider_ref="copied")
+    made = {
+        "provider_ref": "CAST(8981200000000000000 + n AS VARCHAR(22))",
+        "iccid": "CAST(8981200000000000000 + n AS VARCHAR(22))",
+        "iccid_reversed": "REVERSE(CAST(8981200000000000000 + n AS VARCHAR(22)))",
+        "state": "CASE n % 2 WHEN 0 THEN 'active' ELSE 'ready' END",
+    }
+    columns = [str(field.column) for field in Esim._meta.concrete_fields if not field.primary_key]
+    names = ", ".join(f'"{column}"' for column in columns)
+    values = ", ".join(made.get(column, f'copied."{column}"') for column in columns)
+    steps = [range(count // 2), *(range(count // 2 + part, count, 5) for part in range(5))]
+    for minutes, step in enumerate(steps):
+        Esim.objects.filter(pk=copied.pk).update(created_at=timezone.now() - timedelta(days=1, minutes=minutes))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""INSERT INTO esims_esim ({names})
+                WITH RECURSIVE numbers(n) AS (
+                    SELECT {step.start}
+                    UNION ALL SELECT n + {step.step} FROM numbers WHERE n + {step.step} < {step.stop}
+                ) SELECT {values} FROM numbers CROSS JOIN esims_esim copied WHERE copied.id = {copied.pk}"""
             )
-        )
-    Esim.objects.bulk_create(lines, batch_size=5000)
-    # Half of them entered at one instant: paging must not stumble over it.
-    Esim.objects.filter(pk__gt=lines[count // 2].pk).update(created_at=start)
+    copied.delete()
+    assert Esim.objects.count() == count
 
 
 def queries_of_list(client: Client, address: str) -> tuple[int, list[int]]:
@@ -125,11 +156,12 @@ def test_the_list_costs_the_same_with_many_lines(client: Client) -> None:
         "/esims/?q=0007",
         "/esims/?q=ren",
         "/esims/?q=ren%40example.com&state=active",
+        "/esims/?install_within=14",
     ]
     fill(10, account, customer)
     few = [queries_of_list(client, address)[0] for address in addresses]
     Esim.objects.all().delete()
-    fill(20_000, account, customer)
+    fill(100_000, account, customer)
     many = [queries_of_list(client, address)[0] for address in addresses]
     assert many == few
     assert max(many) <= 9
