@@ -55,7 +55,7 @@ def test_every_page_looks_right(
 def test_finding_pricing_and_comparing(console: Console, filled: SyncRun) -> None:
     page = console.open(reverse("plan-list"))
     page.get_by_label("Destination").select_option(label="Japan")
-    page.get_by_label("Order").select_option(label="Price, lowest first")
+    page.get_by_label("Sorted by").select_option(label="Price, lowest first")
     page.get_by_role("button", name="Search").click()
     # Empty fields stay out of the address.
     assert page.url.split("?")[1] == "country=JP&sort=price"
