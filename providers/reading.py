@@ -23,6 +23,9 @@ _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 #: The largest number that a BIGINT column holds.
 MAX_BIGINT = 2**63 - 1
+#: OURS: what lies outside stands for "none" ("0001-01-01…", "9999-12-31…") or is nonsense. Near the calendar's own
+#: ends nothing could be added, and no other zone shown.
+_FIRST_INSTANT, _LAST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 #: Real replies have five levels.
 _DEEPEST = 50
 _MAX_SEEN_WORDS = 500
@@ -103,14 +106,18 @@ def to_decimal(value: object) -> Decimal | None:
 
 
 def to_instant(value: object) -> datetime | None:
-    """An ISO 8601 instant as aware UTC; without a zone it is taken as UTC, as the documents print it."""
+    """An ISO 8601 instant as aware UTC; without a zone it is taken as UTC, as the documents print it.
+
+    None for one before 2000 or after 8999 as well: no line has it, and it could not be shown in every zone.
+    """
     if not isinstance(value, str) or "T" not in value.upper().replace(" ", "T"):
         return None
     try:
-        instant = datetime.fromisoformat(value.strip())
-        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+        told = datetime.fromisoformat(value.strip())
+        instant = (told if told.tzinfo else told.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return instant if _FIRST_INSTANT <= instant <= _LAST_INSTANT else None
 
 
 def to_day(value: object) -> date | None:

@@ -344,7 +344,13 @@ def test_instants_are_utc(value: str, expected: datetime) -> None:
     assert map_line(activationDeadline=value).activation_deadline == expected
 
 
-@pytest.mark.parametrize("value", ["2026-06-05", "soon", 1780617600, "0001-01-01T00:00:00+09:00", True, {}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("2026-06-05", "soon", 1780617600, True, {}),
+        *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+09:00", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+    ],
+)
 def test_what_is_no_instant_is_a_fault(value: Any) -> None:
     line = map_line(activationDeadline=value)
     assert line.activation_deadline is None
