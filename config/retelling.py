@@ -19,6 +19,7 @@ SENTENCES = (
     _("The provider did not answer in time"),
     _("The connection ended before the provider's answer came"),
     _("Staff have paused this provider account"),
+    _("The database could not be asked for the right to call"),
     _("The rate budget of %(operation)s is spent for %(seconds)s s"),
     _("The provider's rate limit is reached; it asks to wait %(seconds)s s"),
     _("The reply was cut off"),

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseFailure
+from django.db import InterfaceError, OperationalError
 from django.db import connection as database
 from django.utils import timezone
 
@@ -120,12 +121,18 @@ def _prepare(call: OutboundCall) -> tuple[limits.Claim | None, datetime]:
     """The right to send: not paused, not inside a transaction, a place in the rate budget."""
     if any(not block._from_testcase for block in database.atomic_blocks):  # type: ignore[attr-defined]  # noqa: SLF001
         raise RuntimeError("a provider was called inside a transaction")
-    if ProviderAccount.objects.filter(slug=call.account, is_paused=True).exists():
-        raise NotSent(
-            "Staff have paused this provider account", code="paused", operation=call.operation, account=call.account
-        )
-    claim = limits.take(call.account, call.operation, call.budget, call.priority, wait=call.patience)
+    try:
+        if ProviderAccount.objects.filter(slug=call.account, is_paused=True).exists():
+            raise _not_sent(call, "Staff have paused this provider account", code="paused")
+        claim = limits.take(call.account, call.operation, call.budget, call.priority, wait=call.patience)
+    except (OperationalError, InterfaceError) as failure:
+        # Away, or busy beyond its time-out: what is certain is that nothing left.
+        raise _not_sent(call, "The database could not be asked for the right to call", code="database") from failure
     return claim, timezone.now()
+
+
+def _not_sent(call: OutboundCall, message: str, *, code: str) -> NotSent:
+    return NotSent(message, code=code, operation=call.operation, account=call.account)
 
 
 def _record(call: OutboundCall, sent_at: datetime, reply: ProviderReply | None, error: ProviderError | None) -> None:
@@ -170,7 +177,7 @@ def _perform(call: OutboundCall, claim: limits.Claim | None, sent_at: datetime) 
             on_connected=note_connected,
         )
     except wire.ConnectFailure as failure:
-        raise NotSent(failure.message, code=failure.kind, operation=call.operation, account=call.account) from failure
+        raise _not_sent(call, failure.message, code=failure.kind) from failure
     except wire.AnswerFailure as failure:
         raise _lost(call, failure.message) from failure
     return ProviderReply(

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -300,6 +300,18 @@ def test_a_failing_note_about_limits_does_not_touch_the_call(monkeypatch: pytest
     monkeypatch.setattr(RatePause.objects, "get_or_create", fail)
     with scripted(answer(b"{}", "Retry-After: 5")) as server:
         assert transport.send_write(make_call(server.url)).status == 200
+
+
+@pytest.mark.parametrize("failure", [OperationalError("database is locked"), InterfaceError("connection is closed")])
+def test_without_the_right_to_call_nothing_is_sent(monkeypatch: pytest.MonkeyPatch, failure: DatabaseError) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(limits, "take", fail)
+    with scripted(answer(b"{}")) as server:
+        with pytest.raises(NotSent) as caught:
+            transport.send_write(make_call(server.url))
+        assert (caught.value.code, server.requests) == ("database", [])
 
 
 def test_a_slow_connection_moves_its_call_in_the_rate_window(monkeypatch: pytest.MonkeyPatch) -> None:
