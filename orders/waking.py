@@ -120,8 +120,9 @@ def ask_for_job(name: str, job: tuple[str, str], *, cluster: str, every: timedel
     """
     now = timezone.now()
     Wake.objects.get_or_create(name=name)
-    waits_not = Q(queued_at__isnull=True) | Q(queued_at__lt=now - STALE)
-    rested = Q(started_at__isnull=True) | Q(started_at__lte=now - every)
+    # A stamp far ahead is of a clock that was set back since: believed, nothing would be woken until it is reached.
+    waits_not = Q(queued_at__isnull=True) | Q(queued_at__lt=now - STALE) | Q(queued_at__gt=now + STALE)
+    rested = Q(started_at__isnull=True) | Q(started_at__lte=now - every) | Q(started_at__gt=now + STALE)
     with transaction.atomic():
         if Wake.objects.filter(waits_not, rested, name=name).update(queued_at=now) != 1:
             return False

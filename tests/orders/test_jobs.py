@@ -71,6 +71,14 @@ def test_job_that_was_lost_is_asked_for_again(wholesaler: Wholesaler, queue: Que
     assert woken(queue) == ["purchases"]
 
 
+@pytest.mark.parametrize("stamp", ["queued_at", "started_at"])
+def test_clock_that_was_set_back_keeps_nothing_asleep(wholesaler: Wholesaler, queue: Queue, stamp: str) -> None:
+    make_purchase()
+    Wake.objects.create(name="purchases", **{stamp: timezone.now() + timedelta(hours=1)})
+    assert waking.wake_due_jobs() == ["purchases"]
+    assert waking.wake_due_jobs() == []
+
+
 def test_waiting_purchase_is_woken_when_its_time_comes(wholesaler: Wholesaler, queue: Queue) -> None:
     wholesaler.plan_orders("limited")
     purchase = make_purchase()
@@ -236,7 +244,9 @@ def test_dispatch_and_one_embedded_worker_do_everything(spawn: Callable[..., Chi
     )
     worker, dispatcher = spawn("qcluster", WORKERS="1"), spawn("dispatch")
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not (job_health().is_well and SyncRun.objects.get().state == "failed"):
+    while time.monotonic() < deadline and not (
+        job_health().is_well and job_health().queues[0].last_beat and SyncRun.objects.get().state == "failed"
+    ):
         time.sleep(0.1)
     assert job_health().queues[0].last_beat is not None, dispatcher.output()
     assert SyncRun.objects.get().state == "failed", worker.output()
