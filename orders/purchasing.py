@@ -6,6 +6,7 @@ refuses inside another one. Jobs may run twice and at the same time; the row say
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -21,7 +22,7 @@ from orders.inquiring import run_inquiry
 from orders.models import Purchase, PurchaseAttempt
 from orders.planning import plan_purchases
 from orders.states import change_purchase, lock_purchase, note_event
-from orders.verdicts import Unreadable, Verdict, build_request, describe_crash, write_reply
+from orders.verdicts import Unreadable, Verdict, build_request, describe_crash, read_verdict, write_reply
 from providers.base import Provider
 from providers.errors import Mend, ProviderError
 from providers.registry import get_provider
@@ -31,8 +32,9 @@ log = structlog.get_logger(__name__)
 PS = Purchase.State
 BY = "purchasing"
 
-#: A reply that cannot be stored because the database is away is worth waiting for: waits in seconds.
-_STORE_WAITS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+#: What came of a sent order is worth waiting for while the database is away or busy: waits in seconds, two minutes in
+#: all. With the longest order call they stay within the time of a job.
+_WRITE_WAITS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,23 +154,40 @@ def _send(claim: Claim, provider: Provider) -> None:
         verdict = Unreadable(f"Our program failed while it sent the order ({crash}).")
     else:
         pass_checkpoint(Checkpoint.ANSWERED, purchase_id=claim.purchase_id)
-        _store_reply(claim, reply)
+        _store_reply(claim, provider, reply)
         pass_checkpoint(Checkpoint.STORED, purchase_id=claim.purchase_id)
         digest_reply(attempt_id=claim.attempt_id, by=BY)
         return
-    apply_verdict(attempt_id=claim.attempt_id, verdict=verdict, by=BY)
+    # Lost, "nothing was sent" would turn into "no answer came".
+    outcome = verdict
+    _write_for_certain(claim, lambda: apply_verdict(attempt_id=claim.attempt_id, verdict=outcome, by=BY))
 
 
-def _store_reply(claim: Claim, reply: ProviderReply) -> None:
+def _store_reply(claim: Claim, provider: Provider, reply: ProviderReply) -> None:
     """Commit the reply as it came, whatever became of the purchase meanwhile."""
-    for wait in (*_STORE_WAITS, None):
+
+    def store() -> None:
+        with transaction.atomic(durable=True):
+            write_reply(claim.attempt_id, reply)
+
+    try:
+        _write_for_certain(claim, store)
+    except (OperationalError, InterfaceError):
+        # The last place where the provider's handle can be kept: with it a person finds what was bought.
+        handle = getattr(read_verdict(provider, reply, claim.request), "transaction_id", "")
+        log.critical("reply_lost", purchase=claim.purchase_id, status=reply.status, transaction=handle)
+        raise
+
+
+def _write_for_certain(claim: Claim, write: Callable[[], object]) -> None:
+    """Write, again and again while the database is away or busy; raises its error when that lasts too long."""
+    for wait in (*_WRITE_WAITS, None):
         try:
-            with transaction.atomic(durable=True):
-                write_reply(claim.attempt_id, reply)
+            write()
         except (OperationalError, InterfaceError):
-            log.critical("reply_not_stored", purchase=claim.purchase_id, status=reply.status, waits=wait)
             if wait is None:
                 raise
+            log.critical("database_away_after_order", purchase=claim.purchase_id, waits=wait)
             close_old_connections()
             time.sleep(wait)
         else:

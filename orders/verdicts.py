@@ -1,12 +1,15 @@
 """What came of one order that was sent: the provider's word, or that there is none."""
 
 import traceback
+from collections.abc import Mapping
 
 import structlog
 
 from orders.models import PurchaseAttempt
 from providers.base import Provider
 from providers.errors import NotOffered, ProviderError
+from providers.reading import replace_unstorable
+from providers.redaction import is_secret_name, mask_keys
 from providers.types import Money, OrderOutcome, OrderRequest, ProviderReply
 
 log = structlog.get_logger(__name__)
@@ -69,13 +72,22 @@ def write_reply(attempt_id: int, reply: ProviderReply) -> None:
     attempt = PurchaseAttempt(
         pk=attempt_id,
         status=reply.status,
-        headers={name: value for name, value in reply.headers.items() if name.lower() not in _SECRET_HEADERS},
+        headers=_keep_headers(reply.headers),
         body=reply.body,
         is_complete=reply.complete,
         sent_at=reply.sent_at,
         received_at=reply.received_at,
     )
     attempt.save(update_fields=["status", "headers", "body", "is_complete", "sent_at", "received_at"])
+
+
+def _keep_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Without what opens doors, our own keys included, and without what no database holds: it would lose the reply."""
+    return {
+        replace_unstorable(name): replace_unstorable(mask_keys(value))
+        for name, value in headers.items()
+        if name.lower() not in _SECRET_HEADERS and not is_secret_name(name)
+    }
 
 
 def read_verdict(provider: Provider, reply: ProviderReply, request: OrderRequest) -> Verdict:

@@ -64,6 +64,8 @@ class Wholesaler:
         self.orders_todo: deque[str] = deque()
         self.inquiries_todo: deque[str] = deque()
         self.during_call: Callable[[OrderRequest], None] | None = None
+        #: Headers that every reply to an order has besides its own.
+        self.headers: dict[str, str] = {}
 
     def plan_orders(self, *behaviours: str) -> None:
         """What the next orders do; afterwards everything is ``ok``."""
@@ -228,7 +230,7 @@ def _reply(document: Mapping[str, Any], *, status: int, complete: bool = True) -
     return ProviderReply(
         operation="order",
         status=status,
-        headers={"Content-Type": "application/json", "Set-Cookie": "session=secret"},
+        headers={"Content-Type": "application/json", "Set-Cookie": "session=secret", **WHOLESALER.headers},
         body=json.dumps(document).encode(),
         complete=complete,
         sent_at=now,
