@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 640.0, 260.0
 LEFT, RIGHT, TOP, BOTTOM = 76.0, 8.0, 18.0, 34.0
 _PLOT_WIDTH, _PLOT_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 _MAX_LABELS = 8
+_DASH = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +118,17 @@ def draw_usage_chart(
 
 def _break_line(bars: Sequence[Bar], levels: Sequence[float]) -> list[str]:
     """The ``points`` of one polyline for each run of reported days."""
-    runs: list[list[str]] = [[]]
+    runs: list[list[tuple[float, float]]] = [[]]
     for bar, y in zip(bars, levels, strict=True):
         if bar.missing:
             runs.append([])
         else:
-            runs[-1].append(f"{bar.centre},{y}")
-    # A line of one point is invisible: its two ends on one spot draw a dot.
-    return [" ".join(run if len(run) > 1 else run * 2) for run in runs if run]
+            runs[-1].append((bar.centre, y))
+    # A line of one point is invisible: a dash stands for it.
+    drawn = [
+        run if len(run) > 1 else [(run[0][0] - _DASH, run[0][1]), (run[0][0] + _DASH, run[0][1])] for run in runs if run
+    ]
+    return [" ".join(f"{round(x, 1)},{y}" for x, y in run) for run in drawn]
 
 
 def _label(given: date | str, *, with_year: bool) -> str:

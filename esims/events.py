@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from esims.models import STATE_LABELS, Esim, LineEvent
 from esims.states import action_label, date_words, instant_words
@@ -90,7 +90,10 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.CODES_REVEALED: lambda _facts: _("Activation codes and device numbers were shown."),
     EventKind.QR_SHOWN: lambda _facts: _("The QR code was shown."),
     EventKind.USAGE_SIMULATED: lambda facts: (
-        _("Simulated usage was set for %(count)s days.") % {"count": facts.get("days", "")}
+        ngettext("Simulated usage was set for %(count)d day.", "Simulated usage was set for %(count)d days.", days)
+        % {"count": days}
+        if isinstance(days := facts.get("days"), int)
+        else _("Simulated usage was set.")
     ),
 }
 _ACTION_TEXTS: dict[str, Any] = {

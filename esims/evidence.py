@@ -23,7 +23,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallEvidence:
-    """What speaks for "installed" or against it. ``verdict`` is "yes", "downloaded", "no" or "not_known"."""
+    """What speaks for "installed" or against it. ``verdict``: "yes", "used", "downloaded", "no", "not_known".
+
+    "used": no installation is reported, but what cannot be without one is.
+    """
 
     verdict: str
     summary: str
@@ -56,6 +59,7 @@ def install_evidence(esim: Esim) -> InstallEvidence:
 
 _VERDICTS = {
     "yes": gettext_lazy("The provider reports that the line was installed on a device."),
+    "used": gettext_lazy("The provider reports no installation, but a use that needs one: the line is on a device."),
     "downloaded": gettext_lazy("The provider reports a download to a device, but no installation."),
     "no": gettext_lazy("The provider reports neither a download nor an installation."),
     "not_known": gettext_lazy("The provider has not said anything about this line yet."),
@@ -64,9 +68,10 @@ _VERDICTS = {
 
 def _install_verdict(esim: Esim) -> str:
     state = LineState(esim.state)
-    connected = esim.activated_on or esim.connection_device_imei or esim.total_used_bytes
-    if esim.installed_at or esim.install_device_imei or connected or state is LineState.INSTALLED:
+    if esim.installed_at or esim.install_device_imei or state is LineState.INSTALLED:
         return "yes"
+    if esim.activated_on or esim.connection_device_imei or esim.total_used_bytes:
+        return "used"
     if esim.downloaded_at or state is LineState.DOWNLOADED:
         return "downloaded"
     return "no" if esim.state_as_of else "not_known"

@@ -139,13 +139,18 @@ def read_page(esim: Esim, user: User) -> dict[str, Any]:
         "needs_confirmation": needs_confirmation_code(esim),
         "code_trouble": _code_trouble(esim),
         "may_see_codes": may_see_codes,
-        "may_simulate": (
-            esim.account.is_sandbox
-            and user.has_perm("esims.simulate_usage")
-            and offers(esim.account.slug, Capability.SIMULATE_USAGE)
-        ),
+        "may_simulate": may_simulate(esim, user),
         **read_usage(esim),
     }
+
+
+def may_simulate(esim: Esim, user: User) -> bool:
+    """Whether this person may set the line's usage: only in a sandbox that can do it."""
+    return (
+        esim.account.is_sandbox
+        and user.has_perm("esims.simulate_usage")
+        and offers(esim.account.slug, Capability.SIMULATE_USAGE)
+    )
 
 
 def read_evidence(esim: Esim) -> InstallEvidence:

@@ -18,7 +18,7 @@ from esims.codes import record_qr_shown, record_reveal
 from esims.forms import ActionForm, LineFilterForm, SimulatedUsageForm
 from esims.install import install_links
 from esims.models import Esim
-from esims.page import find_line, read_evidence, read_line_view, read_page, read_timeline, read_usage
+from esims.page import find_line, may_simulate, read_evidence, read_line_view, read_page, read_timeline, read_usage
 from esims.qr import qr_png, qr_svg
 from esims.refresh import RefreshRefused, request_refresh, watch_line
 from esims.search import LineFilter, count_up_to, search_lines
@@ -86,6 +86,7 @@ def esim_live(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"esim": esim, "view": view}
     if request.GET.get("seen", "") != view.seen or not view.is_live:
         context |= {"oob": True, "evidence": read_evidence(esim), "events": read_timeline(esim), **read_usage(esim)}
+        context["may_simulate"] = may_simulate(esim, _person(request))
     return render(request, "esims/_live_answer.html", context)
 
 

@@ -55,8 +55,8 @@ def test_a_day_without_a_report_is_a_gap_and_no_zero() -> None:
         *("100\u00a0MB", "not reported", "200\u00a0MB", "not reported", "100\u00a0MB"),
     ]
     assert [bar.total for bar in chart.bars] == ["100\u00a0MB", "—", "300\u00a0MB", "—", "400\u00a0MB"]
-    # The line breaks where nothing is known; a lone day is a dot.
-    assert [len(set(points.split())) for points in chart.lines] == [1, 1, 1]
+    # The line breaks where nothing is known; a lone day is a dash.
+    assert chart.lines == ["126.6,174.0 136.6,174.0", "349.0,70.0 359.0,70.0", "571.4,18.0 581.4,18.0"]
     assert (chart.total, chart.missing) == ("400\u00a0MB", 2)
     text = Template("{% usage_chart d cumulative=True %}").render(Context({"d": listed}))
     assert text.count('class="chart-gap"') == 2

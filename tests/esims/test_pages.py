@@ -381,7 +381,10 @@ def test_usage_is_simulated_on_sandbox_lines(
         ("2026-05-01", 100 * 1024**2),
         ("2026-05-02", 100 * 1024**2),
     ]
+    live = text_of(staff.get(f"/esims/{esim.pk}/live/?seen=old", headers={"HX-Request": "true"}))
+    assert f'href="/esims/{esim.pk}/usage/"' in live, "the part that is swapped in keeps its button"
     page = text_of(staff.get(f"/esims/{esim.pk}/"))
+    assert "Simulated usage was set for 2 days." in page
     assert "<svg" in page
     assert "100\u00a0MB" in page
     assert "200\u00a0MB" in page

@@ -101,6 +101,15 @@ def test_the_moments_at_which_something_changes_get_a_look() -> None:
     assert at == datetime(2026, 5, 10, 15, 5, tzinfo=UTC)
 
 
+def test_a_line_that_the_provider_forgot_is_not_read_for_ever() -> None:
+    over = datetime(2026, 5, 8, 15, 0, tzinfo=UTC)
+    silent = line("active", expires_on=date(2026, 5, 7), state_as_of=over - MINUTE)
+    assert plan_next_refresh(silent, now=over + 7 * DAY - MINUTE) == over + 7 * DAY - MINUTE + 12 * HOUR
+    assert plan_next_refresh(silent, now=over + 7 * DAY) is None
+    spoken = line("active", expires_on=date(2026, 5, 7), state_as_of=over + 7 * DAY)
+    assert plan_next_refresh(spoken, now=over + 7 * DAY) == over + 7 * DAY + 4 * HOUR
+
+
 def test_failures_wait_twice_as_long_each_time_up_to_a_cap() -> None:
     waits = [plan_retry(now=NOW, failures=count, refused=False) - NOW for count in (1, 2, 3, 9, 10, 1000)]
     assert waits == [MINUTE, 2 * MINUTE, 4 * MINUTE, 256 * MINUTE, 6 * HOUR, 6 * HOUR]
@@ -222,8 +231,8 @@ def test_what_counts_as_the_effect() -> None:
         (line("terminated", state_as_of=NOW, downloaded_at=NOW), "downloaded"),
         (line("installed", state_as_of=NOW), "yes"),
         (line("cancelled", state_as_of=NOW, installed_at=NOW), "yes"),
-        (line("expired", state_as_of=NOW, activated_on=date(2026, 5, 1)), "yes"),
-        (line("suspended", state_as_of=NOW, total_used_bytes=1), "yes"),
+        (line("expired", state_as_of=NOW, activated_on=date(2026, 5, 1)), "used"),
+        (line("suspended", state_as_of=NOW, total_used_bytes=1), "used"),
     ],
 )
 def test_installed_or_not(esim: Esim, verdict: str) -> None:
