@@ -83,7 +83,7 @@ requirements: .venv/bin/python  ## Pin what pyproject.toml asks for, with hashes
 	$$compile --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
 
 messages: .venv/dev.stamp  ## Collect the texts to translate (needs gettext)
-	ROAMDESK_DEMO=1 $(BIN)/python manage.py makemessages --locale ja --no-wrap --no-location --ignore '.venv*' --ignore tests --ignore var --ignore build
+	ROAMDESK_DEMO=1 $(BIN)/python manage.py makemessages --locale ja --no-wrap --no-location --no-obsolete --ignore '.venv*' --ignore tests --ignore var --ignore build
 
 compilemessages: .venv/dev.stamp  ## Compile the translated texts (needs gettext); the results are committed
 	ROAMDESK_DEMO=1 $(BIN)/python manage.py compilemessages --locale ja --ignore '.venv*' --ignore var
