@@ -20,7 +20,7 @@ from django_q.tasks import async_task
 from esims.events import EventKind, make_event
 from esims.lifecycle import apply_snapshot
 from esims.models import Esim
-from esims.schedule import plan_next_refresh, plan_retry
+from esims.schedule import is_long_over, plan_next_refresh, plan_retry
 from esims.states import ENDED
 from esims.usage import measure_share_used
 from providers.errors import NotOffered, NotSent, ProviderError, RateLimited, Rejected, Unavailable
@@ -257,8 +257,8 @@ def _record_failure(esim: Esim, claim: datetime, error: ProviderError, *, by: st
     now = timezone.now()
     failures = min(esim.refresh_failures + 1, 1000)
     next_at: datetime | None = plan_retry(now=now, failures=failures, refused=isinstance(error, Rejected))
-    given_up = esim.state in _ENDED_VALUES and failures >= _LATE_LOOK_FAILURES
-    if given_up or isinstance(error, NotOffered):
+    is_over = esim.state in _ENDED_VALUES or is_long_over(esim, now)
+    if (is_over and failures >= _LATE_LOOK_FAILURES) or isinstance(error, NotOffered):
         next_at = None
     message = f"{error.message} ({error.code})" if error.code else error.message
     with transaction.atomic():

@@ -14,6 +14,8 @@ from providers.types import LineState
 WATCHED_EVERY = timedelta(minutes=1)
 #: Usage may come hours after the end: one look more, then never again.
 LATE_LOOK = timedelta(days=1)
+#: A line whose time is surely over and of which the provider says nothing new is read for so long, then never again.
+SILENT_LOOKS = timedelta(days=7)
 #: A look just after a moment at which the state should have changed.
 JUST_AFTER = timedelta(minutes=5)
 
@@ -55,12 +57,19 @@ def plan_next_refresh(
         return None if had_ended else now + LATE_LOOK
     if state is not shown_state(esim, now):
         # Its time is surely over and the provider's stamp is older than that.
-        return now + _EVERY[LineState.SUSPENDED]
+        return None if is_long_over(esim, now) else now + _EVERY[LineState.SUSPENDED]
     candidates = [now + _interval(esim, state, now=now, share_used=share_used)]
     if esim.watched_until is not None and esim.watched_until > now:
         candidates.append(now + WATCHED_EVERY)
     candidates += [moment + JUST_AFTER for moment in _turning_points(esim, state) if moment + JUST_AFTER > now]
     return min(candidates)
+
+
+def is_long_over(esim: Esim, now: datetime) -> bool:
+    """Whether the line's time was surely over a while before ``now`` (UTC), and the provider has not spoken since."""
+    if esim.expires_on is None or shown_state(esim, now) not in ENDED:
+        return False
+    return now >= surely_over_instant(esim.expires_on) + SILENT_LOOKS
 
 
 def plan_retry(*, now: datetime, failures: int, refused: bool) -> datetime:
