@@ -15,7 +15,7 @@ from esims.search import DEADLINE_NEAR_DAYS, must_be_installed_within
 from esims.states import ENDED
 from orders.models import Order, OrderLine, Purchase, PurchasedEsim, Refund
 from orders.selectors.order_list import OrderRow, list_rows, start_of_day
-from orders.selectors.queue import ALLOCATING_LONG
+from orders.selectors.queue import waits_long
 from providers.models import ProviderAccount
 from providers.types import LineState
 
@@ -33,7 +33,7 @@ class Attention:
     unknown: int
     held: int
     to_look_at: int
-    allocating_long: int
+    waiting_long: int
     refunds_due: int
     refund_amounts: Mapping[str, Decimal]
     unpaid_long: int
@@ -132,7 +132,7 @@ def _read_attention(
         unknown=Count("pk", filter=Q(state=Purchase.State.UNKNOWN)),
         held=Count("pk", filter=Q(state=Purchase.State.HELD)),
         to_look_at=Count("pk", filter=~Q(attention="")),
-        allocating_long=Count("pk", filter=Q(state=Purchase.State.ALLOCATING, first_sent_at__lt=now - ALLOCATING_LONG)),
+        waiting_long=Count("pk", filter=waits_long(now)),
     )
     due = list(
         Refund.objects.filter(state=Refund.State.DUE)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 
@@ -14,8 +14,8 @@ from orders.selectors.order_page import EventLook, PurchaseLook, look_at_purchas
 from orders.wording import describe_outcome
 from providers.redaction import redact_text
 
-#: An allocation that takes longer is shown to staff, though nothing is wrong yet.
-ALLOCATING_LONG = timedelta(minutes=15)
+#: What takes longer (allocating; sending, for a pause or a rate limit) is shown to staff, though nothing is wrong yet.
+LONG = timedelta(minutes=15)
 #: As often as this without success: it is shown, though it is tried again by itself.
 MANY_FAILURES = 3
 ATTEMPTS_SHOWN = 30
@@ -44,15 +44,20 @@ class PurchasePage:
     events: Sequence[EventLook]
 
 
-def _kinds() -> dict[str, Q]:
-    waiting = Q(state=Purchase.State.ALLOCATING, first_sent_at__lt=timezone.now() - ALLOCATING_LONG) | Q(
-        state=Purchase.State.PLANNED, failures_in_row__gte=MANY_FAILURES
+def waits_long(now: datetime) -> Q:
+    """Purchases that nobody needs to decide about, and that take longer than they should; ``now`` is UTC."""
+    late = now - LONG
+    return Q(state=Purchase.State.ALLOCATING, first_sent_at__lt=late) | Q(
+        Q(failures_in_row__gte=MANY_FAILURES) | Q(created_at__lt=late), state=Purchase.State.PLANNED
     )
+
+
+def _kinds() -> dict[str, Q]:
     return {
         "unknown": Q(state=Purchase.State.UNKNOWN),
         "held": Q(state=Purchase.State.HELD),
         "look": ~Q(attention=""),
-        "waiting": waiting,
+        "waiting": waits_long(timezone.now()),
     }
 
 

@@ -129,9 +129,9 @@ def _purchase_tasks(found: Attention) -> Iterator[Task]:
         tone="warn",
     )
     yield Task(
-        number=found.allocating_long,
+        number=found.waiting_long,
         title=ngettext(
-            "Purchase that waits long for its eSIMs", "Purchases that wait long for eSIMs", found.allocating_long
+            "Purchase that waits long for its eSIMs", "Purchases that wait long for eSIMs", found.waiting_long
         ),
         url=f"{queue}?kind=waiting",
         action=_("Look"),

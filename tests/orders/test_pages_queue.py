@@ -13,10 +13,11 @@ from esims.models import Esim
 from orders.attention import ask_for_look
 from orders.models import Order, OrderEvent, Purchase, PurchaseAttempt, Refund
 from orders.purchasing import run_purchase
+from orders.selectors.dashboard import read_dashboard
 from orders.states import lock_purchase
 from tests.orders.desk import DECIDER, buy, purchase_of, sign_in, sign_in_as
 from tests.orders.fakes import Wholesaler
-from tests.orders.making import make_due, make_user
+from tests.orders.making import make_due, make_purchase, make_user
 from tests.pages import assert_clean_page
 from tests.queue import Queue
 
@@ -54,6 +55,16 @@ def test_the_queue_holds_what_needs_a_person_the_unknown_first(wholesaler: Whole
         narrowed = client.get(f"/purchases/?kind={kind}")
         assert [look.purchase for look in narrowed.context["looks"]] == [found]
         assert narrowed.context["counts"] == {"unknown": 1, "held": 1, "look": 1, "waiting": 1}
+
+
+def test_a_paid_order_that_is_not_sent_for_long_is_shown(wholesaler: Wholesaler) -> None:
+    """Paused by staff, or told to wait by the provider: nothing fails, and the customer waits all the same."""
+    purchase = make_purchase()
+    client = sign_in(*DECIDER)
+    assert client.get("/purchases/").context["looks"] == []
+    Purchase.objects.update(created_at=timezone.now() - timedelta(minutes=16))
+    assert [look.purchase for look in client.get("/purchases/?kind=waiting").context["looks"]] == [purchase]
+    assert read_dashboard().attention.waiting_long == 1
 
 
 def test_an_empty_queue_says_so() -> None:
