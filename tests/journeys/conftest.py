@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from pytest_django.plugin import DjangoDbBlocker
 
 from customers.models import User
-from tests.browser import Console
+from tests.browser import TIMEOUT_MS, Console
 from tests.journeys.desk import ACCOUNT, SANDBOX_ACCOUNT, read_catalogue
 from tests.journeys.office import Office
 from tests.simulator_client import PRODUCTION, SANDBOX, Simulator
 
 PLANS = 60
+# Three processes share the machine with the browser.
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,8 @@ SHOWS_FOCUS = """() => {
 
 def look_at(page: Page, name: str = "", screenshots: Path | None = None) -> None:
     """The page fits into the window and shows no innards; with a name, a picture of it is kept."""
+    # Its words may be there before its style sheets are.
+    page.wait_for_load_state()
     assert check_width(page) == 0, f"{page.url} is too wide"
     assert TRACEBACK not in page.content()
     if screenshots is not None:

@@ -103,6 +103,7 @@ def wait_for(is_so: Callable[[], bool]) -> None:
 
 def find_faults(page: Page) -> list[str]:
     """In every look of the page, with everything unfolded."""
+    page.wait_for_load_state()
     page.evaluate("for (const part of document.querySelectorAll('main details')) part.open = true")
     faults: list[str] = [] if TRACEBACK not in page.content() else ["a traceback"]
     for viewport, theme in LOOKS:
