@@ -51,7 +51,6 @@ INSTALLED_APPS = [
     "allauth.account",
     "csp",
     "django_htmx",
-    "django_q",
     "rest_framework",
     "providers",
     "catalog",
@@ -59,6 +58,8 @@ INSTALLED_APPS = [
     "esims",
     "orders",
     "config.apps.ConfigConfig",
+    # Behind ours: ``orders`` has a ``qcluster`` that looks after itself.
+    "django_q",
 ]
 
 MIDDLEWARE = [
@@ -309,6 +310,8 @@ JOB_LOG_DAYS = env.int("JOB_LOG_DAYS", default=7)
 CATALOG_SYNC_MINUTES = env.int("CATALOG_SYNC_MINUTES", default=360)
 #: A job that waits longer, or a worker that is silent longer, raises the alarm.
 JOB_ALARM_SECONDS = env.int("JOB_ALARM_SECONDS", default=120)
+#: A worker that has begun nothing for so long, and shows no work, starts itself again. Longer than any reading takes.
+JOB_FREEZE_SECONDS = env.int("JOB_FREEZE_SECONDS", default=300)
 
 # -- Logs -------------------------------------------------------------------------------------------------------------
 

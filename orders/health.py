@@ -9,8 +9,11 @@ from django.db.models import F, Max, Q
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from orders.models import Wake, WorkerBeat
-from orders.waking import ask_for_job, begin_job
+from catalog.models import SyncRun
+from catalog.sync import STALE_AFTER
+from esims.models import LineAction
+from orders.models import Purchase, Wake, WorkerBeat
+from orders.waking import WAKE_UPS, ask_for_job, begin_job
 
 #: A queue's worker is asked for a sign of life so long after its last one.
 BEAT_EVERY = timedelta(seconds=15)
@@ -84,6 +87,32 @@ def record_beat(queue: str) -> None:
     """The sign of life: run by the queue's own worker."""
     begin_job(_BEAT + queue)
     WorkerBeat.objects.filter(queue=queue).update(beat_at=timezone.now())
+
+
+def is_frozen(queue: str) -> bool:
+    """Whether the queue's worker is to be started again: it owes a sign of life for ``JOB_FREEZE_SECONDS``, has begun
+    no job since, and nothing shows it at work. Never while it may hold an order or an action of a line on the wire.
+    """
+    now = timezone.now()
+    since = now - timedelta(seconds=settings.JOB_FREEZE_SECONDS)
+    owing = Q(beat_at__isnull=True) | Q(beat_at__lt=F("asked_at"))
+    if not WorkerBeat.objects.filter(owing, queue=queue, asked_at__lt=since).exists():
+        return False
+    purposes = {purpose for purpose, name in settings.QUEUES.items() if name == queue}
+    names = [name for name, wake_up in WAKE_UPS.items() if wake_up.purpose in purposes]
+    return not (
+        Wake.objects.filter(name__in=[*names, _BEAT + queue], started_at__gte=since).exists()
+        or ("orders" in purposes and _is_money_on_the_wire(now))
+        or (
+            "catalogue" in purposes
+            and SyncRun.objects.filter(state=SyncRun.State.RUNNING, heartbeat_at__gte=now - STALE_AFTER).exists()
+        )
+    )
+
+
+def _is_money_on_the_wire(now: datetime) -> bool:
+    sending = Purchase.objects.filter(state=Purchase.State.SENDING, claim_until__gte=now)
+    return sending.exists() or LineAction.objects.filter(state=LineAction.State.SENDING, deadline_at__gte=now).exists()
 
 
 def _queue_health(queue: str, beat: WorkerBeat | None) -> QueueHealth:

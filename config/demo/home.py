@@ -119,6 +119,7 @@ class DemoHome:
             "HTTP_READ_TIMEOUT": "20",
             "HTTP_ORDER_READ_TIMEOUT": "30",
             "PURCHASE_INQUIRY_SPACING_SECONDS": "5",
+            "JOB_FREEZE_SECONDS": "75",
         }
 
 

@@ -1,7 +1,9 @@
 """Waking, watching, schedules and pruning: asked for once, alarmed in time, and a loop that survives."""
 
 import os
+import re
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -21,14 +23,16 @@ from django_q.tasks import async_task
 from pytest_django import Settings
 
 from catalog.models import SyncRun
+from esims.models import LineAction
 from orders import dispatch, waking
 from orders.dispatch import Dispatcher
-from orders.health import job_health, record_beat
+from orders.health import is_frozen, job_health, record_beat
 from orders.models import Purchase, PurchaseAttempt, Wake, WorkerBeat
 from orders.pruning import prune_old_rows
 from orders.purchasing import run_purchase
 from orders.schedules import PREFIX, declare_jobs, set_up_schedules
 from tests.catalog.making import make_account
+from tests.esims.making import make_line
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_due, make_overdue, make_purchase
 from tests.queue import ChildProcess, Queue
@@ -249,6 +253,67 @@ def test_dispatch_and_one_embedded_worker_do_everything(spawn: Callable[..., Chi
         time.sleep(0.1)
     assert job_health().queues[0].last_beat is not None, dispatcher.output()
     assert SyncRun.objects.get().state == "failed", worker.output()
+
+
+def silent_worker(**changes: Any) -> None:
+    asked = timezone.now() - timedelta(seconds=301)
+    WorkerBeat.objects.create(queue="roamdesk", **{"asked_at": asked, **changes})
+
+
+def test_worker_is_frozen_when_nothing_shows_it_at_work() -> None:
+    assert not is_frozen("roamdesk")
+    silent_worker()
+    assert is_frozen("roamdesk")
+    assert not is_frozen("orders")
+    WorkerBeat.objects.update(asked_at=timezone.now() - timedelta(seconds=299))
+    assert not is_frozen("roamdesk")
+
+
+@pytest.mark.parametrize("at_work", ["answers", "began a job", "order", "action", "sync"])
+def test_worker_at_work_is_never_taken_for_frozen(wholesaler: Wholesaler, at_work: str) -> None:
+    silent_worker()
+    now = timezone.now()
+    match at_work:
+        case "answers":
+            WorkerBeat.objects.update(beat_at=now)
+        case "began a job":
+            Wake.objects.create(name="lines", started_at=now - timedelta(seconds=299))
+        case "order":
+            purchase = make_purchase()
+            Purchase.objects.filter(pk=purchase.pk).update(
+                state="sending", claim=uuid.uuid4(), claim_until=now + timedelta(seconds=9)
+            )
+        case "action":
+            action = {"kind": "suspend", "state": "sending", "deadline_at": now + timedelta(seconds=9)}
+            LineAction.objects.create(esim=make_line(), **action)
+        case _:
+            SyncRun.objects.create(account=make_account(), asked_by="x", state="running", heartbeat_at=now)
+    assert not is_frozen("roamdesk")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.django_db(transaction=True)
+def test_frozen_worker_starts_itself_again(spawn: Callable[..., ChildProcess]) -> None:
+    """The kill of a worker that waits for a job leaves the cluster's own queue locked for ever."""
+
+    def beats_within(seconds: float) -> bool:
+        WorkerBeat.objects.update_or_create(queue="roamdesk", defaults={"asked_at": timezone.now(), "beat_at": None})
+        async_task("orders.tasks.beat", "roamdesk", cluster="roamdesk", save=False)
+        deadline = time.monotonic() + seconds
+        while WorkerBeat.objects.get().beat_at is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return WorkerBeat.objects.get().beat_at is not None
+
+    worker = spawn("qcluster", WORKERS="1", JOB_FREEZE_SECONDS="1", LOG_LEVEL="INFO")
+    assert beats_within(30), worker.output()
+    time.sleep(1)
+    os.kill(int(re.findall(r"ready for work at (\d+)", worker.output())[-1]), signal.SIGKILL)
+    assert not beats_within(3), "django-q2 has mended it: this can go"
+    deadline = time.monotonic() + 40
+    while "worker_frozen" not in worker.output() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert beats_within(30), worker.output()
+    assert worker.process.poll() is None
 
 
 # -- schedules and pruning ---------------------------------------------------------------------------------------------
