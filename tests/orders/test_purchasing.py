@@ -2,16 +2,14 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
 from esims.models import Esim
-from orders import delivering, purchasing
-from orders.applying import apply_verdict
+from orders import delivering
 from orders.books import read_balances
 from orders.models import Order, Purchase, PurchaseAttempt, PurchasedEsim, Refund
 from orders.purchasing import run_due_purchases, run_purchase
@@ -293,52 +291,6 @@ def test_crash_while_applying_keeps_the_reply(wholesaler: Wholesaler, monkeypatc
     assert "TypeError" in purchase.error
     assert "SECRET" not in purchase.error
     assert (Esim.objects.count(), PurchaseAttempt.objects.get().body is not None) == (0, True)
-
-
-def test_headers_cost_no_reply(wholesaler: Wholesaler, settings: Settings) -> None:
-    settings.PROVIDERS = {"fake": {**settings.PROVIDERS["fake"], "key_secret": "our-own-key-1"}}
-    wholesaler.headers = {"X-Odd": "a\x00b", "X-Echo": "key our-own-key-1", "X-Auth-Token": "t0ken"}
-    assert buy(make_purchase()).state == "fulfilled"
-    assert PurchaseAttempt.objects.get().headers == {
-        "Content-Type": "application/json",
-        "X-Odd": "a\ufffdb",
-        "X-Echo": "key [redacted]",
-    }
-
-
-def test_certainty_outlives_a_busy_database(wholesaler: Wholesaler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ "Nothing was sent" is worth as much waiting as a reply is: unwritten it becomes "no answer came"."""
-    busy = iter([OperationalError("database is locked")] * 3)
-
-    def apply_when_free(**words: Any) -> Purchase:
-        for failure in busy:
-            raise failure
-        return apply_verdict(**words)
-
-    monkeypatch.setattr(purchasing, "_WRITE_WAITS", (0.0,) * 3)
-    monkeypatch.setattr(purchasing, "close_old_connections", lambda: None)
-    monkeypatch.setattr(purchasing, "apply_verdict", apply_when_free)
-    wholesaler.plan_orders("not_sent")
-    purchase = buy(make_purchase())
-    assert (purchase.state, purchase.failures_in_row) == ("planned", 1)
-    assert wholesaler.sales == []
-
-
-def test_reply_that_cannot_be_stored_leaves_its_handle(
-    wholesaler: Wholesaler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(*_args: object) -> None:
-        raise OperationalError("the server is gone")
-
-    monkeypatch.setattr(purchasing, "_WRITE_WAITS", (0.0,))
-    monkeypatch.setattr(purchasing, "close_old_connections", lambda: None)
-    monkeypatch.setattr(purchasing, "write_reply", fail)
-    with pytest.raises(OperationalError):
-        buy(make_purchase())
-    lost = [record.msg for record in caplog.records if "reply_lost" in str(record.msg)]
-    assert len(lost) == 1
-    assert "tx-0001" in str(lost[0])
-    assert Purchase.objects.get().state == "sending"
 
 
 def test_crash_while_sending_may_have_been_sent(wholesaler: Wholesaler) -> None:
