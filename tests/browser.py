@@ -147,6 +147,7 @@ def check_accessibility(page: Page, *, rules: Sequence[str] = ()) -> list[str]:
 
     ``rules`` keeps to these rules of axe, for a page that was looked at whole already.
     """
+    page.wait_for_load_state("load")
     options = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else None
     results: dict[str, Any] = Axe().run(page, options=options).response
     return [
@@ -157,7 +158,8 @@ def check_accessibility(page: Page, *, rules: Sequence[str] = ()) -> list[str]:
 
 
 def check_width(page: Page) -> int:
-    """By how many pixels the page is wider than the window; 0 is good."""
+    """By how many pixels the page is wider than the window; 0 is good. Style sheets are waited for."""
+    page.wait_for_load_state("load")
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
