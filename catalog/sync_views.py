@@ -18,6 +18,7 @@ from catalog.models import Plan, SyncRun
 from catalog.sync import OPEN, STEPS, AlreadyDecided, approve_retirement, decline_retirement, request_sync
 from catalog.views import name_of
 from providers.access import is_partial, staff_page
+from providers.models import ProviderAccount
 from providers.registry import configured_accounts, ensure_accounts
 
 PAGE = 30
@@ -30,9 +31,12 @@ NAMED = 200
 @staff_page("catalog.view_syncrun")
 def run_list(request: HttpRequest) -> HttpResponse:
     runs = SyncRun.objects.select_related("account").defer("would_retire", "faults")
+    account = ProviderAccount.objects.filter(slug=request.GET.get("account", "")).first()
+    if account is not None:
+        runs = runs.filter(account=account)
     page = Paginator(runs, PAGE).get_page(request.GET.get("page"))
     accounts = [(slug, settings.PROVIDERS[slug]["name"]) for slug in configured_accounts()]
-    return render(request, "catalog/runs.html", {"page": page, "accounts": accounts})
+    return render(request, "catalog/runs.html", {"page": page, "accounts": accounts, "account": account})
 
 
 @require_safe

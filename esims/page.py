@@ -182,7 +182,9 @@ def _buttons(esim: Esim, user: User) -> list[ActionButton]:
 
 
 def _is_being_read(esim: Esim, now: datetime) -> bool:
-    """Whether a read is on its way that somebody waits for."""
+    """Whether a read is on its way that somebody waits for; none is to an account that is paused."""
+    if esim.account.is_paused:
+        return False
     claimed = esim.refresh_claimed_until is not None and esim.refresh_claimed_until > now
     watched = esim.watched_until is not None and esim.watched_until > now
     due = esim.next_refresh_at is not None and esim.next_refresh_at <= now

@@ -90,3 +90,10 @@ class RatePauseAdmin(ReadOnlyAdmin):
 class RateSlotAdmin(ReadOnlyAdmin):
     list_display = ("account", "operation", "number", "used_at")
     list_filter = ("account", "operation")
+
+
+@admin.register(AccountEvent)
+class AccountEventAdmin(ReadOnlyAdmin):
+    list_display = ("account", "at", "kind", "by", "why")
+    list_filter = ("account", "kind")
+    list_select_related = ("account",)

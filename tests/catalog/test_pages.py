@@ -326,6 +326,21 @@ def test_a_run_with_many_changes_and_faults_shows_the_first(
     assert "items[1]" in html
 
 
+def test_runs_of_one_account(clerk: Client) -> None:
+    runs = {slug: SyncRun.objects.create(account=make_account(slug), asked_by="mia") for slug in ("one", "two")}
+
+    def shown(query: str) -> list[int]:
+        response = clerk.get(f"/syncs/{query}")
+        assert response.status_code == 200
+        assert response.context is not None
+        return [run.pk for run in response.context["page"].object_list]
+
+    assert shown("?account=one") == [runs["one"].pk]
+    assert sorted(shown("")) == sorted(shown("?account=three")) == sorted(run.pk for run in runs.values())
+    text = clerk.get(f"/syncs/{runs['one'].pk}/").content.decode()
+    assert "It is shown here when the run has ended." in text
+
+
 def test_a_failed_run_says_why(clerk: Client) -> None:
     run = SyncRun.objects.create(
         account=make_account(), asked_by="schedule", state=SyncRun.State.FAILED, error="The key was refused."

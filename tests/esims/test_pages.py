@@ -17,6 +17,7 @@ from esims.actions import run_due_actions
 from esims.models import Esim, LineAction, LineEvent
 from esims.qr import qr_svg
 from esims.refresh import refresh_line
+from providers.models import ProviderAccount
 from providers.types import Priority
 from tests.esims.conftest import SellLines
 from tests.esims.making import make_line, make_snapshot, make_staff
@@ -248,6 +249,10 @@ def test_opening_the_page_marks_the_line_and_asks_nobody(
     page = text_of(response)
     assert "Being read from the provider." in page
     assert 'hx-trigger="every 2s"' in page
+    ProviderAccount.objects.update(is_paused=True)
+    page = text_of(staff.get(f"/esims/{esim.pk}/"))
+    assert "Being read from the provider." not in page, "nobody reads a paused account"
+    assert 'hx-trigger="every 2s"' not in page
 
 
 def test_refresh_now_is_queued(staff: Client, office: Simulator, sell_lines: SellLines, queue: Queue) -> None:

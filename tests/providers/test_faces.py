@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from customers.models import User
-from providers.models import ProviderAccount, ProviderCall, RatePause, RateSlot
+from providers.accounts import pause_account
+from providers.models import AccountEvent, ProviderAccount, ProviderCall, RatePause, RateSlot
 from providers.registry import ensure_accounts
 from tests.simulator_client import SANDBOX, Simulator
 
@@ -89,7 +90,8 @@ def account() -> ProviderAccount:
 
 
 def test_the_admin_shows_everything(admin: Client, account: ProviderAccount) -> None:
-    for model in (ProviderAccount, ProviderCall, RatePause, RateSlot):
+    pause_account(account=account, by="mia@example.com", why="Testing.")
+    for model in (ProviderAccount, AccountEvent, ProviderCall, RatePause, RateSlot):
         row = model._default_manager.get()
         base = f"/admin/providers/{model._meta.model_name}/"
         for path in (base, f"{base}{row.pk}/change/"):
