@@ -115,9 +115,7 @@ def attach_lines(*, purchase: Purchase, iccids: Sequence[str], by: User, why: st
         state = PS.FULFILLED if done else PS.UNKNOWN if locked.state == PS.REJECTED else locked.state
         facts = {"entered": len(wanted), "delivered": delivery.delivered, "ordered": locked.quantity}
         fields = {"error": "", "error_code": ""} if done else {"next_attempt_at": locked.next_attempt_at}
-        move_or_stay(
-            locked, to=state, by=by.email, why=why.strip() or "lines entered by hand", facts=facts, **fields
-        )
+        move_or_stay(locked, to=state, by=by.email, why=why.strip() or "lines entered by hand", facts=facts, **fields)
     return locked
 
 
