@@ -9,7 +9,8 @@ the provider's own calls under the provider's prefix, and the control calls belo
     GET    /_control/health                         name, systems, clock, sizes
     POST   /_control/reset                          {"plans"?: n, "seed"?: n}: empty books, the catalogue and
                                                     limits of the start, no faults, real time
-    GET    /_control/books?parts=&system=           orders, effects, requests, counts, violations (parts: comma list)
+    GET    /_control/books?parts=&system=           orders, effects, requests, counts, violations,
+                                                    webhooks (parts: comma list)
     GET    /_control/clock
     POST   /_control/clock                          {"advance": s} | {"offset": s} | {"at": instant} | {"frozen": bool}
     GET    /_control/switches
@@ -20,6 +21,11 @@ the provider's own calls under the provider's prefix, and the control calls belo
     GET    /_control/faults
     POST   /_control/faults                         {"kind", "endpoint"?, "system"?, "times"?, "skip"?, "match"?, …};
                                                     kinds and their parameters in `faults.py`
+    GET    /_control/webhooks?system=               {"paused", "waiting": how many, "webhooks": every delivery}
+    POST   /_control/webhooks                       {"action": "pause"} | {"action": "resume", "order"?: "forward" |
+                                                    "reverse" | "shuffle", "seed"?} | {"action": "repeat", "id"} |
+                                                    {"action": "drop", "id"?} | {"action": "send", "system", "kind",
+                                                    "url", "body", "headers"?}
     DELETE /_control/faults                         forget all
     DELETE /_control/faults/{id}
 

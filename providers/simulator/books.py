@@ -12,19 +12,21 @@ from typing import Any
 from providers.simulator.clock import Clock, format_instant
 from providers.simulator.faults import Fault
 from providers.simulator.store import Store
+from providers.simulator.webhooks import WebhookSender
 
 # Enough for an order or a year of usage days; nobody asserts on more.
 _BODY_KEPT = 16_384
 
-PARTS = ("orders", "effects", "requests", "counts", "violations")
+PARTS = ("orders", "effects", "requests", "counts", "violations", "webhooks")
 
 
 class Books:
     """Appends only, until `/_control/reset`."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, webhooks: WebhookSender) -> None:
         self._store = store
         self._clock = clock
+        self._webhooks = webhooks
 
     def record_arrival(self, *, system: str, endpoint: str, method: str, path: str, query: str, body: bytes) -> int:
         """Write down a call before anything is done with it; returns its id."""
@@ -100,6 +102,7 @@ class Books:
                 "requests": lambda: self._read_requests(system, since),
                 "counts": lambda: self._count_requests(system),
                 "violations": lambda: self._count_violations(system),
+                "webhooks": lambda: self._webhooks.read_all(system),
             }
             return {part: readers[part]() for part in parts}
 
@@ -109,6 +112,7 @@ class Books:
             db.execute("DELETE FROM requests")
             db.execute("DELETE FROM orders")
             db.execute("DELETE FROM effects")
+        self._webhooks.forget_all()
 
     def _read_orders(self, system: str | None) -> list[dict[str, Any]]:
         rows = self._select("SELECT * FROM orders WHERE (? IS NULL OR system = ?) ORDER BY id", system)

@@ -1,5 +1,6 @@
 """The control calls under `/_control/`: the shared ones here, each system's own from its module."""
 
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from providers.simulator.limits import RateLimiter
 from providers.simulator.messages import Delivery, Refusal, Request, json_reply
 from providers.simulator.pipeline import Patience
 from providers.simulator.system import ControlRoute, Core, RouteTable, System
+from providers.simulator.ticker import Ticker
 
 Arguments = Mapping[str, str]
 
@@ -19,13 +21,21 @@ class Control:
     """Dispatches control calls; one at a time, so that a reset is never half seen by another."""
 
     def __init__(
-        self, *, core: Core, systems: Sequence[System], limiter: RateLimiter, faults: FaultBook, patience: Patience
+        self,
+        *,
+        core: Core,
+        systems: Sequence[System],
+        limiter: RateLimiter,
+        faults: FaultBook,
+        patience: Patience,
+        ticker: Ticker,
     ) -> None:
         self._core = core
         self._systems = systems
         self._limiter = limiter
         self._faults = faults
         self._patience = patience
+        self._ticker = ticker
         self._lock = threading.Lock()
         self._routes = [*self._shared_routes(), *self._system_routes()]
         self._table = RouteTable([(route.method, route.template) for route in self._routes])
@@ -62,6 +72,8 @@ class Control:
             ("POST", "/faults", self._order_fault),
             ("DELETE", "/faults", self._forget_faults),
             ("DELETE", "/faults/{id}", self._forget_faults),
+            ("GET", "/webhooks", self._read_webhooks),
+            ("POST", "/webhooks", self._order_webhooks),
         ]
         return [ControlRoute(method, template, handler) for method, template, handler in table]
 
@@ -115,6 +127,7 @@ class Control:
             clock.move_to(parse_instant(body["at"]))
         if "frozen" in body:
             clock.freeze(bool(body["frozen"]))
+        self._ticker.settle()
         return self._read_clock(arguments, query, body)
 
     def _read_switches(self, arguments: Arguments, query: Arguments, body: Any) -> Any:
@@ -149,6 +162,41 @@ class Control:
     def _forget_faults(self, arguments: Arguments, query: Arguments, body: Any) -> Any:
         number = arguments.get("id")
         return {"forgotten": self._faults.forget(None if number is None else int(number))}
+
+    def _read_webhooks(self, arguments: Arguments, query: Arguments, body: Any) -> Any:
+        sender = self._core.webhooks
+        webhooks = sender.read_all(query.get("system") or None)
+        waiting = sum(webhook["state"] in ("waiting", "now") for webhook in webhooks)
+        return {"paused": sender.paused, "waiting": waiting, "webhooks": webhooks}
+
+    def _order_webhooks(self, arguments: Arguments, query: Arguments, body: Any) -> Any:
+        sender = self._core.webhooks
+        match body.get("action"):
+            case "pause":
+                sender.pause()
+            case "resume":
+                sender.resume(order=str(body.get("order", "forward")), seed=int(body.get("seed", 0)))
+            case "repeat":
+                sender.repeat(int(body["id"]))
+            case "drop":
+                return {"dropped": sender.drop(_optional_int(body, "id"))}
+            case "send":
+                return {"id": self._send_webhook(body)}
+            case other:
+                raise Refusal(400, "BAD_CONTROL", f"No action {other!r}: pause, resume, repeat, drop, send")
+        return {"ok": True}
+
+    def _send_webhook(self, body: Mapping[str, Any]) -> int:
+        """A body that is text is sent as it is, anything else as JSON."""
+        content = body["body"]
+        text = content if isinstance(content, str) else json.dumps(content)
+        return self._core.webhooks.send(
+            system=str(body["system"]),
+            kind=str(body["kind"]),
+            url=str(body["url"]),
+            headers={str(name): str(value) for name, value in dict(body.get("headers") or {}).items()},
+            body=text.encode(),
+        )
 
 
 def _optional_int(body: Mapping[str, Any], name: str) -> int | None:

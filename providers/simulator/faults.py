@@ -5,9 +5,10 @@ A fault is ordered with `POST /_control/faults`:
     {"kind": "reset_after", "endpoint": "order", "system": "commerce", "times": 1, "skip": 0,
      "match": {"planCode": "KD0001"}, … parameters of the kind …}
 
-`endpoint` is a name as in the path table (`plans order status transaction control usage`) or `*`;
+`endpoint` is the name of a `Route` of some system (eSIM Commerce: as in its path table) or `*`;
 `system` is left out for all; `times` null means for ever; `skip` lets so many matching calls pass first;
-`match` compares path arguments, query values and top-level fields of a JSON body, as text.
+`match` compares path arguments, query values and top-level fields of a JSON body, as text; a system may
+add facts of its own (`System.collect_facts`).
 Faults meet calls that passed authentication and the rate limit. Several may meet one call.
 """
 
@@ -29,6 +30,8 @@ BEFORE_EFFECT: Mapping[str, Mapping[str, Any]] = {
     "status_before": {"status": 500, "code": "SIMULATED", "message": "Simulated failure", "headers": {}},
     "rate_limited": {"retry_after": 1, "style": None},  # a 429 that is not the client's fault
     "refuse": {"reason": "out_of_stock"},  # or "insufficient_balance"
+    # Any error code in the provider's own envelope; http_status null: what the provider uses for such errors.
+    "refuse_code": {"code": "SIMULATED", "message": "Simulated refusal", "http_status": None},
 }
 AT_EFFECT: Mapping[str, Mapping[str, Any]] = {
     "short_order": {"by": 1},  # so many eSIMs fewer are sold, for good
@@ -54,6 +57,7 @@ AFTER_EFFECT: Mapping[str, Mapping[str, Any]] = {
     "reset_after": {},
     "close_after": {},
     "status_after": {"status": 500, "code": "SIMULATED", "message": "Simulated failure", "headers": {}},
+    "refuse_code_after": {"code": "SIMULATED", "message": "Simulated refusal", "http_status": None},
     "cut_body": {"at_byte": None, "fraction": 0.5},  # announced whole, sent in part
     "drip": {"seconds": 2.0},  # the body comes in drops over so long
 }

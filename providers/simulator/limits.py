@@ -1,12 +1,15 @@
-"""Rate limits: so many calls a minute per key and endpoint, in fixed windows from the first call.
+"""Rate limits: so many calls per key and endpoint in a window, counted on arrival.
 
-The scope of the live limits (per key? per endpoint?) and their windows are not documented; this is the
-plainest reading. Windows live in memory: a restart opens new ones.
+Most count a minute from its first call; where the scope of the live limits (per key? per endpoint?) and
+their windows are not documented, this is the plainest reading. A system may count all endpoints together
+(the name `*`), in windows of another length, or in windows that slide. Windows live in memory: a restart
+opens new ones.
 """
 
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +17,16 @@ from typing import Any
 from providers.simulator.messages import Refusal
 from providers.simulator.store import Store
 
-WINDOW_S = 60.0
+ALL_ENDPOINTS = "*"
+
+
+@dataclass(frozen=True)
+class LimitTable:
+    """The limits of one system as the program was started, and how its windows run."""
+
+    limits: Mapping[str, int | None]
+    window_s: float = 60.0
+    slides: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,11 @@ class Allowance:
     limit: int | None
     remaining: int
     reset_s: int
+    window_s: float
+
+    def describe(self) -> str:
+        """The limit in words."""
+        return f"More than {self.limit} requests in {self.window_s:g} seconds"
 
     def write_headers(self) -> dict[str, str]:
         """The documented `X-RateLimit-*`; Reset is seconds until the window ends."""
@@ -41,36 +58,55 @@ class RateLimiter:
     """Limits per system and endpoint, times one multiplier (0: no limits at all)."""
 
     def __init__(
-        self,
-        store: Store,
-        defaults: Mapping[str, Mapping[str, int | None]],
-        multiplier: float,
-        clock: Callable[[], float],
+        self, store: Store, tables: Mapping[str, LimitTable], multiplier: float, clock: Callable[[], float]
     ) -> None:
         """`clock`: seconds on the clock that the windows run on."""
         self._store = store
-        self._defaults = {system: dict(limits) for system, limits in defaults.items()}
+        self._tables = dict(tables)
         self._default_multiplier = multiplier
         self._clock = clock
         self._lock = threading.Lock()
-        self._windows: dict[tuple[str, str, str], tuple[float, int]] = {}
+        # The arrivals that count in each window, oldest first.
+        self._windows: dict[tuple[str, str, str], deque[float]] = {}
         self._changes: dict[str, Any] = store.read_setting("limits", {})
 
     def take(self, *, system: str, key: str, endpoint: str) -> Allowance:
         """Count one call and say whether it may pass. A refused call does not lengthen the window."""
-        limit = self._find_limit(system, endpoint)
-        if limit is None:
-            return Allowance(allowed=True, limit=None, remaining=0, reset_s=0)
+        table = self._tables.get(system, LimitTable({}))
+        limits = {scope: self._find_limit(system, scope) for scope in (endpoint, ALL_ENDPOINTS)}
         now = self._clock()
         with self._lock:
-            started, used = self._windows.get((system, key, endpoint), (now, 0))
-            if not 0 <= now - started < WINDOW_S:
-                started, used = now, 0
-            allowed = used < limit
-            used += 1 if allowed else 0
-            self._windows[system, key, endpoint] = (started, used)
-        reset_s = max(1, math.ceil(started + WINDOW_S - now))
-        return Allowance(allowed=allowed, limit=limit, remaining=limit - used, reset_s=reset_s)
+            windows = {
+                scope: (limit, self._open_window((system, key, scope), table, now))
+                for scope, limit in limits.items()
+                if limit is not None
+            }
+            full = [(limit, window) for limit, window in windows.values() if len(window) >= limit]
+            if not full:
+                for _limit, window in windows.values():
+                    window.append(now)
+            # The endpoint's own limit speaks before the account's, a full one before both.
+            shown = [*full, *windows.values()]
+            if not shown:
+                return Allowance(allowed=True, limit=None, remaining=0, reset_s=0, window_s=table.window_s)
+            limit, window = shown[0]
+            started = window[0] if window else now
+        return Allowance(
+            allowed=not full,
+            limit=limit,
+            remaining=max(0, limit - len(window)),
+            reset_s=max(1, math.ceil(started + table.window_s - now)),
+            window_s=table.window_s,
+        )
+
+    def _open_window(self, name: tuple[str, str, str], table: LimitTable, now: float) -> deque[float]:
+        """The window that a call falls into, without what no longer counts."""
+        window = self._windows.setdefault(name, deque())
+        if window and not table.slides and now - window[0] >= table.window_s:
+            window.clear()
+        while window and not 0 <= now - window[0] < table.window_s:
+            window.popleft()
+        return window
 
     def change(self, *, multiplier: Any = None, limits: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         """Change the multiplier or single limits (None: none). Raises Refusal 400."""
@@ -82,10 +118,10 @@ class RateLimiter:
         single = {system: dict(values) for system, values in changed.get("limits", {}).items()}
         for system, values in (limits or {}).items():
             for endpoint, limit in values.items():
-                if endpoint not in self._defaults.get(system, {}):
+                if endpoint not in self._tables.get(system, LimitTable({})).limits:
                     raise Refusal(400, "BAD_LIMIT", f"No endpoint {endpoint!r} at {system!r}")
                 if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-                    raise Refusal(400, "BAD_LIMIT", "a limit is null or a whole number of calls a minute")
+                    raise Refusal(400, "BAD_LIMIT", "a limit is null or a whole number of calls")
                 single.setdefault(system, {})[endpoint] = limit
         self._changes = {**changed, "limits": single}
         self._store.write_setting("limits", self._changes)
@@ -104,8 +140,8 @@ class RateLimiter:
     def read_all(self) -> dict[str, Any]:
         """The multiplier and the limits as they apply now, the multiplier counted in."""
         effective = {
-            system: {endpoint: self._find_limit(system, endpoint) for endpoint in limits}
-            for system, limits in self._defaults.items()
+            system: {endpoint: self._find_limit(system, endpoint) for endpoint in table.limits}
+            for system, table in self._tables.items()
         }
         return {"multiplier": self._multiplier, "limits": effective}
 
@@ -115,7 +151,8 @@ class RateLimiter:
 
     def _find_limit(self, system: str, endpoint: str) -> int | None:
         changed: dict[str, int | None] = self._changes.get("limits", {}).get(system, {})
-        limit = changed.get(endpoint, self._defaults.get(system, {}).get(endpoint))
+        table = self._tables.get(system, LimitTable({}))
+        limit = changed.get(endpoint, table.limits.get(endpoint))
         if limit is None or self._multiplier == 0:
             return None
         return int(limit * self._multiplier)

@@ -1,7 +1,7 @@
 """Faults inside the body: what a broken or a newer provider would send instead."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,23 +11,26 @@ from providers.simulator.messages import Reply, json_reply
 _HTML = b"""<!DOCTYPE html>
 <html><head><title>Maintenance</title></head><body><h1>Please come back later</h1></body></html>
 """
-_STATUS_WORDS = ("contractStatus", "profileProvisionStatus", "profileInstallStatus", "planType", "dataCapPer")
 
 
-def mangle_reply(reply: Reply, faults: list[Fault]) -> Reply:
-    """Apply the body faults: first those that keep it JSON, then those that break or replace it."""
+def mangle_reply(reply: Reply, faults: list[Fault], status_words: Sequence[str]) -> Reply:
+    """Apply the body faults: first those that keep it JSON, then those that break or replace it.
+
+    `status_words`: the provider's fields that `unknown_words` changes when it names none.
+    """
     for fault in faults:
         if fault.kind in _JSON:
-            reply = _mangle_json(reply, fault)
+            named = fault.params.get("fields") is not None or fault.kind != "unknown_words"
+            params = fault.params if named else {**fault.params, "fields": list(status_words)}
+            reply = _mangle_json(reply, fault.kind, params)
     for fault in faults:
         if fault.kind in _WHOLE:
             reply = _WHOLE[fault.kind](reply, fault.params)
     return reply
 
 
-def _mangle_json(reply: Reply, fault: Fault) -> Reply:
-    document = json.loads(reply.body)
-    changed = _JSON[fault.kind](document, fault.params)
+def _mangle_json(reply: Reply, kind: str, params: Mapping[str, Any]) -> Reply:
+    changed = _JSON[kind](json.loads(reply.body), params)
     return replace(json_reply(reply.status, changed), headers=reply.headers)
 
 
@@ -64,8 +67,7 @@ def _set_fields(document: Any, params: Mapping[str, Any]) -> Any:
 
 
 def _unknown_words(document: Any, params: Mapping[str, Any]) -> Any:
-    fields = params["fields"] or _STATUS_WORDS
-    return _set_fields(document, {"values": dict.fromkeys(fields, params["word"])})
+    return _set_fields(document, {"values": dict.fromkeys(params["fields"], params["word"])})
 
 
 def _null_fields(document: Any, params: Mapping[str, Any]) -> Any:
@@ -82,17 +84,23 @@ def _extra_fields(document: Any, params: Mapping[str, Any]) -> Any:
 
 
 def _duplicate_item(document: Any, params: Mapping[str, Any]) -> Any:
-    """One element of the list twice: the page then has one item too many, as after a shifted page."""
-    for name in ("items", "esims", "iccids", "dataUsageDailyList"):
-        if isinstance(document, dict) and document.get(name):
-            items = list(document[name])
-            return {**document, name: [*items, items[int(params["index"]) % len(items)]]}
+    """One element of the outermost list twice: one item too many, as after a shifted page."""
+    if isinstance(document, list) and document:
+        return [*document, document[int(params["index"]) % len(document)]]
+    if not isinstance(document, dict):
+        return document
+    for kind in (list, dict):
+        for name, value in document.items():
+            if isinstance(value, kind) and value:
+                return {**document, name: _duplicate_item(value, params)}
     return document
 
 
 def _wrong_total(document: Any, params: Mapping[str, Any]) -> Any:
     delta = int(params["delta"])
-    return _walk(document, lambda node: {**node, "total": node["total"] + delta} if "totalPages" in node else node)
+    return _walk(
+        document, lambda node: {**node, "total": node["total"] + delta} if isinstance(node.get("total"), int) else node
+    )
 
 
 _WHOLE: Mapping[str, Callable[[Reply, Mapping[str, Any]], Reply]] = {

@@ -4,10 +4,11 @@ import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from providers.simulator.faults import Fault, FaultBook, collect_facts, find_fault
+from providers.simulator.faults import Fault, FaultBook, find_fault
 from providers.simulator.limits import RateLimiter
 from providers.simulator.mangling import mangle_reply
 from providers.simulator.messages import (
@@ -108,29 +109,35 @@ class Pipeline:
         headers = allowance.write_headers() if route.limit_headers else {}
         if not allowance.allowed:
             headers["Retry-After"] = self._write_retry_after(allowance.reset_s)
-            refusal = Refusal(429, "RATE_LIMITED", f"More than {allowance.limit} requests a minute", headers)
-            self._core.books.record_outcome(request_id, status=429, outcome="answered", violation=True)
-            return Delivery(system.render_refusal(refusal))
-        facts = collect_facts(arguments, request.query, request.body)
+            reply = system.render_refusal(Refusal(429, "RATE_LIMITED", allowance.describe(), headers))
+            self._core.books.record_outcome(request_id, status=reply.status, outcome="answered", violation=True)
+            return Delivery(reply)
+        facts = system.collect_facts(arguments, request)
         faults = self._faults.take(system=system.name, endpoint=route.endpoint, facts=facts)
         if faults:
             self._core.books.record_faults(request_id, faults)
         self._meet_before(system, faults)
         call = Call(request, request_id, arguments, faults, self._core.clock.now())
         try:
-            reply = self._run(route, call, generation)
+            reply = self._run(system, route, call, generation)
         except Refusal as refusal:
             reply = system.render_refusal(refusal)
         reply = replace(reply, headers={**headers, **reply.headers})
-        return self._meet_after(system, mangle_reply(reply, faults), faults, request_id)
+        return self._meet_after(system, mangle_reply(reply, faults, system.status_words), faults, request_id)
 
-    def _run(self, route: Route, call: Call, generation: int) -> Reply:
-        """The effect and its booking, in one commit."""
-        with self._core.store.write() if route.writes else self._core.store.read():
+    def _run(self, system: System, route: Route, call: Call, generation: int) -> Reply:
+        """What time has made due, then the effect and its booking in one commit."""
+        store = self._core.store
+        with store.read():
             if self._patience.generation != generation:
                 # A reset came between: a call of the test before must not sell into new books.
                 raise ConnectionDropped("sent away", reset=False)
-            return route.handler(call)
+            with store.write():
+                system.settle(call.now)
+            if route.alone:
+                with store.write() if route.writes else nullcontext():
+                    return route.handler(call)
+        return route.handler(call)
 
     def _meet_before(self, system: System, faults: list[Fault]) -> None:
         """Faults before the effect: waits first, then ends."""
@@ -147,13 +154,21 @@ class Pipeline:
                     raise ConnectionDropped("reset", reset=True)
                 case "close_before":
                     raise ConnectionDropped("closed", reset=False)
-                case "status_before":
-                    raise Refusal(params["status"], params["code"], params["message"], params["headers"])
-                case "rate_limited":
-                    wait = self._write_retry_after(params["retry_after"], params["style"])
-                    raise Refusal(429, "RATE_LIMITED", "Too many requests", {"Retry-After": wait})
-                case "refuse":
-                    raise system.refuse_order(str(params["reason"]))
+                case "status_before" | "rate_limited" | "refuse" | "refuse_code":
+                    raise self._refuse(system, fault)
+
+    def _refuse(self, system: System, fault: Fault) -> Refusal:
+        params = fault.params
+        if fault.kind == "rate_limited":
+            wait = self._write_retry_after(params["retry_after"], params["style"])
+            return Refusal(429, "RATE_LIMITED", "Too many requests", {"Retry-After": wait})
+        if fault.kind == "refuse":
+            return system.refuse_order(str(params["reason"]))
+        if fault.kind.startswith("refuse_code"):
+            status = params["http_status"]
+            number = system.business_status if status is None else int(status)
+            return Refusal(number, str(params["code"]), str(params["message"]))
+        return Refusal(params["status"], params["code"], params["message"], params["headers"])
 
     def _meet_after(self, system: System, reply: Reply, faults: list[Fault], request_id: int) -> Delivery:
         """Faults after the effect: the crash, waits, then ends, then what happens to the bytes."""
@@ -168,11 +183,9 @@ class Pipeline:
             raise ConnectionDropped("reset", reset=True)
         if find_fault(faults, "close_after"):
             raise ConnectionDropped("closed", reset=False)
-        status = find_fault(faults, "status_after")
-        if status is not None:
-            params = status.params
-            refusal = Refusal(params["status"], params["code"], params["message"], params["headers"])
-            return Delivery(self._finish(request_id, system.render_refusal(refusal)))
+        refused = find_fault(faults, "status_after") or find_fault(faults, "refuse_code_after")
+        if refused is not None:
+            return Delivery(self._finish(request_id, system.render_refusal(self._refuse(system, refused))))
         drip = find_fault(faults, "drip")
         cut = find_fault(faults, "cut_body")
         outcome = "answered" if cut is None else "cut"

@@ -15,11 +15,13 @@ from providers.simulator.esim_commerce.catalogue import DEFAULT_PLANS, DEFAULT_S
 from providers.simulator.esim_commerce.system import DEFAULT_LIMITS, DEFAULT_PATHS, CommerceSystem, Options
 from providers.simulator.faults import FaultBook
 from providers.simulator.http_server import Server
-from providers.simulator.limits import RateLimiter, monotonic_seconds
+from providers.simulator.limits import LimitTable, RateLimiter, monotonic_seconds
 from providers.simulator.pipeline import Patience, Pipeline
 from providers.simulator.store import StateError, Store
 from providers.simulator.switches import Switches
 from providers.simulator.system import Core, System
+from providers.simulator.ticker import Ticker
+from providers.simulator.webhooks import WebhookSender
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,18 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_server(store: Store, patience: Patience, options: argparse.Namespace) -> Server:
     """Put the parts together and bind the address. Raises OSError."""
     clock = Clock(store)
-    core = Core(store=store, clock=clock, books=Books(store, clock), switches=Switches(store))
+    webhooks = WebhookSender(store, clock, hosts=options.webhook_host)
+    books = Books(store, clock, webhooks)
+    core = Core(store=store, clock=clock, books=books, switches=Switches(store), webhooks=webhooks)
     systems = build_systems(core, options)
     limiter = RateLimiter(
         store,
-        {system.name: system.limits for system in systems},
+        {system.name: LimitTable(system.limits, system.limit_window_s, system.limit_slides) for system in systems},
         options.rate_multiplier,
         lambda: clock.now().timestamp() if core.switches["rate_clock"] == "simulated" else monotonic_seconds(),
     )
     faults = FaultBook(store)
     pipeline = Pipeline(core=core, systems=systems, limiter=limiter, faults=faults, patience=patience)
-    control = Control(core=core, systems=systems, limiter=limiter, faults=faults, patience=patience)
-    return Server((options.host, options.port), pipeline.answer, control.answer)
+    ticker = Ticker(core, systems)
+    control = Control(core=core, systems=systems, limiter=limiter, faults=faults, patience=patience, ticker=ticker)
+    server = Server((options.host, options.port), pipeline.answer, control.answer)
+    ticker.start()
+    return server
 
 
 def build_systems(core: Core, options: argparse.Namespace) -> list[System]:
@@ -111,6 +118,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--sandbox-paths", type=parse_paths, default={}, metavar="JSON", help="the same for the sandbox")
     limit_help = f"calls a minute of an endpoint ({', '.join(DEFAULT_LIMITS)}), or ENDPOINT=none; repeatable"
     add("--limit", type=parse_limit, action="append", default=[], metavar="ENDPOINT=N", help=limit_help)
+    webhook_help = "name beside the loopback addresses that webhooks may be sent to, for containers; repeatable"
+    add("--webhook-host", action="append", default=[], metavar="NAME", help=webhook_help)
     add("--rate-multiplier", type=float, default=1.0, help="multiplies all limits; 0 lifts them (default %(default)s)")
     return parser
 

@@ -24,7 +24,10 @@ DEFAULTS: Mapping[str, Any] = {
     "rate_clock": "real",
 }
 
-_WORDS = {"retry_after_style": {"seconds", "date"}, "rate_clock": {"real", "simulated"}}
+_WORDS: Mapping[str, frozenset[str]] = {
+    "retry_after_style": frozenset({"seconds", "date"}),
+    "rate_clock": frozenset({"real", "simulated"}),
+}
 
 
 class Switches:
@@ -32,7 +35,15 @@ class Switches:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._defaults: dict[str, Any] = dict(DEFAULTS)
+        self._words: dict[str, frozenset[str]] = dict(_WORDS)
         self._values: dict[str, Any] = {**DEFAULTS, **store.read_setting("switches", {})}
+
+    def declare(self, defaults: Mapping[str, Any], words: Mapping[str, frozenset[str]] | None = None) -> None:
+        """Add a system's own switches, named `<system>_…`; `words`: the values that a text may have."""
+        self._defaults.update(defaults)
+        self._words.update(words or {})
+        self._values = {**defaults, **self._values}
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -44,18 +55,18 @@ class Switches:
     def change(self, changes: Mapping[str, Any]) -> None:
         """Set some switches. Raises Refusal 400 for an unknown name or a value of another kind."""
         for name, value in changes.items():
-            if name not in DEFAULTS:
-                raise Refusal(400, "UNKNOWN_SWITCH", f"No switch {name!r}; there are {', '.join(DEFAULTS)}")
-            default = DEFAULTS[name]
+            if name not in self._defaults:
+                raise Refusal(400, "UNKNOWN_SWITCH", f"No switch {name!r}; there are {', '.join(self._defaults)}")
+            default = self._defaults[name]
             fits = isinstance(value, bool) if isinstance(default, bool) else _fits(default, value)
-            if not fits or value not in _WORDS.get(name, {value}):
+            if not fits or value not in self._words.get(name, {value}):
                 raise Refusal(400, "BAD_SWITCH", f"{name} cannot be {value!r}")
         self._values = {**self._values, **changes}
         self._store.write_setting("switches", self._values)
 
     def reset(self) -> None:
         """Back to the defaults."""
-        self._values = dict(DEFAULTS)
+        self._values = dict(self._defaults)
         self._store.write_setting("switches", {})
 
 

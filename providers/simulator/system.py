@@ -9,10 +9,11 @@ from typing import Any
 
 from providers.simulator.books import Books
 from providers.simulator.clock import Clock
-from providers.simulator.faults import Fault, find_fault
+from providers.simulator.faults import Fault, collect_facts, find_fault
 from providers.simulator.messages import Refusal, Reply, Request
 from providers.simulator.store import Store
 from providers.simulator.switches import Switches
+from providers.simulator.webhooks import WebhookSender
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Core:
     clock: Clock
     books: Books
     switches: Switches
+    webhooks: WebhookSender
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Route:
-    """An endpoint: `writes` runs the handler in one transaction, `limit_headers` sends `X-RateLimit-*`."""
+    """An endpoint: `writes` runs the handler in one transaction, `limit_headers` sends `X-RateLimit-*`.
+
+    `alone` False lets other calls in meanwhile, for a handler that itself waits for somebody's answer: it
+    opens its own transactions.
+    """
 
     endpoint: str
     method: str
@@ -51,6 +57,7 @@ class Route:
     handler: Callable[[Call], Reply]
     writes: bool = False
     limit_headers: bool = False
+    alone: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,15 @@ class System(ABC):
     """One address space of one provider: its prefix, keys, books and endpoints."""
 
     name: str
+    # Calls of an endpoint per window; the name "*" counts all endpoints of the account together.
     limits: Mapping[str, int | None]
+    limit_window_s: float = 60.0
+    # False: windows start with their first call. True: no stretch of `limit_window_s` may hold more.
+    limit_slides: bool = False
+    # HTTP status of a `refuse_code` fault that names none.
+    business_status: int = 400
+    # Fields that the fault `unknown_words` changes when it names none.
+    status_words: Sequence[str] = ()
 
     @property
     def prefix(self) -> str:
@@ -88,6 +103,13 @@ class System(ABC):
     @abstractmethod
     def render_refusal(self, refusal: Refusal) -> Reply:
         """An error in the provider's own format."""
+
+    def collect_facts(self, arguments: Mapping[str, str], request: Request) -> dict[str, str]:
+        """What `match` of a fault compares with; override where the interesting fields lie deeper."""
+        return collect_facts(arguments, request.query, request.body)
+
+    def settle(self, now: datetime) -> None:  # noqa: B027 - most systems have nothing that falls due
+        """Do what has fallen due by the clock alone. Runs often and before every call: look first, then write."""
 
     @abstractmethod
     def refuse_order(self, reason: str) -> Refusal:

@@ -43,6 +43,7 @@ DEFAULT_LIMITS: Mapping[str, int | None] = {
 }
 # Only these three document the X-RateLimit headers.
 _WITH_LIMIT_HEADERS = {"status", "transaction", "usage"}
+_STATUS_WORDS = ("contractStatus", "profileProvisionStatus", "profileInstallStatus", "planType", "dataCapPer")
 _WRITES = {"order", "control", "usage"}
 
 INQUIRY_WINDOW = timedelta(hours=48)
@@ -66,6 +67,8 @@ class Options:
 
 class CommerceSystem(System):
     """One of the two systems: its own keys, plans, lines and books."""
+
+    status_words = _STATUS_WORDS
 
     def __init__(self, core: Core, *, sandbox: bool, options: Options) -> None:
         self.name = "commerce-sandbox" if sandbox else "commerce"
