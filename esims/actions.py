@@ -29,7 +29,7 @@ from esims.refresh import refresh_line
 from esims.states import shows_effect, why_not
 from providers.errors import NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected
 from providers.registry import configured_accounts, get_provider, offers
-from providers.types import Capability, LineState, Priority
+from providers.types import Capability, ControlRequest, LineState, Priority
 
 log = structlog.get_logger(__name__)
 
@@ -191,7 +191,8 @@ def _send(action: LineAction, turn: datetime, *, looked_as_of: datetime | None) 
         return
     action.refresh_from_db()
     try:
-        provider.read_control_reply(provider.send_control(action.esim.provider_ref, capability), capability)
+        request = ControlRequest(provider_ref=action.esim.provider_ref, capability=capability, iccid=action.esim.iccid)
+        provider.read_control_reply(provider.send_control(request), capability)
     except NotSent as error:
         postpone_action(action, wait=_backoff(action.attempts - 1), error=error.message)
     except RateLimited as error:

@@ -15,6 +15,10 @@ class Mend(StrEnum):
     PRICE = "price"
     STOCK = "stock"
     CREDENTIALS = "credentials"
+    #: What was typed in: a field of the request is named.
+    DATA = "data"
+    #: Nothing but time: the provider takes it later (next month, say).
+    TIME = "time"
 
 
 class ProviderError(Exception):
@@ -115,3 +119,7 @@ class OutcomeUnknown(ProviderError):
 
 class StillAllocating(ProviderError):
     """The provider took the order and has not allocated the lines yet: ask again later."""
+
+
+class WebhookRefused(ProviderError):
+    """A delivery whose sender did not prove to be the provider: it is not stored."""

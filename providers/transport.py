@@ -55,6 +55,11 @@ class OutboundCall:
     read_timeout: float | None = None
 
     @property
+    def scope(self) -> str:
+        """Whose rate budget, and whose pause, the call counts for."""
+        return (self.budget.scope if self.budget else "") or self.operation
+
+    @property
     def address(self) -> str:
         """The URL with its query."""
         if not self.query:
@@ -62,8 +67,13 @@ class OutboundCall:
         return f"{self.url}{'&' if '?' in self.url else '?'}{urlencode(self.query)}"
 
 
-def send_write(call: OutboundCall) -> ProviderReply:
+def send_write(
+    call: OutboundCall, *, judge: Callable[[ProviderReply], ProviderError | None] | None = None
+) -> ProviderReply:
     """Send once and return the reply, whatever its status and however much of it came.
+
+    ``judge`` tells the log and the account's health what a reply means where its status alone does not (a provider may
+    refuse with HTTP 200); what it gives is not raised.
 
     Raises ``NotSent``, ``RateLimited`` (our own budget: nothing was sent) or ``OutcomeUnknown``.
     """
@@ -73,8 +83,21 @@ def send_write(call: OutboundCall) -> ProviderReply:
     except ProviderError as error:
         _record(call, sent_at, None, error)
         raise
-    _record(call, sent_at, reply, None)
+    _record(call, sent_at, reply, _judge_for_log(judge, reply))
     return reply
+
+
+def _judge_for_log(
+    judge: Callable[[ProviderReply], ProviderError | None] | None, reply: ProviderReply
+) -> ProviderError | None:
+    """What the log says of a write's reply. The reply is worth more than its line there: this never raises."""
+    if judge is None:
+        return None
+    try:
+        return judge(reply)
+    except Exception as error:  # noqa: BLE001 - a boundary: see above
+        log.warning("reply_not_judged", operation=reply.operation, error=type(error).__name__)
+        return None
 
 
 def read(
@@ -124,7 +147,7 @@ def _prepare(call: OutboundCall) -> tuple[limits.Claim | None, datetime]:
     try:
         if ProviderAccount.objects.filter(slug=call.account, is_paused=True).exists():
             raise _not_sent(call, "Staff have paused this provider account", code="paused")
-        claim = limits.take(call.account, call.operation, call.budget, call.priority, wait=call.patience)
+        claim = limits.take(call.account, call.scope, call.budget, call.priority, wait=call.patience)
     except (OperationalError, InterfaceError) as failure:
         # Away, or busy beyond its time-out: what is certain is that nothing left.
         raise _not_sent(call, "The database could not be asked for the right to call", code="database") from failure
@@ -138,7 +161,7 @@ def _not_sent(call: OutboundCall, message: str, *, code: str) -> NotSent:
 def _record(call: OutboundCall, sent_at: datetime, reply: ProviderReply | None, error: ProviderError | None) -> None:
     if reply:
         limits.note_reply(
-            call.account, call.operation, status=reply.status, headers=reply.headers, received_at=reply.received_at
+            call.account, call.scope, status=reply.status, headers=reply.headers, received_at=reply.received_at
         )
     calls.record_call(
         account=call.account,

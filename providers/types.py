@@ -19,9 +19,18 @@ class Capability(StrEnum):
     """What an adapter can do. Buttons come from these, never from a provider's name."""
 
     LIST_PLANS = "list_plans"
+    #: One plan by its id.
+    PLAN_LOOKUP = "plan_lookup"
     ORDER = "order"
+    #: An order found by our own key, where its number never arrived.
+    ORDER_LOOKUP = "order_lookup"
+    #: All lines of one of its orders in one call.
     BATCH_QUERY = "batch_query"
+    #: Every line sold in a span of time.
+    LINE_LISTING = "line_listing"
     READ_LINE = "read_line"
+    #: The usage of several lines in one call (``Provider.usage_batch``).
+    USAGE_BATCH = "usage_batch"
     SUSPEND = "suspend"
     RELEASE = "release"
     CANCEL = "cancel"
@@ -34,8 +43,12 @@ class Capability(StrEnum):
     USAGE_BY_DAY = "usage_by_day"
     SMS = "sms"
     REGIONS = "regions"
+    #: It calls us when something happens.
+    WEBHOOKS = "webhooks"
+    #: Our address for that can be asked for and set by a call.
     WEBHOOK_SETUP = "webhook_setup"
     TRANSACTION_INQUIRY = "transaction_inquiry"
+    #: A line is activated for a device that is named beforehand; the outcome comes in a file.
     LINE_ACTIVATION = "line_activation"
     SIMULATE_USAGE = "simulate_usage"
 
@@ -55,12 +68,41 @@ class DataPeriod(StrEnum):
     UNKNOWN = "unknown"
 
 
+class AfterCap(StrEnum):
+    """What happens when an allowance is used up, as the provider says."""
+
+    REDUCED = "reduced"
+    CUT_OFF = "cut_off"
+    #: There is no cap to reach.
+    NO_CAP = "no_cap"
+    UNKNOWN = "unknown"
+
+
+class StartsWith(StrEnum):
+    """What starts a plan's time, as the provider says."""
+
+    INSTALLATION = "installation"
+    CONNECTION = "connection"
+    UNKNOWN = "unknown"
+
+
 class CoverageKind(StrEnum):
     """Home or roaming only where the provider says so."""
 
     HOME = "home"
     ROAMING = "roaming"
     UNSPECIFIED = "unspecified"
+
+
+class PackageStatus(StrEnum):
+    """One state of a package for people; the provider's own word stands beside it."""
+
+    WAITING = "waiting"
+    ACTIVE = "active"
+    #: Its time is over or its data used up: not every provider tells which.
+    ENDED = "ended"
+    TERMINATED = "terminated"
+    UNKNOWN = "unknown"
 
 
 class LineState(StrEnum):
@@ -128,7 +170,13 @@ class Telephony:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOffer:
-    """A plan as a provider offers it now. Speeds are the provider's numbers in ``speed_unit`` ("" = not given)."""
+    """A plan as a provider offers it now. Speeds are the provider's numbers in ``speed_unit`` ("" = not given).
+
+    ``alias`` is another id under which the provider knows the same plan (eSIM Access: slug; eSIMfx: meta_product_id).
+    ``days_choice_max``: the number of days is chosen with the order, from 1 to this; ``validity_days``, the allowance
+    and the prices are then those of one day. ``top_up_profile`` names the group within which top-ups fit (eSIMfx:
+    imsi_profile). ``region`` is the provider's own code of a multi-country area.
+    """
 
     plan_ref: str
     name: str
@@ -151,6 +199,14 @@ class PlanOffer:
     top_up_supported: bool | None
     kyc_required: bool | None
     restrictions: str
+    alias: str = ""
+    region: str = ""
+    days_choice_max: int | None = None
+    after_cap: AfterCap = AfterCap.UNKNOWN
+    starts_with: StartsWith = StartsWith.UNKNOWN
+    top_up_profile: str = ""
+    #: Whether messages can be sent to the line by the provider's API.
+    api_sms: bool | None = None
     raw: Raw = field(default_factory=dict)
 
 
@@ -169,13 +225,19 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanPage:
-    """One page of a listing. ``total`` is the provider's own count of the whole listing."""
+    """One page of a listing. ``total`` is the provider's own count of the whole listing, None where it gives none.
+
+    ``cursor`` is where the next page begins, for providers that page by an opaque key ("" otherwise). ``is_last`` is
+    True only when the provider itself says that the listing ends here.
+    """
 
     offers: tuple[PlanOffer, ...]
     faults: tuple[Fault, ...]
     page: int
     total: int | None
     total_pages: int | None
+    cursor: str = ""
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,15 +250,36 @@ class DailyUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSnapshot:
-    """One data package on a line as reported now; the fields that a provider does not report stay None."""
+    """One data package on a line as reported now; the fields that a provider does not report stay None.
+
+    ``package_ref`` is stable and unique on its line. ``order_ref`` is the provider's order that brought it,
+    ``order_key`` our own key of that order where it is told. ``is_projected`` says that ``starts_at`` and ``ends_at``
+    have not happened: a package that waits is reported with the times that it would have.
+    """
 
     package_ref: str
     name: str = ""
+    plan_ref: str = ""
+    order_ref: str = ""
+    order_key: str = ""
+    status: PackageStatus | None = None
     allowance: Allowance | None = None
     used_bytes: int | None = None
     raw_status: str = ""
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    activate_by: datetime | None = None
+    is_projected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageSnapshot:
+    """A line's data use alone. ``total_data_bytes`` is its whole allowance where the provider tells it with the use."""
+
+    provider_ref: str
+    used_bytes: int | None
+    total_data_bytes: int | None
+    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +312,17 @@ class LineSnapshot:
     terminated_on: date | None = None
     install_device_imei: str = ""
     connection_device_imei: str = ""
+    #: Instants, where the provider gives no business dates.
+    activated_at: datetime | None = None
+    expires_at: datetime | None = None
+    #: The provider's order that brought the line, and our own key of it where it is told.
+    order_ref: str = ""
+    order_key: str = ""
+    apn: str = ""
+    api_sms: bool | None = None
     total_used_bytes: int | None = None
+    #: The whole allowance of the line in bytes, top-ups included, where the provider tells it; never a daily one.
+    total_data_bytes: int | None = None
     daily_usage: tuple[DailyUsage, ...] | None = None
     packages: tuple[PackageSnapshot, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -238,12 +331,64 @@ class LineSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """One request to buy. ``idempotency_key`` is ours and never changes between attempts (DESIGN §3)."""
+    """One request to buy. ``idempotency_key`` is ours and never changes between attempts (DESIGN §3).
+
+    ``period_days`` is how many days of a plan that is sold by the day are bought, None for every other plan.
+    ``expected_unit_price`` is the net price frozen at checkout: of one eSIM, all its days together.
+    """
 
     plan_ref: str
     quantity: int
     idempotency_key: str
     expected_unit_price: Money | None = None
+    plan_alias: str = ""
+    period_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpRequest:
+    """One request to add a package to a line; the key as in ``OrderRequest``."""
+
+    provider_ref: str
+    iccid: str
+    plan_ref: str
+    idempotency_key: str
+    expected_price: Money | None = None
+    plan_alias: str = ""
+    period_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationRequest:
+    """A line's activation as the provider's form takes it. ``payload`` holds personal data: never log or show it.
+
+    ``eid`` and ``delivery_code`` (ours) are the only handles until the outcome comes.
+    """
+
+    eid: str = field(repr=False)
+    delivery_code: str
+    payload: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRequest:
+    """What is asked for one line. ``package_ref`` names the package where the provider acts on packages."""
+
+    provider_ref: str
+    capability: Capability
+    iccid: str = ""
+    package_ref: str = ""
+    order_ref: str = ""
+    #: The text of an SMS.
+    message: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlOutcome:
+    """The provider took the request. ``refund`` is what it says about our money back, None where it says nothing."""
+
+    refund: bool | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,11 +425,114 @@ class OrderOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpOutcome:
+    """What a top-up's reply says. The numbers are the line's new totals, never differences."""
+
+    transaction_id: str
+    order_ref: str
+    package: PackageSnapshot | None = None
+    total_data_bytes: int | None = None
+    used_bytes: int | None = None
+    expires_at: datetime | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionRecord:
-    """What the provider holds under a transaction: references only, each line is then read by itself."""
+    """What the provider holds under a transaction.
+
+    ``line_refs`` are references; ``lines`` are whole lines where the provider tells them at once (then ``line_refs``
+    are theirs). ``is_pending`` says that the provider is still allocating: fewer lines than ordered mean nothing then.
+    """
 
     transaction_id: str
     line_refs: tuple[str, ...]
+    lines: tuple[LineSnapshot, ...] = ()
+    is_pending: bool = False
+    order_ref: str = ""
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBalance:
+    """Our prepaid money at a provider."""
+
+    money: Money
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """An area that plans are sold for: a country, or several."""
+
+    code: str
+    name: str
+    is_multi: bool
+    members: tuple[str, ...] = ()
+
+
+class WebhookKind(StrEnum):
+    """What a delivery is about. Its content is a hint: the line or the order is read again."""
+
+    HEALTH_CHECK = "health_check"
+    ORDER_READY = "order_ready"
+    LINE_CHANGED = "line_changed"
+    USAGE = "usage"
+    VALIDITY = "validity"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingWebhook:
+    """A delivery as it came, before anybody believes it. Header names are in lower case.
+
+    ``address`` is the sender's by the trusted proxy setting; ``path_secret`` the unguessable part of the path.
+    """
+
+    path_secret: str = field(repr=False)
+    address: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookHint:
+    """What a delivery names; whatever it does not name is "". ``word`` is the provider's own word for the event."""
+
+    kind: WebhookKind
+    word: str = ""
+    provider_ref: str = ""
+    iccid: str = ""
+    order_ref: str = ""
+    order_key: str = ""
+    event_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRow:
+    """One row of a file that says what became of activations. ``succeeded`` None: the row does not say.
+
+    ``eid`` is personal: never log it. ``number`` is the row's line in the file, from 1.
+    """
+
+    number: int
+    eid: str = field(repr=False)
+    delivery_code: str
+    account_number: str = field(repr=False)
+    succeeded: bool | None
+    code: str = ""
+    message: str = ""
+    iccid: str = ""
+    completed_at: datetime | None = None
+    completed_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionFile:
+    """The readable rows of a completion file, and what could not be read (``where`` names the line)."""
+
+    rows: tuple[CompletionRow, ...]
+    faults: tuple[Fault, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,10 +540,11 @@ class RateBudget:
     """At most ``calls`` in any ``seconds``; ``reserve`` of them are kept for people and orders.
 
     ``margin`` (seconds) lengthens the window a little: two calls may travel at different speed, and the provider counts
-    arrivals.
+    arrivals. Operations whose budgets have the same ``scope`` share one budget ("" = the operation has its own).
     """
 
     calls: int
     seconds: float
     reserve: int = 0
     margin: float = 0.0
+    scope: str = ""

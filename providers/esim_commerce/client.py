@@ -17,6 +17,8 @@ from providers.esim_commerce.listing import PlanListing
 from providers.reading import UnreadableError, parse_document
 from providers.types import (
     Capability,
+    ControlOutcome,
+    ControlRequest,
     LineSnapshot,
     OrderOutcome,
     OrderRequest,
@@ -83,7 +85,11 @@ class EsimCommerceProvider(Provider):
     def _check(self) -> None:
         self._read_page({"page": "1", "limit": "1"}, Priority.PEOPLE, _PATIENCE_PEOPLE)
 
-    def _list_plans(self, *, country: str, carrier: str, include_roaming: bool, first_page: int) -> Iterator[PlanPage]:
+    def _list_plans(
+        self, *, country: str, region: str, carrier: str, include_roaming: bool, first_page: int, cursor: str
+    ) -> Iterator[PlanPage]:
+        # It knows countries only, and numbered pages.
+        del region, cursor
         # Written as the documents print them: whole numbers, and the flag in lower case.
         filters = {"countryCode": country, "providerCode": carrier, "includeRoaming": str(include_roaming).lower()}
         query = {name: value for name, value in filters.items() if value}
@@ -203,21 +209,22 @@ class EsimCommerceProvider(Provider):
 
     # -- control ----------------------------------------------------------------------------------------------------
 
-    def _send_control(self, provider_ref: str, capability: Capability) -> ProviderReply:
-        self._require_iccid(provider_ref, "control")
+    def _send_control(self, request: ControlRequest) -> ProviderReply:
+        self._require_iccid(request.provider_ref, "control")
         call = self._make_call(
             "control",
-            arguments={"iccid": provider_ref},
-            body={"action": _ACTIONS[capability]},
+            arguments={"iccid": request.provider_ref},
+            body={"action": _ACTIONS[request.capability]},
             is_write=True,
             patience=_PATIENCE_PEOPLE,
         )
         return transport.send_write(call)
 
-    def _read_control_reply(self, reply: ProviderReply, capability: Capability) -> None:
+    def _read_control_reply(self, reply: ProviderReply, capability: Capability) -> ControlOutcome:
         """Only the status counts: the documents' own reply to a suspend still shows an unrestricted line."""
         if not classify.is_success(reply):
             raise classify.judge_write(reply, account=self.account, verdicts=self._refusals_of_lines)
+        return ControlOutcome()
 
     # -- the sandbox's usage setter ---------------------------------------------------------------------------------
 

@@ -47,7 +47,9 @@ class ShelfProvider(Provider):
     def budgets(self) -> Mapping[str, RateBudget]:
         return {}
 
-    def _list_plans(self, *, country: str, carrier: str, include_roaming: bool, first_page: int) -> Iterator[PlanPage]:
+    def _list_plans(
+        self, *, country: str, region: str, carrier: str, include_roaming: bool, first_page: int, cursor: str
+    ) -> Iterator[PlanPage]:
         assert (country, carrier, include_roaming) == ("", "", True)
         shelf = self.shelf
         total = len(shelf.offers) + len(shelf.faults) if shelf.total is None else shelf.total

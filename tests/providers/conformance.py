@@ -29,7 +29,7 @@ from providers.errors import (
     Unavailable,
 )
 from providers.models import ProviderAccount, ProviderCall, RatePause, RateSlot
-from providers.types import Capability, OrderRequest, Priority
+from providers.types import Capability, ControlRequest, OrderRequest, Priority
 from tests.simulator_client import Simulator
 
 Configure = Callable[..., None]
@@ -82,7 +82,9 @@ def read_transaction(provider: Provider, stock: Stock) -> Any:
 
 def control(capability: Capability) -> Callable[[Provider, Stock], Any]:
     def run(provider: Provider, stock: Stock) -> Any:
-        return provider.read_control_reply(provider.send_control(stock.line_ref, capability), capability)
+        return provider.read_control_reply(
+            provider.send_control(ControlRequest(provider_ref=stock.line_ref, capability=capability)), capability
+        )
 
     return run
 

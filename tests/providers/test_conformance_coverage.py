@@ -29,8 +29,10 @@ class UntestedProvider(Provider):
     def budgets(self) -> Mapping[str, RateBudget]:
         return {}
 
-    def _list_plans(self, *, country: str, carrier: str, include_roaming: bool, first_page: int) -> Iterator[PlanPage]:
-        del country, carrier, include_roaming, first_page
+    def _list_plans(
+        self, *, country: str, region: str, carrier: str, include_roaming: bool, first_page: int, cursor: str
+    ) -> Iterator[PlanPage]:
+        del country, region, carrier, include_roaming, first_page, cursor
         return iter(())
 
 

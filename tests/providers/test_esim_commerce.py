@@ -3,7 +3,7 @@
 import pytest
 
 from providers.registry import configured_accounts, ensure_accounts, get_provider
-from providers.types import Capability, LineState, OrderRequest, Priority
+from providers.types import Capability, ControlRequest, LineState, OrderRequest, Priority
 from tests.simulator_client import Simulator
 
 pytestmark = pytest.mark.django_db
@@ -24,5 +24,7 @@ def test_a_line_is_bought_read_suspended_and_released(accounts: Simulator) -> No
     line = provider.read_line(iccid, priority=Priority.PEOPLE)
     assert (line.state, line.lpa) == (LineState.READY, accounts.line(iccid)["qrCode"])
     for capability, state in ((Capability.SUSPEND, LineState.SUSPENDED), (Capability.RELEASE, LineState.READY)):
-        provider.read_control_reply(provider.send_control(iccid, capability), capability)
+        provider.read_control_reply(
+            provider.send_control(ControlRequest(provider_ref=iccid, capability=capability)), capability
+        )
         assert provider.read_line(iccid).state is state

@@ -15,7 +15,7 @@ from providers.esim_commerce.client import EsimCommerceProvider
 from providers.limits import read_reported_limit
 from providers.models import ProviderCall
 from providers.registry import get_provider
-from providers.types import Capability, DataPeriod, LineState, Money, OrderOutcome, OrderRequest
+from providers.types import Capability, ControlRequest, DataPeriod, LineState, Money, OrderOutcome, OrderRequest
 from tests.providers.samples import LINE, PLAN
 from tests.simulator_client import SANDBOX, Simulator
 
@@ -140,7 +140,7 @@ def test_trap_07_the_samples_are_not_one_coherent_line(provider: EsimCommercePro
     assert (line.terminated_on, line.expires_on) == (date(2025, 12, 31), date(2025, 12, 7))
     # The reply to a suspend still shows an unrestricted line; only reading the line again tells.
     iccid = buy(provider, accounts).lines[0].iccid
-    reply = provider.send_control(iccid, Capability.SUSPEND)
+    reply = provider.send_control(ControlRequest(provider_ref=iccid, capability=Capability.SUSPEND))
     assert json.loads(reply.body)["isServiceRestricted"] is False
     provider.read_control_reply(reply, Capability.SUSPEND)
     assert provider.read_line(iccid).state is LineState.SUSPENDED
@@ -220,7 +220,9 @@ def test_trap_14_a_control_that_the_line_does_not_allow_is_a_final_no(
     iccid = buy(provider, accounts).lines[0].iccid
     accounts.change_line(iccid, "terminate")
     with pytest.raises(Rejected) as caught:
-        provider.read_control_reply(provider.send_control(iccid, Capability.SUSPEND), Capability.SUSPEND)
+        provider.read_control_reply(
+            provider.send_control(ControlRequest(provider_ref=iccid, capability=Capability.SUSPEND)), Capability.SUSPEND
+        )
     assert caught.value.mend is None
     assert accounts.effects() == []
 
