@@ -64,22 +64,30 @@ class Simulator(SimulatorProcess):
         options.setdefault("timeout", 10)
         return self._session.request(method, f"{self.url}/{system}{path}", **options)
 
+    def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A control call, `path` without `/_control`. Clients of single systems are built on it."""
+        response = self._session.request(method, f"{self.url}/_control{path}", json=body, timeout=60)
+        if response.status_code != 200:
+            raise ControlRefused(f"{method} {path}: {response.status_code} {response.text}")
+        answer: dict[str, Any] = response.json()
+        return answer
+
     # Everything
 
     def reset(self, *, plans: int | None = None, seed: int | None = None) -> None:
         """Empty books, first catalogue, no faults, real time; calls that still wait are dropped without effect."""
-        self._control("POST", "/reset", _given(plans=plans, seed=seed))
+        self.control("POST", "/reset", _given(plans=plans, seed=seed))
 
     def health(self) -> dict[str, Any]:
         """Name, clock, sizes."""
-        return self._control("GET", "/health")
+        return self.control("GET", "/health")
 
     # Books
 
     def books(self, *parts: str, system: str | None = None) -> dict[str, Any]:
         """Parts of the books: orders, effects, requests, counts, violations; all of them by default."""
         query = "&".join(f"{name}={value}" for name, value in _given(parts=",".join(parts), system=system).items())
-        return self._control("GET", f"/books?{query}")
+        return self.control("GET", f"/books?{query}")
 
     def orders(self, system: str = PRODUCTION) -> list[dict[str, Any]]:
         """What was sold: plan, quantity, reference (transactionId), unit_price, total_price, refs (ICCIDs), shown."""
@@ -130,16 +138,16 @@ class Simulator(SimulatorProcess):
             "match": dict(match or {}),
             **parameters,
         }
-        return int(self._control("POST", "/faults", {**spec, **_given(system=system)})["id"])
+        return int(self.control("POST", "/faults", {**spec, **_given(system=system)})["id"])
 
     def faults(self) -> list[dict[str, Any]]:
         """Ordered faults with `used`."""
-        found: list[dict[str, Any]] = self._control("GET", "/faults")["faults"]
+        found: list[dict[str, Any]] = self.control("GET", "/faults")["faults"]
         return found
 
     def forget_faults(self) -> None:
         """No faults from now on."""
-        self._control("DELETE", "/faults")
+        self.control("DELETE", "/faults")
 
     # Time, switches, limits
 
@@ -155,68 +163,68 @@ class Simulator(SimulatorProcess):
         """Advance, or jump `at` an instant with a zone, or freeze; returns the simulated instant."""
         advance = days * 86_400 + hours * 3_600 + seconds
         body = _given(advance=advance or None, at=at, frozen=frozen)
-        return str(self._control("POST", "/clock", body)["now"])
+        return str(self.control("POST", "/clock", body)["now"])
 
     def now(self) -> str:
         """The simulated instant as the wire writes it."""
-        return str(self._control("GET", "/clock")["now"])
+        return str(self.control("GET", "/clock")["now"])
 
     def set_switches(self, **switches: Any) -> None:
         """Change behaviour that the documents leave open, e.g. `control_reply_shows_old_state=False`."""
-        self._control("POST", "/switches", switches)
+        self.control("POST", "/switches", switches)
 
     def set_limits(self, *, multiplier: float | None = None, system: str = PRODUCTION, **limits: int | None) -> None:
         """Change limits: `set_limits(order=2)`, `set_limits(plans=None)`, `set_limits(multiplier=0)` lifts all."""
         body = _given(multiplier=multiplier, limits={system: limits} if limits else None)
-        self._control("POST", "/limits", {**body, "clear": True})
+        self.control("POST", "/limits", {**body, "clear": True})
 
     # Plans
 
     def plan(self, code: str, system: str = PRODUCTION) -> dict[str, Any]:
         """The plan object, on sale or not."""
-        plan: dict[str, Any] = self._control("GET", f"/{system}/plans/{code}")["plan"]
+        plan: dict[str, Any] = self.control("GET", f"/{system}/plans/{code}")["plan"]
         return plan
 
     def plan_codes(self, system: str = PRODUCTION) -> list[str]:
         """Codes on sale, in the provider's order. Not counted in the books."""
-        return [str(code) for code in self._control("GET", f"/{system}/plans")["codes"]]
+        return [str(code) for code in self.control("GET", f"/{system}/plans")["codes"]]
 
     def change_plan(self, code: str, system: str = PRODUCTION, **fields: Any) -> None:
         """Change fields by their wire names: `change_plan("KD0001", netPrice="9.50")`."""
-        self._control("POST", f"/{system}/plans", {"action": "change", "code": code, "fields": fields})
+        self.control("POST", f"/{system}/plans", {"action": "change", "code": code, "fields": fields})
 
     def remove_plans(self, *codes: str, system: str = PRODUCTION) -> None:
         """Take plans off the list."""
-        self._control("POST", f"/{system}/plans", {"action": "remove", "codes": list(codes)})
+        self.control("POST", f"/{system}/plans", {"action": "remove", "codes": list(codes)})
 
     def restore_plans(self, *codes: str, system: str = PRODUCTION) -> None:
         """Put removed plans back where they were."""
-        self._control("POST", f"/{system}/plans", {"action": "restore", "codes": list(codes)})
+        self.control("POST", f"/{system}/plans", {"action": "restore", "codes": list(codes)})
 
     def add_plan(self, plan: Mapping[str, Any], *, home: str | None = None, system: str = PRODUCTION) -> None:
         """Add a whole plan object behind the others."""
-        self._control("POST", f"/{system}/plans", {"action": "add", "plan": dict(plan), **_given(home=home)})
+        self.control("POST", f"/{system}/plans", {"action": "add", "plan": dict(plan), **_given(home=home)})
 
     def generate_plans(self, count: int, *, seed: int = 1, system: str = PRODUCTION) -> None:
         """Replace the catalogue of one system by a generated one of this size."""
-        self._control("POST", f"/{system}/plans", {"action": "generate", "count": count, "seed": seed})
+        self.control("POST", f"/{system}/plans", {"action": "generate", "count": count, "seed": seed})
 
     # Lines
 
     def line(self, iccid: str, system: str = PRODUCTION) -> dict[str, Any]:
         """The eSIM object as it truly is now."""
-        line: dict[str, Any] = self._control("GET", f"/{system}/lines/{iccid}")["line"]
+        line: dict[str, Any] = self.control("GET", f"/{system}/lines/{iccid}")["line"]
         return line
 
     def lines(self, system: str = PRODUCTION) -> list[dict[str, Any]]:
         """Every line: iccid, reference, plan, as_of, line."""
-        lines: list[dict[str, Any]] = self._control("GET", f"/{system}/lines")["lines"]
+        lines: list[dict[str, Any]] = self.control("GET", f"/{system}/lines")["lines"]
         return lines
 
     def change_line(self, iccid: str, event: str, system: str = PRODUCTION, **details: Any) -> dict[str, Any]:
         """Any event: confirmation_failed, error, cancel, terminate, suspend, release …; returns the line."""
         body = {"event": event, **_given(**details)}
-        line: dict[str, Any] = self._control("POST", f"/{system}/lines/{iccid}", body)["line"]
+        line: dict[str, Any] = self.control("POST", f"/{system}/lines/{iccid}", body)["line"]
         return line
 
     def download_line(self, iccid: str, system: str = PRODUCTION) -> dict[str, Any]:
@@ -240,19 +248,12 @@ class Simulator(SimulatorProcess):
     def set_line(self, iccid: str, system: str = PRODUCTION, **fields: Any) -> dict[str, Any]:
         """Any wire field to any value, null included."""
         body = {"event": "set", "fields": fields}
-        line: dict[str, Any] = self._control("POST", f"/{system}/lines/{iccid}", body)["line"]
+        line: dict[str, Any] = self.control("POST", f"/{system}/lines/{iccid}", body)["line"]
         return line
 
     def serve_cached(self, as_of: str | None = "now", *, iccid: str | None = None, system: str = PRODUCTION) -> None:
         """Answer queries with the data of an instant ("now" freezes, None is live again), for one line or all."""
-        self._control("POST", f"/{system}/cache", {"as_of": as_of, **_given(iccid=iccid)})
-
-    def _control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        response = self._session.request(method, f"{self.url}/_control{path}", json=body, timeout=60)
-        if response.status_code != 200:
-            raise ControlRefused(f"{method} {path}: {response.status_code} {response.text}")
-        answer: dict[str, Any] = response.json()
-        return answer
+        self.control("POST", f"/{system}/cache", {"as_of": as_of, **_given(iccid=iccid)})
 
 
 def _given(**values: Any) -> dict[str, Any]:
