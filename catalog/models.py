@@ -7,13 +7,24 @@ from django.utils.translation import pgettext_lazy
 
 from catalog.codes import validate_country_code, validate_currency_code
 from providers.models import ProviderAccount
-from providers.types import CoverageKind, DataPeriod
+from providers.types import AfterCap, CoverageKind, DataPeriod, StartsWith
 
 PERIODS = {DataPeriod.TOTAL: _("in total"), DataPeriod.DAY: _("per day"), DataPeriod.UNKNOWN: _("not said")}
 COVERAGE_KINDS = {
     CoverageKind.HOME: _("home"),
     CoverageKind.ROAMING: _("roaming"),
     CoverageKind.UNSPECIFIED: _("not said"),
+}
+AFTER_CAPS = {
+    AfterCap.REDUCED: _("slower"),
+    AfterCap.CUT_OFF: _("ends"),
+    AfterCap.NO_CAP: _("there is no cap"),
+    AfterCap.UNKNOWN: _("not said"),
+}
+START_RULES = {
+    StartsWith.INSTALLATION: _("with the installation"),
+    StartsWith.CONNECTION: _("with the first connection"),
+    StartsWith.UNKNOWN: _("not said"),
 }
 
 
@@ -75,9 +86,22 @@ class SyncRun(models.Model):
 class Plan(models.Model):
     """A sellable offer of one account. Fields hold what the provider said; prices of ours are at the end."""
 
+    class Kind(models.TextChoices):
+        ESIM = "esim", _("eSIM")
+        #: A package that only an existing line can take; kept as the provider offered it for a line.
+        TOP_UP = "top_up", _("top-up")
+        #: The line is activated for the customer's own device; the plan code stands in our contract.
+        ACTIVATION = "activation", _("line activation")
+        BARE_ACTIVATION = "bare_activation", _("line activation without a plan")
+        REISSUE = "reissue", _("reissue of a line")
+
+    #: Kinds that staff enter by hand: no provider lists them.
+    ENTERED_KINDS = (Kind.ACTIVATION, Kind.BARE_ACTIVATION, Kind.REISSUE)
+
     account = models.ForeignKey(
         ProviderAccount, verbose_name=_("account"), on_delete=models.PROTECT, related_name="plans"
     )
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices, default=Kind.ESIM)
     plan_ref = models.CharField(_("plan code"), max_length=120)
     name = models.CharField(_("name"), max_length=300)
     plan_type = models.CharField(_("plan type (provider's word)"), max_length=60, blank=True)
@@ -108,6 +132,26 @@ class Plan(models.Model):
     net_price = models.DecimalField(_("net price"), max_digits=14, decimal_places=4, null=True, blank=True)
     suggested_price = models.DecimalField(_("suggested price"), max_digits=14, decimal_places=4, null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
+    #: Another id under which the provider knows the same plan.
+    alias = models.CharField(_("other plan code"), max_length=120, blank=True)
+    region = models.CharField(_("provider's region"), max_length=60, blank=True)
+    #: The number of days is chosen with the order, up to this; data, days and prices are then those of one day.
+    days_choice_max = models.PositiveSmallIntegerField(_("days to choose, at most"), null=True, blank=True)
+    after_cap = models.CharField(
+        _("when the data is used up"),
+        max_length=8,
+        choices=[(key.value, label) for key, label in AFTER_CAPS.items()],
+        default=AfterCap.UNKNOWN.value,
+    )
+    starts_with = models.CharField(
+        _("time starts"),
+        max_length=12,
+        choices=[(key.value, label) for key, label in START_RULES.items()],
+        default=StartsWith.UNKNOWN.value,
+    )
+    #: Top-ups fit to lines of the same group.
+    top_up_profile = models.CharField(_("top-up group"), max_length=60, blank=True)
+    api_sms = models.BooleanField(_("SMS by the provider's API"), null=True, blank=True)
     raw = models.JSONField(_("as received"), default=dict, blank=True)
     #: Digest of everything above: a sync writes only rows whose digest differs.
     digest = models.CharField(_("digest"), max_length=64)
@@ -137,6 +181,7 @@ class Plan(models.Model):
         indexes = [
             models.Index(fields=("retired_at", "is_published", "retail_price"), name="plan_for_sale"),
             models.Index(fields=("plan_ref",), name="plan_by_ref"),
+            models.Index(fields=("alias",), name="plan_by_alias", condition=~models.Q(alias="")),
         ]
         permissions = [("set_price", "Can set prices and publish plans")]
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.models import PERIODS, Plan
 from customers.models import Customer
 from providers.models import ProviderAccount
-from providers.types import Capability, LineState
+from providers.types import Capability, LineState, PackageStatus
 
 STATE_LABELS = {
     LineState.PROVISIONING: _("being set up"),
@@ -22,6 +22,13 @@ STATE_LABELS = {
     LineState.TERMINATED: _("ended"),
     LineState.ERROR: _("faulty"),
     LineState.UNKNOWN: _("not known"),
+}
+PACKAGE_LABELS = {
+    PackageStatus.WAITING: _("waiting"),
+    PackageStatus.ACTIVE: _("in use"),
+    PackageStatus.ENDED: _("over"),
+    PackageStatus.TERMINATED: _("terminated"),
+    PackageStatus.UNKNOWN: _("not known"),
 }
 STATE_CHOICES = [(state.value, label) for state, label in STATE_LABELS.items()]
 
@@ -59,7 +66,19 @@ class Esim(models.Model):
     activated_on = models.DateField(_("activated (Japan date)"), null=True, blank=True)
     expires_on = models.DateField(_("last day (Japan date)"), null=True, blank=True)
     terminated_on = models.DateField(_("ended (Japan date)"), null=True, blank=True)
+    #: Instants, from providers that give no business dates.
+    activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    #: The provider's order that brought the line, and our own key of it.
+    order_ref = models.CharField(_("provider's order"), max_length=80, blank=True)
+    order_key = models.CharField(_("our key of the order"), max_length=80, blank=True)
+    #: The line's own phone number (personal: shown like the codes).
+    phone_number = models.CharField(_("phone number of the line"), max_length=20, blank=True)
+    apn = models.CharField(_("APN"), max_length=100, blank=True)
+    api_sms = models.BooleanField(_("SMS by the provider's API"), null=True, blank=True)
     total_used_bytes = models.BigIntegerField(_("used in total, bytes"), null=True, blank=True)
+    #: The whole allowance as the provider tells it, top-ups included; null: not told, or counted by day.
+    total_data_bytes = models.BigIntegerField(_("allowance in total, bytes"), null=True, blank=True)
     #: The provider's stamps of what is stored: older never overwrites newer.
     state_as_of = models.DateTimeField(_("state as of"), null=True, blank=True)
     usage_as_of = models.DateTimeField(_("usage as of"), null=True, blank=True)
@@ -67,6 +86,8 @@ class Esim(models.Model):
     # -- refresh by need ------------------------------------------------------------------------------------------
     refreshed_at = models.DateTimeField(_("last read"), null=True, blank=True)
     next_refresh_at = models.DateTimeField(_("next read"), null=True, blank=True)
+    #: When only the use is read next, where the provider tells it by itself; null: it comes with the state.
+    next_usage_at = models.DateTimeField(_("next read of the use"), null=True, blank=True)
     refresh_claimed_until = models.DateTimeField(_("read claimed until"), null=True, blank=True)
     refresh_failures = models.PositiveSmallIntegerField(_("failed reads in a row"), default=0)
     refresh_error = models.CharField(_("last read's error"), max_length=300, blank=True)
@@ -93,12 +114,20 @@ class Esim(models.Model):
             models.Index(
                 fields=("next_refresh_at",), name="esim_due", condition=models.Q(next_refresh_at__isnull=False)
             ),
+            models.Index(
+                fields=("next_usage_at",), name="esim_usage_due", condition=models.Q(next_usage_at__isnull=False)
+            ),
+            models.Index(fields=("account", "order_ref"), name="esim_by_order", condition=~models.Q(order_ref="")),
         ]
         permissions = [
             ("reveal_codes", "Can see activation codes, EIDs and IMEIs"),
             ("suspend_esim", "Can suspend and release lines"),
             ("refresh_esim", "Can read lines again from the provider"),
             ("simulate_usage", "Can set the usage of sandbox lines"),
+            ("cancel_esim", "Can cancel unused lines and terminate packages"),
+            ("revoke_esim", "Can end lines for good (revoke, block)"),
+            ("activate_esim", "Can start packages by hand"),
+            ("message_esim", "Can send SMS to lines"),
         ]
 
     def __str__(self) -> str:
@@ -125,9 +154,21 @@ class Package(models.Model):
     )
     data_unlimited = models.BooleanField(_("no cap"), default=False)
     used_bytes = models.BigIntegerField(_("used, bytes"), null=True, blank=True)
+    status = models.CharField(
+        _("state"),
+        max_length=10,
+        choices=[(key.value, label) for key, label in PACKAGE_LABELS.items()],
+        blank=True,
+    )
     raw_status = models.CharField(_("provider's state"), max_length=40, blank=True)
+    #: The provider's order that brought it, and our own key of that order where it is told.
+    order_ref = models.CharField(_("provider's order"), max_length=80, blank=True)
+    order_key = models.CharField(_("our key of the order"), max_length=80, blank=True)
     starts_at = models.DateTimeField(_("starts"), null=True, blank=True)
     ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    activate_by = models.DateTimeField(_("start it before"), null=True, blank=True)
+    #: The times above have not happened: the provider tells what they would be.
+    is_projected = models.BooleanField(_("times are projected"), default=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -158,6 +199,23 @@ class UsageDay(models.Model):
         return f"{self.day} {self.used_bytes}"
 
 
+class UsageSample(models.Model):
+    """A line's total use at a moment, from providers that report no days: days are derived from the differences."""
+
+    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="usage_samples")
+    at = models.DateTimeField(_("as of"))
+    total_used_bytes = models.BigIntegerField(_("used in total, bytes"))
+
+    class Meta:
+        verbose_name = _("usage sample")
+        verbose_name_plural = _("usage samples")
+        ordering = ("esim_id", "at")
+        constraints = [models.UniqueConstraint(fields=("esim", "at"), name="usage_sample_once")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.total_used_bytes}"
+
+
 class LineAction(models.Model):
     """One thing asked of the provider for a line, with a state of its own."""
 
@@ -173,6 +231,14 @@ class LineAction(models.Model):
 
     esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="actions")
     kind = models.CharField(_("action"), max_length=20)  # a providers.types.Capability; no choices: adapters may add
+    #: The package that is acted on, where the provider acts on packages.
+    package = models.ForeignKey(
+        Package, verbose_name=_("package"), on_delete=models.PROTECT, null=True, blank=True, related_name="actions"
+    )
+    #: The text of an SMS.
+    message = models.CharField(_("message"), max_length=500, blank=True)
+    #: What the provider says about our money back; null: nothing.
+    refunded = models.BooleanField(_("money back from the provider"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=14, choices=State.choices, default=State.PLANNED)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
     requested_by = models.ForeignKey(

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from esims.models import Esim
+from esims.models import Esim, Package
 from orders.models.sales import OrderLine, Payment
 from providers.encryption import EncryptedBytesField
 from providers.models import ProviderAccount
@@ -34,7 +34,9 @@ class Purchase(models.Model):
         ProviderAccount, verbose_name=_("account"), on_delete=models.PROTECT, related_name="purchases"
     )
     plan_ref = models.CharField(_("plan code"), max_length=120)
+    plan_alias = models.CharField(_("other plan code"), max_length=120, blank=True)
     quantity = models.PositiveIntegerField(_("quantity"))
+    period_days = models.PositiveSmallIntegerField(_("days"), null=True, blank=True)
     #: Ours; committed before the first call and never changed.
     idempotency_key = models.CharField(_("our key"), max_length=50, unique=True)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.PLANNED)
@@ -53,6 +55,10 @@ class Purchase(models.Model):
     #: How often an inquiry was made, how many lines the last one named, and how many in a row named as many.
     inquiries_made = models.PositiveIntegerField(_("inquiries"), default=0)
     last_line_count = models.PositiveIntegerField(_("lines at the last inquiry"), null=True, blank=True)
+    #: Since when the provider has been allocating; its patience counts from here.
+    allocating_since = models.DateTimeField(_("allocating since"), null=True, blank=True)
+    #: The line's totals before a top-up was sent: a lost answer is judged by what has changed since.
+    totals_before = models.JSONField(_("totals before"), default=dict, blank=True)
     inquiries_agreeing = models.PositiveIntegerField(_("inquiries that agree"), default=0)
     error_code = models.CharField(_("provider's code"), max_length=60, blank=True)
     error = models.TextField(_("error"), blank=True)
@@ -97,6 +103,10 @@ class PurchaseAttempt(models.Model):
     class Kind(models.TextChoices):
         ORDER = "order", _("order")
         INQUIRY = "inquiry", _("inquiry")
+        #: The order was looked for by our own key.
+        LOOKUP = "lookup", _("look by our key")
+        #: The line was read to see whether a top-up arrived.
+        COMPARE = "compare", _("look at the line")
 
     #: Outcomes under which a reply that is stored still waits to be applied.
     NOT_JUDGED = ("", "no_answer")
@@ -154,6 +164,27 @@ class PurchasedEsim(models.Model):
         verbose_name = _("delivered eSIM")
         verbose_name_plural = _("delivered eSIMs")
         ordering = ("purchase_id", "pk")
+
+    def __str__(self) -> str:
+        return f"{self.purchase_id} → {self.esim_id}"
+
+
+class PurchasedPackage(models.Model):
+    """Which purchase topped a line up: each package that we bought came by exactly one."""
+
+    purchase = models.OneToOneField(
+        Purchase, verbose_name=_("purchase"), on_delete=models.PROTECT, related_name="topped_up"
+    )
+    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.PROTECT, related_name="top_ups")
+    package = models.OneToOneField(
+        Package, verbose_name=_("package"), on_delete=models.PROTECT, null=True, blank=True, related_name="purchased"
+    )
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("top-up that arrived")
+        verbose_name_plural = _("top-ups that arrived")
+        ordering = ("purchase_id",)
 
     def __str__(self) -> str:
         return f"{self.purchase_id} → {self.esim_id}"

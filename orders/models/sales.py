@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Plan
 from customers.models import Customer
+from esims.models import Esim
 
 
 class Order(models.Model):
@@ -61,12 +62,24 @@ class OrderLine(models.Model):
     class Kind(models.TextChoices):
         ESIM = "esim", _("eSIM")
         TOP_UP = "top_up", _("top-up")
+        ACTIVATION = "activation", _("line activation")
+        BARE_ACTIVATION = "bare_activation", _("line activation without a plan")
+        REISSUE = "reissue", _("reissue of a line")
+
+    #: Kinds that need the activation form, and whose outcome comes by a completion file.
+    BY_FORM = (Kind.ACTIVATION, Kind.BARE_ACTIVATION, Kind.REISSUE)
 
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="lines")
-    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices, default=Kind.ESIM)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices, default=Kind.ESIM)
     plan = models.ForeignKey(Plan, verbose_name=_("plan"), on_delete=models.PROTECT, related_name="order_lines")
     plan_name = models.CharField(_("plan"), max_length=300)
     quantity = models.PositiveIntegerField(_("quantity"))
+    #: Days of a plan that is sold by the day; the prices are for all of them.
+    period_days = models.PositiveSmallIntegerField(_("days"), null=True, blank=True)
+    #: The line that a top-up is for, or that a reissue replaces.
+    esim = models.ForeignKey(
+        Esim, verbose_name=_("eSIM"), on_delete=models.PROTECT, null=True, blank=True, related_name="order_lines"
+    )
     unit_price = models.DecimalField(_("unit price"), max_digits=14, decimal_places=4)
     price_source = models.CharField(_("price comes from"), max_length=60, blank=True)
     unit_cost = models.DecimalField(_("unit cost"), max_digits=14, decimal_places=4, null=True, blank=True)
@@ -79,6 +92,10 @@ class OrderLine(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(quantity__gte=1), name="order_line_quantity_positive"),
             models.CheckConstraint(condition=models.Q(unit_price__gte=0), name="order_line_price_not_negative"),
+            models.CheckConstraint(
+                condition=~models.Q(kind="top_up") | models.Q(esim__isnull=False, quantity=1),
+                name="order_line_top_up_of_one_line",
+            ),
         ]
 
     def __str__(self) -> str:
