@@ -100,6 +100,9 @@ class Provider(ABC):
     inquiry_window: ClassVar[timedelta | None] = None
     #: Lines are allocated after the order: waits before the first looks, in seconds; the last one repeats.
     allocation_pace: ClassVar[tuple[float, ...]] = ()
+    #: How staff know a line in this provider's portal: what its reference is called, and how it is written.
+    line_reference_name: ClassVar[str] = "ICCID"
+    line_reference_pattern: ClassVar[str] = r"[0-9]{18,22}"
     #: After so long an allocation that brings nothing is a person's matter.
     allocation_patience: ClassVar[timedelta] = timedelta(hours=1)
 

@@ -117,6 +117,10 @@ class OutcomeUnknown(ProviderError):
         self.transaction_id = transaction_id
 
 
+class KeyTaken(OutcomeUnknown):
+    """The provider holds a request under this key of ours already and does not say which: look it up by the key."""
+
+
 class StillAllocating(ProviderError):
     """The provider took the order and has not allocated the lines yet: ask again later."""
 

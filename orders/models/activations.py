@@ -4,15 +4,16 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from orders.models.purchases import Purchase
+from orders.models.sales import OrderLine
 from providers.encryption import EncryptedBytesField
 from providers.models import ProviderAccount
 
 
 class Activation(models.Model):
-    """What a purchase by form asks the provider for. ``eid`` and ``delivery_code`` are its only handles."""
+    """What an order line by form asks the provider for; written with the order. ``eid`` and ``delivery_code`` are its only handles."""
 
-    purchase = models.OneToOneField(
-        Purchase, verbose_name=_("purchase"), on_delete=models.CASCADE, related_name="activation"
+    order_line = models.OneToOneField(
+        OrderLine, verbose_name=_("order line"), on_delete=models.CASCADE, related_name="activation"
     )
     account = models.ForeignKey(
         ProviderAccount, verbose_name=_("account"), on_delete=models.PROTECT, related_name="activations"
