@@ -24,6 +24,7 @@ from providers.types import (
     ActivationRequest,
     Capability,
     CompletionFile,
+    CompletionRow,
     ControlOutcome,
     ControlRequest,
     IncomingWebhook,
@@ -74,7 +75,12 @@ OPERATIONS: Mapping[Capability, tuple[str, ...]] = {
     Capability.REGIONS: ("_read_regions",),
     Capability.WEBHOOKS: ("_authenticate_webhook", "_read_webhook_key", "_read_webhook"),
     Capability.WEBHOOK_SETUP: ("_read_webhook_address", "_save_webhook_address"),
-    Capability.LINE_ACTIVATION: ("_send_activation", "_read_activation_reply", "_read_completions"),
+    Capability.LINE_ACTIVATION: (
+        "_send_activation",
+        "_read_activation_reply",
+        "_read_completions",
+        "_build_completed_line",
+    ),
     Capability.SIMULATE_USAGE: ("_simulate_usage",),
 }
 
@@ -209,6 +215,11 @@ class Provider(ABC):
         raise AssertionError("declared but not written")
 
     def _read_completions(self, data: bytes) -> CompletionFile:
+        raise AssertionError("declared but not written")
+
+    def _build_completed_line(
+        self, row: CompletionRow, eid: str, delivery_code: str, seen_at: datetime
+    ) -> LineSnapshot:
         raise AssertionError("declared but not written")
 
     def _simulate_usage(self, provider_ref: str, days: Mapping[date, int]) -> None:
@@ -398,6 +409,18 @@ class Provider(ABC):
         """
         self.require(Capability.LINE_ACTIVATION)
         return self._read_completions(data)
+
+    def build_completed_line(
+        self, row: CompletionRow, *, eid: str, delivery_code: str, seen_at: datetime
+    ) -> LineSnapshot:
+        """The line that a row of success stands for; ``eid`` and ``delivery_code`` are those of the request.
+
+        ``seen_at`` (aware UTC) is when the file came, for rows without a time. Raises ``ValueError`` for another row.
+        """
+        self.require(Capability.LINE_ACTIVATION)
+        if row.succeeded is not True:
+            raise ValueError("only a row of success stands for a line")
+        return self._build_completed_line(row, eid, delivery_code, seen_at)
 
     def simulate_usage(self, provider_ref: str, days: Mapping[date, int]) -> None:
         """Set the usage (bytes by day) of a sandbox line. Raises ``Rejected`` for a line that is not the sandbox's."""
