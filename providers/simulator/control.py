@@ -9,7 +9,7 @@ from providers.simulator.books import PARTS
 from providers.simulator.clock import format_instant, parse_instant
 from providers.simulator.faults import FaultBook
 from providers.simulator.limits import RateLimiter
-from providers.simulator.messages import Delivery, Refusal, Request, json_reply
+from providers.simulator.messages import Delivery, Refusal, Reply, Request, json_reply
 from providers.simulator.pipeline import Patience
 from providers.simulator.system import ControlRoute, Core, RouteTable, System
 from providers.simulator.ticker import Ticker
@@ -49,7 +49,8 @@ class Control:
                 raise Refusal(400, "BAD_CONTROL", "The body is a JSON object")
             with self._lock:
                 answer = self._routes[index].handler(arguments, request.query, body)
-            return Delivery(json_reply(200, answer))
+            # A file is answered as it is, anything else as JSON.
+            return Delivery(answer if isinstance(answer, Reply) else json_reply(200, answer))
         except Refusal as refusal:
             body = {"code": refusal.code, "message": refusal.message}
             return Delivery(json_reply(refusal.status, body, refusal.headers))
