@@ -13,7 +13,9 @@ from providers.simulator.clock import Clock
 from providers.simulator.control import Control
 from providers.simulator.esim_commerce.catalogue import DEFAULT_PLANS, DEFAULT_SEED
 from providers.simulator.esim_commerce.system import DEFAULT_LIMITS, DEFAULT_PATHS, CommerceSystem, Options
+from providers.simulator.esimfx import program as esimfx
 from providers.simulator.faults import FaultBook
+from providers.simulator.freebit import system as freebit
 from providers.simulator.http_server import Server
 from providers.simulator.limits import LimitTable, RateLimiter, monotonic_seconds
 from providers.simulator.pipeline import Patience, Pipeline
@@ -96,6 +98,8 @@ def build_systems(core: Core, options: argparse.Namespace) -> list[System]:
     return [
         CommerceSystem(core, sandbox=False, options=production),
         CommerceSystem(core, sandbox=True, options=sandbox),
+        *esimfx.build_systems(core, options),
+        *freebit.build_systems(core, options),
     ]
 
 
@@ -121,6 +125,8 @@ def build_parser() -> argparse.ArgumentParser:
     webhook_help = "name beside the loopback addresses that webhooks may be sent to, for containers; repeatable"
     add("--webhook-host", action="append", default=[], metavar="NAME", help=webhook_help)
     add("--rate-multiplier", type=float, default=1.0, help="multiplies all limits; 0 lifts them (default %(default)s)")
+    esimfx.add_arguments(parser)
+    freebit.add_arguments(parser)
     return parser
 
 
