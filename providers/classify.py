@@ -85,6 +85,12 @@ def judge_refusal(
     verdict = verdicts.get(word) or verdicts.get(str(reply.status)) or Verdict.UNKNOWN
     if verdict is Verdict.UNKNOWN:
         return None
+    return make_refusal(reply, account=account, verdict=verdict)
+
+
+def make_refusal(reply: ProviderReply, *, account: str, verdict: Verdict) -> Rejected:
+    """The refusal that a reply's body tells of, whatever its HTTP status; ``verdict`` says what it means."""
+    error = _ErrorBody(reply.body)
     says = f": {error.message}" if error.message else ""
     names = f" {error.code}" if error.code and error.code != str(reply.status) else ""
     return Rejected(
@@ -95,6 +101,12 @@ def judge_refusal(
         field=error.field,
         mend=_MENDS.get(verdict),
     )
+
+
+def describe_refusal(reply: ProviderReply) -> str:
+    """Code and text of an error body in one safe line, for a refusal that nobody can place."""
+    error = _ErrorBody(reply.body)
+    return ": ".join(word for word in (error.code, error.message) if word)
 
 
 class _ErrorBody:
@@ -112,7 +124,7 @@ class _ErrorBody:
 
     def _look_at(self, document: Any) -> None:
         if isinstance(document, str):
-            self.message = self.message or _clean(document)
+            self.message = self.message or clean_sentence(document)
             return
         if isinstance(document, list):
             # Several sentences about one request: a validation's findings.
@@ -138,10 +150,10 @@ def _first_word(document: Mapping[str, Any], names: tuple[str, ...]) -> str:
 
 
 def _first_text(document: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    return next((_clean(document[name]) for name in names if isinstance(document.get(name), str)), "")
+    return next((clean_sentence(document[name]) for name in names if isinstance(document.get(name), str)), "")
 
 
-def _clean(text: str) -> str:
+def clean_sentence(text: str) -> str:
     """A provider's sentence, on one line, without secrets."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
     return redact_text(mask_keys(line))[:_MESSAGE_LIMIT]
