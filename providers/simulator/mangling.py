@@ -80,7 +80,8 @@ def _drop_fields(document: Any, params: Mapping[str, Any]) -> Any:
 
 
 def _extra_fields(document: Any, params: Mapping[str, Any]) -> Any:
-    return _walk(document, lambda node: {**node, **params["values"]})
+    # An empty object says "nothing" (no further page): it stays empty.
+    return _walk(document, lambda node: {**node, **params["values"]} if node else node)
 
 
 def _duplicate_item(document: Any, params: Mapping[str, Any]) -> Any:
