@@ -9,14 +9,23 @@ from catalog.sync_types import PlanWrite
 
 BATCH = 500
 #: Written for plans that exist: everything but what is ours alone (published) or the past's (first seen).
-_UPDATED = (*PROVIDER_FIELDS, "digest", "changed_at", "retired_at", "own_price", "retail_price", "price_source")
+_UPDATED = (
+    *PROVIDER_FIELDS,
+    *("kind", "digest", "changed_at", "retired_at", "own_price", "retail_price", "price_source"),
+)
 
 
 def write_in_bulk(*, run: SyncRun, writes: Sequence[PlanWrite], at: datetime) -> None:
     """Insert the new plans, update the changed ones, replace their coverage, add their history."""
+    write_plans(account_id=run.account_id, kind=Plan.Kind.ESIM, run=run, writes=writes, at=at)
+
+
+def write_plans(*, account_id: int, kind: str, run: SyncRun | None, writes: Sequence[PlanWrite], at: datetime) -> None:
+    """The same for plans of any kind, by a sync or without one."""
     plans = [
         Plan(
-            account_id=run.account_id,
+            account_id=account_id,
+            kind=kind,
             plan_ref=write.row.plan_ref,
             **dict(zip(PROVIDER_FIELDS, write.row.values, strict=True)),
             digest=write.row.digest,

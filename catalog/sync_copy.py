@@ -7,11 +7,11 @@ from typing import Any
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from catalog.models import SyncRun
+from catalog.models import Plan, SyncRun
 from catalog.sync_rows import PROVIDER_FIELDS, encode_json
 from catalog.sync_types import PlanWrite
 
-_OURS = ("digest", "retired_at", "own_price", "retail_price", "price_source")
+_OURS = ("kind", "digest", "retired_at", "own_price", "retail_price", "price_source")
 _NEW_ONLY = ("first_seen_at", "is_published")
 _PLAN_COLUMNS = ("account_id", "plan_ref", *PROVIDER_FIELDS, *_OURS, "changed_at", *_NEW_ONLY)
 _IP_COUNTRIES = PROVIDER_FIELDS.index("ip_countries")
@@ -70,7 +70,7 @@ def _plan_columns(account_id: int, write: PlanWrite, at: datetime) -> tuple[Any,
     provider = list(row.values)
     provider[_IP_COUNTRIES] = encode_json(provider[_IP_COUNTRIES])
     provider[-1] = row.raw_text
-    ours = (row.digest, None, write.own_price, write.retail_price, write.price_source)
+    ours = (Plan.Kind.ESIM.value, row.digest, None, write.own_price, write.retail_price, write.price_source)
     return (account_id, row.plan_ref, *provider, *ours, at, at, True)
 
 

@@ -32,6 +32,10 @@ class Reading:
     faults: list[Fault] = field(default_factory=list)
     pages: int = 0
     next_page: int = 1
+    #: Where the next page begins, at providers that page by a key of their own.
+    cursor: str = ""
+    #: The provider itself said that its listing ended.
+    is_ended: bool = False
     pages_total: int | None = None
     #: Every total that a page named: more than one means that the listing moved while it was read.
     totals: set[int] = field(default_factory=set)
@@ -54,13 +58,15 @@ class Reading:
         self.faults.extend(page.faults)
         self.pages += 1
         self.next_page = page.page + 1
+        self.cursor = page.cursor
+        self.is_ended = page.is_last
         self.pages_total = page.total_pages
         if page.total is not None:
             self.totals.add(page.total)
 
     def describe_gap(self) -> str:
         """Why the reading cannot tell which plans vanished; "" when it can."""
-        if not self.totals:
+        if not self.totals and not self.is_ended:
             return gettext("The provider did not say how many plans there are.")
         if len(self.totals) > 1:
             return gettext("The provider's count changed while the catalogue was read.")
@@ -68,7 +74,7 @@ class Reading:
         nameless = sum(1 for fault in self.faults if not fault.ref and fault.where not in self.offers)
         if nameless:
             return gettext("%(count)s plans could not be read, not even their codes.") % {"count": nameless}
-        if seen != self.total:
+        if self.totals and seen != self.total:
             return gettext("The provider counts %(total)s plans, %(seen)s were read.") % {
                 "total": self.total,
                 "seen": seen,
@@ -87,7 +93,7 @@ def read_catalogue(provider: Provider, *, seconds: float, on_progress: Callable[
     failures = 0
     while True:
         try:
-            for page in provider.list_plans(include_roaming=True, first_page=reading.next_page):
+            for page in provider.list_plans(include_roaming=True, first_page=reading.next_page, cursor=reading.cursor):
                 reading.add(page)
                 failures = 0
                 on_progress(reading)

@@ -40,19 +40,37 @@ PROVIDER_FIELDS = (
     "net_price",
     "suggested_price",
     "currency",
+    "alias",
+    "region",
+    "days_choice_max",
+    "after_cap",
+    "starts_with",
+    "top_up_profile",
+    "api_sms",
     "raw",
 )
 #: What the columns hold (a test compares these with the model).
 LONGEST_REF = 120
-LENGTHS = {"name": 300, "plan_type": 60, "carrier": 80, "data_as_given": 60, "speed_unit": 12, "dialing_code": 12}
+LENGTHS = {
+    "name": 300,
+    "plan_type": 60,
+    "carrier": 80,
+    "data_as_given": 60,
+    "speed_unit": 12,
+    "dialing_code": 12,
+    "alias": 120,
+    "region": 60,
+    "top_up_profile": 60,
+}
 _MONEY = Decimal("0.0001")
 _SPEED = Decimal("0.001")
 _MOST_MONEY = Decimal("1e10")
 _MOST_SPEED = Decimal("1e11")
 _MOST_DAYS = 2**31 - 1
+_MOST_CHOICE = 2**15 - 1
 _MOST_BYTES = 2**63 - 1
 #: Goes into every digest: a new way to write rows makes every plan "changed" once.
-_FORMAT = "1"
+_FORMAT = "2"
 _WRITING: dict[str, Any] = {"separators": (",", ":"), "ensure_ascii": False, "check_circular": False}
 #: JSON with its keys in order; refuses what is no JSON.
 encode_json = json.JSONEncoder(sort_keys=True, allow_nan=False, **_WRITING).encode
@@ -118,6 +136,13 @@ def make_row(offer: PlanOffer) -> PlanRow:
         net,
         suggested,
         currency,
+        _text(offer.alias, "alias"),
+        _text(offer.region, "region"),
+        _whole(offer.days_choice_max, _MOST_CHOICE),
+        offer.after_cap.value,
+        offer.starts_with.value,
+        _text(offer.top_up_profile, "top_up_profile"),
+        offer.api_sms,
         raw,
     )
     coverage, texts = _coverage(offer, faults)

@@ -35,12 +35,14 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """What the database holds of a plan, as far as it is needed to see whether it changed."""
 
     pk: int
     digest: str
     is_retired: bool
+    #: A plan of the catalogue; packages for lines and what staff entered are no sync's business until it lists them.
+    is_listed: bool
 
 
 @dataclass(slots=True)
@@ -65,8 +67,8 @@ def write_catalogue(*, run: SyncRun, rows: Mapping[str, PlanRow], unreadable: se
     """
     lock_prices()
     now = timezone.now()
-    known = _read_known(run.account_id)
-    live_before = sum(not plan.is_retired for plan in known.values())
+    known = read_known(run.account_id)
+    live_before = sum(plan.is_listed and not plan.is_retired for plan in known.values())
     done = Written()
     fresh: list[PlanRow] = []
     touched: list[PlanRow] = []
@@ -75,7 +77,7 @@ def write_catalogue(*, run: SyncRun, rows: Mapping[str, PlanRow], unreadable: se
         plan = known.get(ref)
         if plan is None:
             fresh.append(row)
-        elif plan.digest != row.digest:
+        elif plan.digest != row.digest or not plan.is_listed:
             touched.append(row)
             done.returned += plan.is_retired
             done.changed += not plan.is_retired
@@ -86,13 +88,15 @@ def write_catalogue(*, run: SyncRun, rows: Mapping[str, PlanRow], unreadable: se
     done.added = len(fresh)
     done.returned += len(only_returned)
 
-    writes = _prepare(run, fresh, touched, known)
+    writes = prepare_writes(run.account_id, fresh, touched, known)
     if writes:
         write = write_by_copy if connection.vendor == "postgresql" else write_in_bulk
         write(run=run, writes=writes, at=now)
     _return_plans(only_returned, run, now)
     vanished = [
-        plan.pk for ref, plan in known.items() if not plan.is_retired and ref not in rows and ref not in unreadable
+        plan.pk
+        for ref, plan in known.items()
+        if plan.is_listed and not plan.is_retired and ref not in rows and ref not in unreadable
     ]
     if is_complete and vanished:
         if not rows or len(vanished) > live_before * settings.SYNC_RETIRE_SHARE:
@@ -115,20 +119,24 @@ def retire_plans(ids: Sequence[int], *, run: SyncRun, by: str, at: datetime) -> 
     return len(live)
 
 
-def _read_known(account_id: int) -> dict[str, _Known]:
-    rows = Plan.objects.filter(account=account_id).values_list("plan_ref", "pk", "digest", "retired_at")
-    return {ref: _Known(pk, digest, retired_at is not None) for ref, pk, digest, retired_at in rows.order_by()}
+def read_known(account_id: int) -> dict[str, Known]:
+    """What the database holds of an account's plans, by plan code."""
+    rows = Plan.objects.filter(account=account_id).values_list("plan_ref", "pk", "digest", "retired_at", "kind")
+    return {
+        ref: Known(pk, digest, retired_at is not None, kind == Plan.Kind.ESIM)
+        for ref, pk, digest, retired_at, kind in rows.order_by()
+    }
 
 
-def _prepare(
-    run: SyncRun, fresh: Sequence[PlanRow], touched: Sequence[PlanRow], known: Mapping[str, _Known]
+def prepare_writes(
+    account_id: int, fresh: Sequence[PlanRow], touched: Sequence[PlanRow], known: Mapping[str, Known]
 ) -> list[PlanWrite]:
     """Prices and history of the plans that are new or changed."""
     rules, percent = active_rules(), floor_percent()
 
     def price(row: PlanRow, own_price: Decimal | None) -> tuple[Decimal | None, str]:
         basis = PriceBasis(
-            account_id=run.account_id,
+            account_id=account_id,
             currency=row.values[CURRENCY],
             net_price=row.values[NET_PRICE],
             suggested_price=row.values[SUGGESTED_PRICE],
