@@ -105,6 +105,11 @@ class Notice:
 Step = tuple[Line, list[Notice]]
 
 
+def to_second(instant: datetime) -> datetime:
+    """The provider's time has whole seconds, as its wire format shows them."""
+    return instant.replace(microsecond=0)
+
+
 def settle(line: Line, now: datetime) -> Step:
     """The eSIM as time alone has made it."""
     notices: list[Notice] = []

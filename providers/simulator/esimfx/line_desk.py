@@ -28,7 +28,7 @@ class LineDesk:
     def apply_event(self, iccid: str, event: str, details: Mapping[str, Any], now: datetime) -> None:
         """A step that the phone or the network takes. Raises Declined, and Refusal 400 for an unknown event."""
         self.settle(now)
-        self._keep(self._step(self._lines.find_line(iccid), event, details, now))
+        self._keep(self._step(self._lines.find_line(iccid), event, details, life.to_second(now)))
 
     def _step(self, line: Line, event: str, details: Mapping[str, Any], now: datetime) -> Step:
         match event:

@@ -72,8 +72,9 @@ class OrderDesk:
         if call.count_missing("short_order"):
             # One order is one eSIM: "fewer are sold" is none.
             raise Declined("OUT_OF_STOCK", "No eSIM of this profile in stock")
-        subscription = _open_subscription(order, stored, call.now)
-        line = self._put_on_line(order, stored, subscription, call.now)
+        now = life.to_second(call.now)
+        subscription = _open_subscription(order, stored, now)
+        line = self._put_on_line(order, stored, subscription, now)
         self._charge(order, subscription, line, call)
         data = self._wire.write_created(line, subscription, call.now)
         return {"code": 0, "message": "Success", "data": data}

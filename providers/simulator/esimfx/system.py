@@ -238,7 +238,8 @@ class EsimfxSystem(System):
     def _terminate(self, call: Call) -> Reply:
         """Whether there is a refund stands in `refund.need_refund`; what else is answered is a guess."""
         order_id = read_text(read_object(call.request), "order_id")
-        line, refunded = life.terminate(self._lines.find_line_of_order(order_id), order_id, call.now)
+        before = self._lines.find_line_of_order(order_id)
+        line, refunded = life.terminate(before, order_id, life.to_second(call.now))
         self._lines.change_line(line)
         subscription = line.find_subscription(order_id)
         amount = to_dollars(subscription.price, subscription.currency) if refunded else Decimal(0)
@@ -249,13 +250,15 @@ class EsimfxSystem(System):
 
     def _activate(self, call: Call) -> Reply:
         order_id = read_text(read_object(call.request), "order_id")
-        line = life.activate(self._lines.find_line_of_order(order_id), order_id, call.now)
+        before = self._lines.find_line_of_order(order_id)
+        line = life.activate(before, order_id, life.to_second(call.now))
         self._lines.change_line(line)
         self._record(call, "activate", order_id, {})
         return _succeed(self._wire.write_order(line, line.find_subscription(order_id), call.now))
 
     def _block(self, call: Call) -> Reply:
-        line = life.block(self._lines.find_line(read_text(read_object(call.request), "iccid")), call.now)
+        before = self._lines.find_line(read_text(read_object(call.request), "iccid"))
+        line = life.block(before, life.to_second(call.now))
         self._lines.change_line(line)
         self._record(call, "block", line.iccid, {})
         return _succeed(self._wire.write_esim(line))
