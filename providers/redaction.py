@@ -32,13 +32,19 @@ _SECRET_NAMES = frozenset(
         "firstname", "lastname", "fullname", "familyname", "givenname", "firstnamekana", "lastnamekana", "customername",
         "birthday", "birthdate", "dateofbirth", "gender", "email", "mail", "phone", "phonenumber", "msisdn", "tel",
         "mobile", "address", "mnpno",
+        "masteraccount", "repaccount", "lastnamekanji", "firstnamekanji", "lastnamezenkana", "firstnamezenkana",
+        "reservenumber", "productnumber", "oldproductnumber",
     }
 )  # fmt: skip
+#: Form fields that hold a whole request (freebit): masked as one, whatever is in them.
+_WHOLE_REQUESTS = frozenset({"json"})
 _SECRET_PARTS = ("secret", "password", "passwd", "token", "apikey", "privatekey", "credential")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
 _PATTERNS = (
     re.compile(r"lpa:[0-9]?[^\s\"'<>,]*", re.IGNORECASE),
     re.compile(r"\b1\$[^\s\"'<>,$]+\$[^\s\"'<>,]*"),
+    # Such a field as it travels, wherever a text quotes it.
+    re.compile(r"(?<![\w-])json=%7b[^\s\"'<>&]*", re.IGNORECASE),
     re.compile(r"(?<![0-9])[0-9]{32}(?![0-9])"),
     re.compile(r"(?<![0-9])[0-9]{15,16}(?![0-9])"),
     # Tried only where a word begins: on a long run of letters it would take for ever otherwise.
@@ -103,7 +109,12 @@ def mask_keys(text: str) -> str:
 def redact_query(query: str) -> str:
     """A query or a form body: secret names masked, the rest searched by pattern and as JSON."""
     pairs = parse_qsl(query, keep_blank_values=True)
-    return urlencode([(name, MASK if is_secret_name(name) else redact_text(value)) for name, value in pairs], safe="[]")
+    return urlencode([(name, _redact_field(name, value)) for name, value in pairs], safe="[]")
+
+
+def _redact_field(name: str, value: str) -> str:
+    is_masked = is_secret_name(name) or name.lower() in _WHOLE_REQUESTS
+    return MASK if is_masked else redact_text(value)
 
 
 def redact_path(path: str) -> str:

@@ -44,10 +44,11 @@ class OutboundCall:
     operation: str
     method: str
     url: str
-    headers: Mapping[str, str]
+    #: Keys travel in headers, people's data in bodies: neither shows in a traceback.
+    headers: Mapping[str, str] = field(repr=False)
     is_write: bool
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
     budget: RateBudget | None = None
     priority: Priority = Priority.PEOPLE
     #: How long the call may wait for its rate budget.
@@ -169,6 +170,7 @@ def _record(call: OutboundCall, sent_at: datetime, reply: ProviderReply | None, 
         method=call.method,
         url=call.address,
         body=call.body,
+        content_type=call.headers.get("Content-Type", ""),
         sent_at=sent_at,
         reply=reply,
         error=error,

@@ -135,6 +135,35 @@ def test_forms_and_queries() -> None:
     assert redact_path("/a?token=hunter2&page=1") == "/a?token=[redacted]&page=1"
 
 
+FORM = (
+    b"json=%7B%22authKey%22%3A%22hunter2%22%2C%22account%22%3A%2208011112222%22%2C%22mnp%22%3A%7B%22lastnameKanji%22"
+    b"%3A%22%E5%B1%B1%E7%94%B0%22%7D%7D"
+)
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", ""])
+@pytest.mark.parametrize("length", [len(FORM), len(FORM) - 9, 40])
+def test_a_request_in_one_form_field_is_masked_as_one(content_type: str, length: int) -> None:
+    text = redact_body(FORM[:length], content_type=content_type, limit=1000)
+    assert text in ("json=[redacted]", "[redacted]")
+
+
+def test_a_quoted_form_field_is_masked_as_one() -> None:
+    assert redact_text(f"could not send {FORM.decode()} today") == "could not send [redacted] today"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("masterAccount", "masterPassword", "repAccount", "oldEid", "oldProductNumber", "reserveNumber", "birthday"),
+        *("lastnameKanji", "firstnameKanji", "lastnameZenKana", "firstnameZenKana", "authKey", "oemId", "oemKey"),
+    ],
+)
+def test_the_fields_of_an_activation(name: str) -> None:
+    assert redact({name: "hunter2"}) == {name: "[redacted]"}
+    assert "hunter2" not in redact_text('{"' + name + '": "hunter2')
+
+
 def test_bodies_are_storable_and_short() -> None:
     assert redact_body(b'{"a": "\\u0000\\ud800"}', limit=100) == '{"a": "\\u0000\ufffd"}'
     assert redact_body(b"\xff\x00", limit=100) == "\ufffd\ufffd"
