@@ -9,9 +9,9 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from esims.models import STATE_LABELS, Esim, LineEvent
+from esims.models import PACKAGE_LABELS, STATE_LABELS, Esim, LineEvent
 from esims.states import action_label, date_words, instant_words
-from providers.types import Capability, LineState
+from providers.types import Capability, LineState, PackageStatus
 
 
 class EventKind(StrEnum):
@@ -24,6 +24,7 @@ class EventKind(StrEnum):
     CODES_REPORTED = "codes_reported"  # for the first time; facts: fields, never the values
     CODES_CHANGED = "codes_changed"  # facts: fields, never the values
     PACKAGE_ADDED = "package_added"  # facts: name
+    PACKAGE_STATE = "package_state"  # facts: name, old, new
     ACTION_ASKED = "action_asked"  # facts: action
     ACTION_SENT = "action_sent"
     ACTION_CONFIRMED = "action_confirmed"
@@ -84,6 +85,14 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         % {"fields": ", ".join(_field_label(name) for name in facts.get("fields", []))}
     ),
     EventKind.PACKAGE_ADDED: lambda facts: _("Data package added: %(name)s.") % {"name": facts.get("name", "")},
+    EventKind.PACKAGE_STATE: lambda facts: (
+        _("Data package %(name)s: “%(old)s” became “%(new)s”.")
+        % {
+            "name": facts.get("name", ""),
+            "old": _package_words(facts.get("old")),
+            "new": _package_words(facts.get("new")),
+        }
+    ),
     EventKind.READ_FAILED: lambda facts: (
         _("The line could not be read: %(message)s") % {"message": facts.get("message", "")}
     ),
@@ -135,6 +144,13 @@ _LABELS = {field.name: field.verbose_name for field in Esim._meta.concrete_field
 def _state_words(value: Any) -> str:
     try:
         return str(STATE_LABELS[LineState(value)])
+    except ValueError:
+        return str(value)
+
+
+def _package_words(value: Any) -> str:
+    try:
+        return str(PACKAGE_LABELS[PackageStatus(value)])
     except ValueError:
         return str(value)
 

@@ -12,7 +12,7 @@ from catalog.models import Plan
 from customers.models import Customer
 from esims.events import EventKind, make_event
 from esims.models import Esim, LineEvent, Package, UsageDay
-from esims.packages import apply_packages, make_packages
+from esims.packages import PackageChanges, apply_packages, find_plans, make_packages
 from esims.schedule import plan_next_refresh
 from esims.states import ENDED
 from providers.models import ProviderAccount
@@ -143,7 +143,20 @@ def apply_snapshot(*, esim_id: int, snapshot: LineSnapshot, by: str) -> Esim:
         if newer_usage:
             _take_usage(esim, snapshot)
             _store_usage_days(esim, snapshot.daily_usage or ())
-        events += apply_packages(esim, snapshot.packages, state=newer_state, usage=newer_usage, by=by)
+        changes = PackageChanges()
+        if snapshot.packages:
+            apply_packages(
+                esim,
+                snapshot.packages,
+                stored=list(Package.objects.filter(esim=esim)),
+                plans=find_plans(esim.account_id, (package.plan_ref for package in snapshot.packages)),
+                state=newer_state,
+                usage=newer_usage,
+                by=by,
+                changes=changes,
+            )
+            changes.save()
+            events += changes.events
         changed = [name for name, value in before.items() if getattr(esim, name) != value]
         if changed:
             esim.save(update_fields=changed)

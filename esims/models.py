@@ -111,12 +111,18 @@ class Esim(models.Model):
             ),
             models.Index(fields=("state", "-created_at", "-id"), name="esim_by_state"),
             models.Index(fields=("customer", "-created_at"), name="esim_by_customer"),
+            # By account: lines of one that cannot be asked now may be overdue by the thousand.
             models.Index(
-                fields=("next_refresh_at",), name="esim_due", condition=models.Q(next_refresh_at__isnull=False)
+                fields=("account", "next_refresh_at"),
+                name="esim_due",
+                condition=models.Q(next_refresh_at__isnull=False),
             ),
             models.Index(
-                fields=("next_usage_at",), name="esim_usage_due", condition=models.Q(next_usage_at__isnull=False)
+                fields=("account", "next_usage_at"),
+                name="esim_usage_due",
+                condition=models.Q(next_usage_at__isnull=False),
             ),
+            models.Index(fields=("phone_number",), name="esim_by_phone", condition=~models.Q(phone_number="")),
             models.Index(fields=("account", "order_ref"), name="esim_by_order", condition=~models.Q(order_ref="")),
         ]
         permissions = [
@@ -175,7 +181,14 @@ class Package(models.Model):
         verbose_name = _("package")
         verbose_name_plural = _("packages")
         ordering = ("esim_id", "pk")
-        constraints = [models.UniqueConstraint(fields=("esim", "kind", "package_ref"), name="package_once_per_line")]
+        constraints = [
+            # Several top-ups may wait for the provider to name them.
+            models.UniqueConstraint(
+                fields=("esim", "kind", "package_ref"),
+                condition=~models.Q(package_ref=""),
+                name="package_once_per_line",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -29,6 +29,7 @@ from providers.types import (
     ControlRequest,
     IncomingWebhook,
     LineSnapshot,
+    MoneyBack,
     OrderOutcome,
     OrderRequest,
     PlanOffer,
@@ -111,6 +112,8 @@ class Provider(ABC):
     line_reference_pattern: ClassVar[str] = r"[0-9]{18,22}"
     #: After so long an allocation that brings nothing is a person's matter.
     allocation_patience: ClassVar[timedelta] = timedelta(hours=1)
+    #: What an action gives us back by the provider's document. An action that is missing: nobody knows.
+    money_back: ClassVar[Mapping[Capability, MoneyBack]] = {}
 
     def __init__(self, account: str) -> None:
         self.account = account

@@ -7,7 +7,7 @@ says otherwise; it never means zero.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -302,6 +302,8 @@ class LineSnapshot:
     smdp_address: str = ""
     matching_id: str = ""
     eid: str = ""
+    #: The line's own phone number (personal, like the EID).
+    phone_number: str = field(default="", repr=False)
     home_country: str = ""
     roaming_countries: tuple[str, ...] | None = None
     activation_deadline: datetime | None = None
@@ -383,6 +385,27 @@ class ControlRequest:
     message: str = field(default="", repr=False)
 
 
+class Returned(StrEnum):
+    """How much of our money a provider gives back."""
+
+    ALL = "all"
+    #: What was paid for the package; what was paid for the eSIM stays.
+    PACKAGE_FEE = "package_fee"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyBack:
+    """What an action gives us back, as the provider's document says; the provider decides each time all the same.
+
+    ``only_waiting``: only for what has not started. ``within``: only so long after the order.
+    """
+
+    returned: Returned
+    only_waiting: bool = False
+    within: timedelta | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlOutcome:
     """The provider took the request. ``refund`` is what it says about our money back, None where it says nothing."""
@@ -402,7 +425,7 @@ class ProviderReply:
     operation: str
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
     complete: bool
     sent_at: datetime
     received_at: datetime
