@@ -11,6 +11,7 @@ from types import FrameType
 from providers.simulator.books import Books
 from providers.simulator.clock import Clock
 from providers.simulator.control import Control
+from providers.simulator.esim_access import system as esim_access
 from providers.simulator.esim_commerce.catalogue import DEFAULT_PLANS, DEFAULT_SEED
 from providers.simulator.esim_commerce.system import DEFAULT_LIMITS, DEFAULT_PATHS, CommerceSystem, Options
 from providers.simulator.esimfx import program as esimfx
@@ -98,6 +99,7 @@ def build_systems(core: Core, options: argparse.Namespace) -> list[System]:
     return [
         CommerceSystem(core, sandbox=False, options=production),
         CommerceSystem(core, sandbox=True, options=sandbox),
+        *esim_access.build_systems(core, options),
         *esimfx.build_systems(core, options),
         *freebit.build_systems(core, options),
     ]
@@ -125,6 +127,7 @@ def build_parser() -> argparse.ArgumentParser:
     webhook_help = "name beside the loopback addresses that webhooks may be sent to, for containers; repeatable"
     add("--webhook-host", action="append", default=[], metavar="NAME", help=webhook_help)
     add("--rate-multiplier", type=float, default=1.0, help="multiplies all limits; 0 lifts them (default %(default)s)")
+    esim_access.add_arguments(parser)
     esimfx.add_arguments(parser)
     freebit.add_arguments(parser)
     return parser
