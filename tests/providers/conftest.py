@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
+from providers import wire
 from tests.simulator_client import KEYS, PRODUCTION, SANDBOX, Simulator
+
+# The suite's own assertions should say what they saw; it is no test module by its name.
+pytest.register_assert_rewrite("tests.providers.conformance")
+
+from tests.providers.conformance.exchanges import Exchanges  # noqa: E402
+from tests.providers.conformance.suite import parametrize  # noqa: E402
 
 ACCOUNTS = {"esim-commerce": PRODUCTION, "esim-commerce-sandbox": SANDBOX}
 
@@ -35,7 +42,14 @@ def accounts(configure: Callable[..., None], simulator: Simulator) -> Simulator:
     return simulator
 
 
+@pytest.fixture
+def exchanges(monkeypatch: pytest.MonkeyPatch) -> Exchanges:
+    """All HTTP of this test as it goes over the wire; it can be played back with changes."""
+    watched = Exchanges()
+    monkeypatch.setattr(wire, "exchange", watched.exchange)
+    return watched
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A conformance test that takes ``operation`` runs once for each that its suite names."""
-    if "operation" in metafunc.fixturenames and metafunc.cls is not None:
-        metafunc.parametrize("operation", metafunc.cls.operations, ids=str)
+    """The tests of the conformance suites run once for each operation that a suite names."""
+    parametrize(metafunc)

@@ -1,4 +1,4 @@
-"""No adapter without a conformance suite."""
+"""No adapter, no account and no declared capability without its conformance suite."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -9,9 +9,15 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from providers import registry
-from providers.base import Provider
+from providers.base import OPERATIONS, Provider
 from providers.types import Capability, PlanPage, RateBudget
-from tests.providers.conformance import find_all_suites, find_missing_suites
+from tests.providers.conformance.coverage import (
+    find_all_suites,
+    find_missing_suites,
+    find_untested,
+    find_webhook_suites,
+)
+from tests.providers.conformance.operations import PROTOTYPES, WITHOUT_OPERATION, find_methods
 
 
 class UntestedProvider(Provider):
@@ -36,6 +42,15 @@ class UntestedProvider(Provider):
         return iter(())
 
 
+class TooMuchDeclared(UntestedProvider):
+    """An adapter with a suite that grew, and its suite did not."""
+
+    adapter = "esim_commerce"
+    capabilities = frozenset(
+        {Capability.LIST_PLANS, Capability.USAGE_BY_DAY, Capability.TOP_UP, Capability.WEBHOOKS, Capability.REVOKE}
+    )
+
+
 @pytest.fixture(autouse=True)
 def all_suites() -> None:
     for path in sorted(Path(__file__).parent.glob("test_conformance_*.py")):
@@ -50,8 +65,40 @@ def test_an_adapter_without_a_suite_is_noticed(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(registry.ADAPTERS, "untested", f"{__name__}.UntestedProvider")
     assert registry.adapters()["untested"] is UntestedProvider
     assert find_missing_suites(registry.adapters()) == {"untested"}
+    assert find_untested(registry.adapters()) == {("untested", "list_plans")}
 
 
 def test_every_account_of_the_settings_has_a_suite(settings: Settings) -> None:
-    suites = {suite.account for suite in find_all_suites() if suite.__name__.startswith("Test")}
-    assert set(settings.PROVIDERS) - suites == set()
+    suites = {suite.account: suite.adapter for suite in find_all_suites()}
+    assert {slug: values["adapter"] for slug, values in settings.PROVIDERS.items()} == suites
+
+
+def test_every_declared_capability_is_in_a_suite() -> None:
+    assert find_untested(registry.adapters()) == set()
+
+
+def test_a_capability_that_no_suite_runs_is_noticed() -> None:
+    assert find_untested({"esim_commerce": TooMuchDeclared}) == {
+        ("esim_commerce", "list_top_ups"),
+        ("esim_commerce", "top_up"),
+        ("esim_commerce", "webhooks"),
+        ("esim_commerce", "revoke"),
+    }
+
+
+def test_every_account_that_is_called_back_has_a_webhook_suite(settings: Settings) -> None:
+    suites = {suite.account for suite in find_webhook_suites()}
+    called_back = {
+        slug
+        for slug, values in settings.PROVIDERS.items()
+        if Capability.WEBHOOKS in registry.find_adapter(values["adapter"]).capabilities
+    }
+    assert suites == called_back
+
+
+def test_every_capability_has_its_operations() -> None:
+    # A capability that is new in the contract is new in the suite.
+    assert set(OPERATIONS) == set(Capability)
+    assert {capability for capability in Capability if not find_methods(capability)} == WITHOUT_OPERATION
+    methods = [operation.method for operation in PROTOTYPES]
+    assert len(set(methods)) == len(methods)

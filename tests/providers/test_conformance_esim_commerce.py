@@ -1,40 +1,32 @@
 """eSIM Commerce, production and sandbox, in the suite for all adapters."""
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
-from providers.base import Provider
 from providers.types import Capability
-from tests.providers.conformance import (
-    Configure,
-    Operation,
-    ProviderConformance,
+from tests.providers.conformance.ground import Configure
+from tests.providers.conformance.operations import (
+    LIST_PLANS,
+    ORDER,
+    READ_LINE,
+    READ_TRANSACTION,
+    SIMULATE_USAGE,
     Stock,
     control,
-    list_plans,
-    order,
-    read_line,
-    read_transaction,
 )
+from tests.providers.conformance.suite import ProviderConformance
 from tests.simulator_client import KEYS, PRODUCTION, SANDBOX, Simulator
 
 IMEI = "356938035643809"
 
 SHARED = (
-    Operation(capability=Capability.LIST_PLANS, endpoint="plans", is_write=False, run=list_plans),
-    Operation(capability=Capability.ORDER, endpoint="order", is_write=True, run=order),
-    Operation(capability=Capability.READ_LINE, endpoint="status", is_write=False, run=read_line),
-    Operation(capability=Capability.TRANSACTION_INQUIRY, endpoint="transaction", is_write=False, run=read_transaction),
-    *(
-        Operation(capability=capability, endpoint="control", is_write=True, run=control(capability), reads_body=False)
-        for capability in (Capability.SUSPEND, Capability.RELEASE)
-    ),
+    # 400 plans in pages of 200.
+    LIST_PLANS.at("plans", then=("plans",), vital=frozenset({"items"})),
+    ORDER.at("order", vital=frozenset({"esims"})),
+    READ_LINE.at("status", vital=frozenset({"iccid"})),
+    READ_TRANSACTION.at("transaction", vital=frozenset({"iccids"}), identity=frozenset({"transactionId"})),
+    *(control(capability).at("control") for capability in (Capability.SUSPEND, Capability.RELEASE)),
 )
-
-
-def set_usage(provider: Provider, stock: Stock) -> None:
-    provider.simulate_usage(stock.line_ref, {date(2025, 12, 10): 102_400 * 1024})
 
 
 class _EsimCommerce(ProviderConformance):
@@ -50,8 +42,8 @@ class _EsimCommerce(ProviderConformance):
         }
         configure(self.account, **{**values, **changes})
 
-    def limit_to(self, endpoint: str, calls: int) -> Mapping[str, Any]:
-        return {"limits": {endpoint: calls}}
+    def limit_to_one(self, name: str) -> Mapping[str, Any]:
+        return {"limits": {name: 1}}
 
     def buy_stock(self, simulator: Simulator) -> Stock:
         plan_ref = simulator.plan_codes(self.system)[0]
@@ -62,6 +54,7 @@ class _EsimCommerce(ProviderConformance):
         return Stock(
             plan_ref=plan_ref,
             line_ref=line["iccid"],
+            iccid=line["iccid"],
             transaction_id=reply["transactionId"],
             secrets=(line["qrCode"], line["activationCode"], IMEI, keys.key_id, keys.key_secret),
         )
@@ -76,9 +69,4 @@ class TestEsimCommerce(_EsimCommerce):
 class TestEsimCommerceSandbox(_EsimCommerce):
     account = "esim-commerce-sandbox"
     system = SANDBOX
-    operations = (
-        *SHARED,
-        Operation(
-            capability=Capability.SIMULATE_USAGE, endpoint="usage", is_write=True, run=set_usage, reads_body=False
-        ),
-    )
+    operations = (*SHARED, SIMULATE_USAGE.at("usage", reads_body=False))
