@@ -176,6 +176,17 @@ def test_a_refused_order_sells_nothing(esimfx: Esimfx, fault: dict[str, Any], st
     assert esimfx.read_balance() == 5000
 
 
+@pytest.mark.parametrize("match", ["product_id", "idempotency_key"])
+def test_a_fault_can_meet_one_product_or_one_key(esimfx: Esimfx, match: str) -> None:
+    one, other = esimfx.product_ids()[:2]
+    wanted = {"product_id": other, "idempotency_key": "second"}[match]
+    esimfx.simulator.order_fault("refuse", "order", system=SYSTEM, times=None, match={match: wanted})
+    esimfx.order_new(one, "first")
+    body = {"operation_type": "NEW", "product": {"id": other}}
+    assert esimfx.send_order(body, "second").json()["code"] == 40902
+    assert [order["plan"] for order in esimfx.orders()] == [one]
+
+
 def test_an_order_whose_answer_is_lost_is_found_by_its_key(simulator: Simulator, esimfx: Esimfx) -> None:
     product_id = esimfx.product_ids()[0]
     for fault in ("reset_after", "close_after"):
@@ -211,6 +222,21 @@ def test_faults_reach_into_the_envelope(simulator: Simulator, esimfx: Esimfx) ->
 def test_fields_that_are_new_do_not_make_a_list_endless(simulator: Simulator, esimfx: Esimfx) -> None:
     simulator.order_fault("extra_fields", "products", system=SYSTEM, times=None)
     assert len(esimfx.list_products(page_size=100)) == 250
+
+
+def test_a_crash_after_the_sale_loses_nothing(start_simulator: Callable[..., Simulator]) -> None:
+    simulator = start_simulator("--esimfx-products", "20")
+    esimfx = Esimfx(simulator)
+    product_id = esimfx.product_ids()[0]
+    esimfx.configure_webhooks("http://127.0.0.1:9/hook")
+    simulator.order_fault("crash_after", "order", system=SYSTEM)
+    with pytest.raises(requests.ConnectionError):
+        esimfx.order_new(product_id, "k")
+    simulator.wait_for_death()
+    simulator.start()
+    answer = esimfx.order_new(product_id, "k")
+    assert [order["reference"] for order in esimfx.orders()] == [answer["id"]]
+    assert (len(esimfx.lines()), esimfx.portal()["url"]) == (1, "http://127.0.0.1:9/hook")
 
 
 def test_everything_survives_a_restart(start_simulator: Callable[..., Simulator]) -> None:
@@ -258,6 +284,8 @@ def test_control_calls_refuse_nonsense(simulator: Simulator, esimfx: Esimfx) -> 
     for path, body in (
         (f"/lines/{iccid}", {"event": "fly"}),
         (f"/lines/{iccid}", {"event": "use"}),
+        (f"/lines/{iccid}", {"event": "use", "bytes": -1}),
+        (f"/lines/{iccid}", {"event": "expire"}),
         ("/lines/8944", {"event": "connect"}),
         ("/account", {"balance": "-1"}),
         ("/account", {"balance": "much"}),
@@ -268,3 +296,18 @@ def test_control_calls_refuse_nonsense(simulator: Simulator, esimfx: Esimfx) -> 
         with pytest.raises(ControlRefused):
             simulator.control("POST", f"/{SYSTEM}{path}", body)
     assert esimfx.line(iccid)["installed_at"] is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--esimfx-balance", "much"),
+        ("--esimfx-esim-fee", "-1"),
+        ("--esimfx-limit", "fly=1"),
+        ("--esimfx-limit", "order=none"),
+        ("--esimfx-block-path", "block"),
+    ],
+)
+def test_wrong_options_are_told(options: tuple[str, str]) -> None:
+    with pytest.raises(RuntimeError, match="did not start"), Simulator(options=options):
+        pass

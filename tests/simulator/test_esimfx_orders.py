@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -115,6 +116,15 @@ def test_trap_02_the_same_key_answers_the_same_and_sells_once(esimfx: Esimfx) ->
     assert esimfx.order_new(product_id, "KEY-1")["id"] != first["id"]
 
 
+def test_trap_02_the_same_key_from_many_sides_at_once_sells_once(esimfx: Esimfx) -> None:
+    product_id = esimfx.product_ids()[0]
+    sides = [Esimfx(esimfx.simulator) for _ in range(8)]
+    with ThreadPoolExecutor(len(sides)) as pool:
+        answers = list(pool.map(lambda side: side.order_new(product_id, "k"), sides))
+    assert answers == [answers[0]] * 8
+    assert [order["reference"] for order in esimfx.orders()] == [answers[0]["id"]]
+
+
 def test_trap_02_a_key_is_valid_for_six_months_of_the_calendar(esimfx: Esimfx) -> None:
     product_id = esimfx.product_ids()[0]
     esimfx.simulator.move_clock(at="2027-08-31T12:00:00Z")
@@ -203,6 +213,14 @@ def test_goods_in_euros_are_charged_in_dollars(esimfx: Esimfx) -> None:
     assert esimfx.read_balance() == Decimal("5000") - Decimal("11.06") - Decimal("0.30")
     esimfx.post(TERMINATE_PATH, {"order_id": order["id"]})
     assert esimfx.read_balance() == Decimal("4999.70")
+
+
+def test_goods_in_another_currency_can_be_listed_but_not_bought(esimfx: Esimfx) -> None:
+    product_id = esimfx.product_ids()[0]
+    esimfx.change_product(product_id, price=300, price_unit="JPY")
+    assert esimfx.list_products()[0]["price_unit"] == "JPY"
+    response = esimfx.send_order({"operation_type": "NEW", "product": {"id": product_id}})
+    assert (response.json()["code"], esimfx.orders(), esimfx.lines()) == (40401, [], [])
 
 
 def test_trap_13_an_order_is_one_esim(esimfx: Esimfx) -> None:

@@ -132,6 +132,7 @@ def test_trap_10_region_wins_over_countries(esimfx: Esimfx) -> None:
     europe = esimfx.list_products(region="Europe")
     assert europe and all(len(product["coverage"]) == 20 for product in europe)
     assert esimfx.list_products(region="Europe", countries="JP") == europe
+    assert esimfx.list_products(region="Europe", countries="no list at all") == europe
     assert esimfx.list_products(region="europe") == europe
     assert esimfx.list_products(region="Atlantis", countries="JP") == []
     assert refuse(esimfx, {"region": ["Europe"]}) == 40001

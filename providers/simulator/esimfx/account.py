@@ -23,7 +23,9 @@ _PORTAL = "esimfx.portal"
 
 
 def to_dollars(amount: Decimal, currency: str) -> Decimal:
-    """What the balance moves by for a price, in cents."""
+    """What the balance moves by for a price, in cents. Raises Declined for a currency that we do not sell in."""
+    if currency not in RATES:
+        raise Declined("PRODUCT_NOT_FOUND", f"Goods in {currency} are not on sale")
     return (amount * RATES[currency]).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 

@@ -37,7 +37,7 @@ class LineDesk:
             case "connect":
                 return life.connect(line, now)
             case "use":
-                return life.use(line, int(details["bytes"]), now, self._portal.read().thresholds)
+                return life.use(line, _read_bytes(details), now, self._portal.read().thresholds)
             case "expire":
                 return life.expire(line, details.get("order_id"), now)
             case "deactivate":
@@ -48,3 +48,10 @@ class LineDesk:
         line, notices = step
         self._lines.change_line(line)
         self._portal.notify(notices)
+
+
+def _read_bytes(details: Mapping[str, Any]) -> int:
+    amount = details["bytes"]
+    if isinstance(amount, bool) or not isinstance(amount, int) or amount < 0:
+        raise Refusal(400, "BAD_EVENT", "bytes is a whole number from 0")
+    return amount

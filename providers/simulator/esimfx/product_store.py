@@ -65,7 +65,7 @@ class ProductStore:
     def list_page(
         self, *, region: str | None, countries: Sequence[str], after: int, size: int
     ) -> tuple[list[StoredProduct], bool]:
-        """The products behind a position, and whether more follow. A region wins over countries."""
+        """The products behind a position, and whether more follow."""
         conditions, values = ["on_sale = 1", "position > ?"], [str(after)]
         if region is not None:
             conditions.append("region = ? COLLATE NOCASE")

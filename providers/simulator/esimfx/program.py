@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--esimfx-balance", type=parse_amount, default=Decimal("5000.00"), help=balance_help)
     fee_help = "what a new eSIM costs beside its package, in US dollars (default %(default)s)"
     add("--esimfx-esim-fee", type=parse_amount, default=Decimal("0.30"), help=fee_help)
-    add("--esimfx-block-path", default=DEFAULT_BLOCK_PATH, help="where an eSIM is blocked (default %(default)s)")
+    path_help = "where an eSIM is blocked (default %(default)s)"
+    add("--esimfx-block-path", type=parse_path, default=DEFAULT_BLOCK_PATH, metavar="/PATH", help=path_help)
     add("--esimfx-webhook-url", default="", help="where webhooks go from the start; empty sends none (default)")
     add("--esimfx-webhook-token", default="demo-webhook-token", help="their header `token` (default %(default)s)")
     limit_help = f"calls a minute of an endpoint ({', '.join(ENDPOINTS)}) or * for all together; repeatable"
@@ -55,6 +56,13 @@ def parse_amount(text: str) -> Decimal:
     if not amount.is_finite() or amount < 0:
         raise argparse.ArgumentTypeError(f"{text}: not an amount from 0")
     return amount
+
+
+def parse_path(text: str) -> str:
+    """`/order/api/v1/block_esim`."""
+    if not text.startswith("/"):
+        raise argparse.ArgumentTypeError(f"{text}: a path begins with a slash")
+    return text
 
 
 def parse_limit(text: str) -> tuple[str, int]:

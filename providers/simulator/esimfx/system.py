@@ -8,7 +8,9 @@ answers to terminate, activate and block beside `refund.need_refund`, region nam
 """
 
 import hmac
+import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -132,6 +134,16 @@ class EsimfxSystem(System):
             raise Refusal(401, "40102", "The access token is wrong or has expired")
         return self._options.client_id
 
+    def collect_facts(self, arguments: Mapping[str, str], request: Request) -> dict[str, str]:
+        """Beside the usual: `product_id` of an order and its `idempotency_key`."""
+        facts = super().collect_facts(arguments, request)
+        facts.setdefault("idempotency_key", request.headers.get("x-idempotency-key", ""))
+        with suppress(ValueError):
+            product = json.loads(facts.get("product", ""))
+            if isinstance(product, dict):
+                facts.setdefault("product_id", str(product.get("id")))
+        return facts
+
     def render_refusal(self, refusal: Refusal) -> Reply:
         """The envelope with a code other than 0 and `data` null; the HTTP status of business errors is a switch."""
         in_envelope = isinstance(refusal, Declined) and self.core.switches["esimfx_error_status"] == "ok"
@@ -181,9 +193,10 @@ class EsimfxSystem(System):
 
     def _list(self, call: Call, *, legacy: bool) -> Reply:
         body = read_object(call.request)
+        region = read_optional_text(body, "region")
         page, more = self._products.list_page(
-            region=read_optional_text(body, "region"),
-            countries=read_countries(body),
+            region=region,
+            countries=read_countries(body) if region is None else [],
             after=read_page_key(body.get("page_start", {})),
             size=read_page_size(body),
         )
