@@ -205,7 +205,7 @@ class _Check:
         if rule.script is not None:
             self._check_name(name)
         elif rule.shape is not None and rule.shape.fullmatch(self._values[name]) is None:
-            self._fail(name, _("One of %(choices)s.") % {"choices": rule.hint} if rule.choices else f"{rule.hint}.")
+            self._fail(name, _("One of %(choices)s.") % {"choices": rule.hint} if rule.choices else str(rule.hint))
         elif name in _DATES:
             self._check_date(name)
         elif name in _EIDS and int(self._values[name]) % _EID_MODULUS != 1:
