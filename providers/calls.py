@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from providers.errors import NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected
+from providers.errors import Mend, NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected
 from providers.models import ProviderAccount, ProviderCall
 from providers.redaction import redact_body, redact_path
 from providers.types import ProviderReply
@@ -64,7 +64,7 @@ def record_call(
             request_id=str(structlog.contextvars.get_contextvars().get("request_id", ""))[:64],
         )
         row.save(force_insert=True)
-        _note_health(account, reply, outcome, message, finished_at)
+        _note_health(account, outcome, message, finished_at, keys_refused=_are_keys_refused(reply, error))
     except Exception as failure:  # noqa: BLE001 - a job boundary: a line on the wire is worth more than its log row
         log.warning("call_log_failed", account=account, operation=operation, error=type(failure).__name__)
 
@@ -92,8 +92,14 @@ def _message(reply: ProviderReply | None, error: ProviderError | None) -> str:
     return f"HTTP {reply.status}" if reply and not 200 <= reply.status <= 299 else ""
 
 
+def _are_keys_refused(reply: ProviderReply | None, error: ProviderError | None) -> bool:
+    """Also where a provider says so in a body of its own with HTTP 200."""
+    told = isinstance(error, Rejected) and error.mend is Mend.CREDENTIALS
+    return told or (reply is not None and reply.status in (401, 403))
+
+
 def _note_health(
-    account: str, reply: ProviderReply | None, outcome: ProviderCall.Outcome, message: str, at: datetime
+    account: str, outcome: ProviderCall.Outcome, message: str, at: datetime, *, keys_refused: bool
 ) -> None:
     rows = ProviderAccount.objects.filter(slug=account)
     due = at - HEALTH_INTERVAL
@@ -101,7 +107,7 @@ def _note_health(
         # Whoever asks whether an account fails compares the two times: a change of luck is written at once.
         is_news = Q(last_success_at__isnull=True) | Q(last_failure_at__gte=F("last_success_at"))
         rows.filter(is_news | Q(last_success_at__lt=due)).update(last_success_at=at)
-    elif outcome in (Outcome.NOT_SENT, Outcome.FAILED, Outcome.UNKNOWN) or (reply and reply.status in (401, 403)):
+    elif outcome in (Outcome.NOT_SENT, Outcome.FAILED, Outcome.UNKNOWN) or keys_refused:
         is_news = Q(last_failure_at__isnull=True) | Q(last_success_at__gte=F("last_failure_at"))
         rows.filter(is_news | Q(last_failure_at__lt=due) | ~Q(last_failure=message)).update(
             last_failure_at=at, last_failure=message

@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from providers import calls, limits, transport, wire
-from providers.errors import NotSent, OutcomeUnknown, RateLimited, Unavailable
+from providers.errors import Mend, NotSent, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from providers.models import ProviderAccount, ProviderCall, RatePause, RateSlot
 from providers.reading import UnreadableError
 from providers.transport import OutboundCall
@@ -373,6 +373,20 @@ def test_health_tells_the_last_luck_and_is_written_seldom() -> None:
     assert account.last_success_at is not None
     assert account.last_failure_at is not None
     assert account.last_success_at > account.last_failure_at
+
+
+def test_health_notes_keys_that_are_refused_with_status_200() -> None:
+    account = ProviderAccount.objects.create(slug="test", adapter="x", name="Test")
+    refused = Rejected("The keys are wrong", code="000101", mend=Mend.CREDENTIALS)
+    out_of_stock = Rejected("Nothing is left", code="200011", mend=Mend.STOCK)
+    with scripted(answer()) as server:
+        transport.send_write(make_call(server.url), judge=lambda _reply: out_of_stock)
+        account.refresh_from_db()
+        assert (account.last_failure_at, account.last_failure) == (None, "")
+        transport.send_write(make_call(server.url), judge=lambda _reply: refused)
+    account.refresh_from_db()
+    assert account.last_failure_at is not None
+    assert account.last_failure == "The keys are wrong"
 
 
 def test_old_log_rows_are_pruned(settings: Settings) -> None:

@@ -18,6 +18,8 @@ from tests.simulator_client import Simulator
 
 Configure = Callable[..., None]
 SECOND = timedelta(seconds=1)
+#: How long an answer is waited for, in seconds, where none comes.
+SHORT_WAIT = 0.25
 
 
 class Ground(ABC):
@@ -51,8 +53,8 @@ class CallGround(Ground):
     rate_limits: ClassVar[tuple[Answer, ...]] = (TOO_MANY,)
     #: The adapter's name of the call that fetches a token ("": there is none). A refused token is replaced once.
     sign_in: ClassVar[str] = ""
-    #: The settings that say how long the adapter waits for an answer.
-    read_timeouts: ClassVar[tuple[str, ...]] = ("HTTP_READ_TIMEOUT", "HTTP_ORDER_READ_TIMEOUT")
+    #: Settings of the account that shorten a wait for an answer of its own to ``SHORT_WAIT`` seconds.
+    short_waits: ClassVar[Mapping[str, Any]] = {}
 
     simulator: Simulator
 

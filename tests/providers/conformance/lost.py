@@ -3,7 +3,7 @@
 import pytest
 from pytest_django.fixtures import Settings
 
-from tests.providers.conformance.ground import SECOND, CallGround
+from tests.providers.conformance.ground import SECOND, SHORT_WAIT, CallGround, Configure
 from tests.providers.conformance.operations import Operation, Stock
 
 #: Bodies that are no answer of any provider to anything.
@@ -44,9 +44,11 @@ class LostTests(CallGround):
         lost = "unknown" if operation.is_write else "failed"
         assert self.list_outcomes() == [*((name, "ok") for name in operation.first), (operation.name, lost)]
 
-    def test_no_answer_in_time(self, operation: Operation, stock: Stock, settings: Settings) -> None:
-        for name in self.read_timeouts:
-            setattr(settings, name, 0.25)
+    def test_no_answer_in_time(
+        self, operation: Operation, stock: Stock, settings: Settings, configure: Configure
+    ) -> None:
+        settings.HTTP_READ_TIMEOUT = settings.HTTP_ORDER_READ_TIMEOUT = SHORT_WAIT
+        self.switch_on(configure, self.simulator, **self.short_waits)
         self.order_fault(operation, "hang_after", seconds=60)
         assert "in time" in self.expect(operation, stock, self.fail_on(operation)).message
 

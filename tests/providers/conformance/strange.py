@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-import pytest
-
 from providers.errors import ProviderError
+from providers.models import RateSlot
 from tests.providers.conformance.exchanges import Exchanges, drop_fields, list_fields, set_fields, shorten
 from tests.providers.conformance.ground import CallGround
 from tests.providers.conformance.operations import Operation, Stock
@@ -32,10 +31,9 @@ class StrangeTests(CallGround):
         operation.run(self.provider, stock)
 
     def test_any_field_may_be_missing_or_wrong_unless_it_is_vital(
-        self, operation: Operation, stock: Stock, exchanges: Exchanges, monkeypatch: pytest.MonkeyPatch
+        self, operation: Operation, stock: Stock, exchanges: Exchanges
     ) -> None:
         operation.run(self.provider, stock)
-        monkeypatch.setattr(type(self.provider), "budgets", {})
         fields = list_fields(exchanges.replies[len(operation.first)].body)
         assert operation.vital | operation.identity <= set(fields)
         fatal = {
@@ -50,10 +48,9 @@ class StrangeTests(CallGround):
         assert set(fatal.values()) <= {self.fail_on(operation).__name__}
 
     def test_without_what_is_vital_it_is_no_answer(
-        self, operation: Operation, stock: Stock, exchanges: Exchanges, monkeypatch: pytest.MonkeyPatch
+        self, operation: Operation, stock: Stock, exchanges: Exchanges
     ) -> None:
         operation.run(self.provider, stock)
-        monkeypatch.setattr(type(self.provider), "budgets", {})
         expected = self.fail_on(operation).__name__ if operation.vital else ""
         for change in ABSENT.values():
             assert self._replay(operation, stock, exchanges, change, operation.vital) == expected
@@ -64,6 +61,7 @@ class StrangeTests(CallGround):
         """The kind of error that the operation raises when the call under test is answered so; "" for none."""
         under_test = len(operation.first)
         exchanges.play(lambda position, body: change(shorten(body), names) if position == under_test else body)
+        RateSlot.objects.all().delete()
         run = operation.glance or operation.run
         try:
             run(self.provider, stock)
