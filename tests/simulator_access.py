@@ -32,12 +32,13 @@ class Access:
 
     # Provider calls
 
-    def call(self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> requests.Response:
+    def call(
+        self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, method: str = "POST"
+    ) -> requests.Response:
         """POST a body as JSON (bytes as they are, None is no body) with the access code, or with other headers."""
         given = {"RT-AccessCode": ACCESS_CODE} if headers is None else dict(headers)
-        if body is None or isinstance(body, bytes):
-            return self._session.post(f"{self.url}{ROOT}{path}", data=body, headers=given, timeout=10)
-        return self._session.post(f"{self.url}{ROOT}{path}", json=body, headers=given, timeout=10)
+        content = {"data": body} if body is None or isinstance(body, bytes) else {"json": body}
+        return self._session.request(method, f"{self.url}{ROOT}{path}", headers=given, timeout=10, **content)
 
     def ask(self, path: str, body: Any = None) -> Any:
         """The `obj` of a call that must succeed."""

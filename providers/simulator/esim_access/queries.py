@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from providers.simulator.esim_access.catalogue import BASE, TOPUP
@@ -66,7 +67,7 @@ class Queries:
     def query(self, call: Call) -> Reply:
         body = read_body(call.request)
         size, page = _read_pager(body)
-        wanted = _read_criteria(body)
+        wanted = self._choose_newest(_read_criteria(body))
         reading = str(self._core.switches["access_allocating_reply"])
         if self._is_allocating(wanted) and reading != "bare":
             if reading == "error":
@@ -78,6 +79,13 @@ class Queries:
         )
         shown = lines[: len(lines) - call.count_missing("short_reply")] if lines else lines
         return self._answer_page(shown, total=total, size=size, page=page)
+
+    def _choose_newest(self, wanted: Criteria) -> Criteria:
+        """An ICCID alone means one line, although several may have had it."""
+        if wanted.iccid is None or wanted.tran_no is not None or wanted.order_no is not None:
+            return wanted
+        line = self._lines.find_by_iccid(wanted.iccid)
+        return wanted if line is None else replace(wanted, tran_no=line.tran_no)
 
     def _is_allocating(self, wanted: Criteria) -> bool:
         """Whether the order asked for is not complete yet. Raises Refusal 310272 or 310403 for what is not there."""
