@@ -7,6 +7,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import (
+    Activation,
+    CompletionImport,
+    CompletionOutcome,
     Order,
     OrderEvent,
     OrderLine,
@@ -14,6 +17,7 @@ from orders.models import (
     Purchase,
     PurchaseAttempt,
     PurchasedEsim,
+    PurchasedPackage,
     Refund,
     Wake,
     WorkerBeat,
@@ -138,6 +142,40 @@ class PurchasedEsimAdmin(ReadOnly, _Admin):
     list_display = ("purchase", "esim")
     search_fields = ("=purchase__id", "esim__iccid")
     list_select_related = ("purchase", "esim")
+
+
+@admin.register(PurchasedPackage)
+class PurchasedPackageAdmin(ReadOnly, _Admin):
+    list_display = ("purchase", "esim", "package", "at")
+    search_fields = ("=purchase__id", "esim__iccid")
+    list_select_related = ("purchase", "esim", "package")
+
+
+@admin.register(Activation)
+class ActivationAdmin(ReadOnly, _Admin):
+    """Without EID, phone number and form: those are shown on the console's pages, by permission."""
+
+    list_display = ("delivery_code", "account", "add_kind", "aladin_operated", "is_open", "created_at")
+    list_filter = ("account", "is_open", "add_kind")
+    search_fields = ("=delivery_code", "order_line__order__number")
+    list_select_related = ("account",)
+    exclude = ("eid", "account_number", "payload")
+
+
+@admin.register(CompletionImport)
+class CompletionImportAdmin(ReadOnly, _Admin):
+    list_display = ("file_name", "account", "imported_at", "imported_by", "applied", "repeated", "unmatched", "faulty")
+    list_filter = ("account",)
+    search_fields = ("file_name", "imported_by")
+    list_select_related = ("account",)
+
+
+@admin.register(CompletionOutcome)
+class CompletionOutcomeAdmin(ReadOnly, _Admin):
+    list_display = ("report", "number", "outcome", "delivery_code", "code", "note", "purchase")
+    list_filter = ("outcome",)
+    search_fields = ("=delivery_code", "report__file_name")
+    list_select_related = ("report", "purchase")
 
 
 @admin.register(Refund)

@@ -16,16 +16,26 @@ from django.utils import timezone
 from esims.lifecycle import LineAlreadyHeld
 from orders.attention import ask_for_look, raise_alarm
 from orders.checkpoints import Checkpoint, pass_checkpoint
-from orders.delivering import deliver_snapshots
+from orders.delivering import deliver_snapshots, deliver_top_up
 from orders.models import Purchase, PurchaseAttempt
 from orders.refunding import count_delivered
+from orders.requests import build_request, is_repeatable
 from orders.settling import find_provider, keep_handles, move_or_stay, park_unknown, settle_delivery
 from orders.states import change_purchase, lock_purchase, note_event, save_purchase
-from orders.verdicts import Unreadable, Verdict, build_reply, build_request, describe_crash, read_verdict
-from orders.waiting import has_unanswered_request, is_inquirable, may_repeat, wait_for_retry
+from orders.verdicts import Unreadable, Verdict, build_reply, describe_crash, read_verdict
+from orders.waiting import find_look, has_unanswered_request, may_repeat, wait_for_retry
 from providers.base import Provider
-from providers.errors import NotOffered, NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected, StillAllocating
-from providers.types import Capability, OrderOutcome
+from providers.errors import (
+    KeyTaken,
+    NotOffered,
+    NotSent,
+    OutcomeUnknown,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    StillAllocating,
+)
+from providers.types import OrderOutcome, TopUpOutcome
 
 log = structlog.get_logger(__name__)
 PS = Purchase.State
@@ -124,7 +134,7 @@ def _apply_once(attempt_id: int, verdict: Verdict, *, by: str, why: str, again: 
         why = why or f"request {attempt.number} is judged when the purchase has moved on"
         note_event(purchase.order_line.order, kind="purchase.late_reply", purchase=purchase, by=by, why=why)
     attempt.outcome = _judge(case, verdict)
-    if not isinstance(verdict, OrderOutcome):
+    if not isinstance(verdict, OrderOutcome | TopUpOutcome):
         attempt.error_code = getattr(verdict, "code", "")[:60]
         attempt.error = verdict.message
     attempt.save(update_fields=["outcome", "error_code", "error"])
@@ -134,7 +144,7 @@ def _apply_once(attempt_id: int, verdict: Verdict, *, by: str, why: str, again: 
 def _judge(case: Case, verdict: Verdict) -> str:
     """Change the purchase by the verdict; returns what came of the attempt."""
     match verdict:
-        case OrderOutcome():
+        case OrderOutcome() | TopUpOutcome():
             return _apply_outcome(case, verdict)
         case Unreadable():
             return _apply_unreadable(case, verdict)
@@ -157,9 +167,13 @@ def _is_overtaken(attempt: PurchaseAttempt, verdict: Verdict) -> bool:
 # -- the provider took the order --------------------------------------------------------------------------------------
 
 
-def _apply_outcome(case: Case, outcome: OrderOutcome) -> str:
+def _apply_outcome(case: Case, outcome: OrderOutcome | TopUpOutcome) -> str:
     purchase = case.purchase
     keep_handles(purchase, transaction_id=outcome.transaction_id, order_ref=outcome.order_ref, by=case.by)
+    if isinstance(outcome, TopUpOutcome):
+        deliver_top_up(purchase, outcome.package, order_ref=outcome.order_ref, by=case.by)
+        move_or_stay(purchase, to=PS.FULFILLED, by=case.by, error="", error_code="", failures_in_row=0)
+        return str(purchase.state) if case.is_current else "late"
     delivery = deliver_snapshots(purchase, outcome.lines, by=case.by)
     save_purchase(purchase, failures_in_row=0)
     surely_all = outcome.final and not outcome.faults and delivery.is_clean
@@ -249,8 +263,8 @@ def _apply_silence(case: Case, error: ProviderError) -> str:
     if not evidence and not (case.is_current and purchase.state in _UNDECIDED):
         return judged
     failures = purchase.failures_in_row + 1
-    repeatable = case.provider is not None and Capability.ORDER in case.provider.repeatable
-    if case.is_own and repeatable and may_repeat(purchase) and not isinstance(error, StillAllocating):
+    is_settled_there = isinstance(error, StillAllocating | KeyTaken)
+    if case.is_own and is_repeatable(purchase, case.provider) and may_repeat(purchase) and not is_settled_there:
         change_purchase(
             purchase,
             to=PS.PLANNED,
@@ -262,7 +276,7 @@ def _apply_silence(case: Case, error: ProviderError) -> str:
         )
     elif purchase.state == PS.PLANNED:
         return judged
-    elif is_inquirable(purchase, case.provider):
+    elif find_look(purchase, case.provider) is not None:
         why = f"the provider is asked what it holds: {error.message}"
         move_or_stay(purchase, to=PS.ALLOCATING, by=case.by, why=why, next_attempt_at=timezone.now(), **words)
         return "allocating"

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
-from orders.models import Payment, Purchase, PurchasedEsim, Refund
+from orders.models import Payment, Purchase, PurchasedEsim, PurchasedPackage, Refund
 
 ZERO = Decimal(0)
 _OPEN = tuple(state for state in Purchase.State if state not in Purchase.ENDED)
@@ -90,9 +90,11 @@ def _sum_refunds(state: str) -> dict[str, Decimal]:
 def _count_purchases() -> Iterator[dict[str, Any]]:
     """Purchases grouped by everything that a sum needs, so that the rows here are few."""
     came = PurchasedEsim.objects.filter(purchase=OuterRef("pk")).order_by().values("purchase").annotate(n=Count("pk"))
+    topped = PurchasedPackage.objects.filter(purchase=OuterRef("pk")).order_by().values("purchase")
     refunded = Refund.objects.filter(purchase=OuterRef("pk"), state=Refund.State.MADE).values("quantity")
     rows = Purchase.objects.annotate(
-        came=Coalesce(Subquery(came.values("n")), 0), refunded=Coalesce(Subquery(refunded), 0)
+        came=Coalesce(Subquery(came.values("n")), Subquery(topped.annotate(n=Count("pk")).values("n")), 0),
+        refunded=Coalesce(Subquery(refunded), 0),
     )
     names = ("order_line__order__currency", "order_line__unit_price", "state", "quantity", "came", "refunded")
     yield from rows.values(*names).annotate(purchases=Count("pk")).order_by()

@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
+
 from esims.lifecycle import register_bare_lines, register_lines
 from esims.models import Esim
-from orders.models import Purchase, PurchasedEsim
+from esims.packages import register_top_up
+from orders.models import Purchase, PurchasedEsim, PurchasedPackage
 from orders.refunding import count_delivered
 from orders.states import note_event
-from providers.types import LineSnapshot
+from providers.types import LineSnapshot, PackageSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,29 @@ def deliver_refs(purchase: Purchase, refs: Sequence[str], *, by: str) -> Deliver
         )
 
     return _deliver(purchase, refs, register, by=by)
+
+
+def deliver_top_up(purchase: Purchase, package: PackageSnapshot | None, *, order_ref: str, by: str) -> bool:
+    """Put the package that a locked top-up brought on its line, once; the line is read again soon.
+
+    ``package`` is what the provider says of it, None where it only says that the top-up was made. Returns whether it
+    was new.
+    """
+    esim = purchase.order_line.esim
+    if esim is None or PurchasedPackage.objects.filter(purchase=purchase).exists():
+        return False
+    row = register_top_up(
+        esim_id=esim.pk,
+        plan=purchase.order_line.plan,
+        package=package,
+        order_key=purchase.idempotency_key,
+        order_ref=order_ref,
+        by=by,
+    )
+    PurchasedPackage.objects.create(purchase=purchase, esim=esim, package=row, at=timezone.now())
+    Esim.objects.filter(pk=esim.pk, next_refresh_at__isnull=False).update(next_refresh_at=timezone.now())
+    note_event(purchase.order_line.order, kind="purchase.topped_up", purchase=purchase, by=by)
+    return True
 
 
 def find_holders(purchase: Purchase, refs: Sequence[str]) -> dict[str, int | None]:

@@ -202,7 +202,7 @@ class BuyForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        _require_reference(self, data)
+        require_reference(self, data)
         return data
 
 
@@ -233,7 +233,7 @@ class PaymentForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        _require_reference(self, data)
+        require_reference(self, data)
         return data
 
 
@@ -331,6 +331,6 @@ def _choose(form: forms.Form, name: str, choices: list[tuple[str, Any]]) -> None
         chosen.choices = choices
 
 
-def _require_reference(form: forms.Form, data: dict[str, Any]) -> None:
+def require_reference(form: forms.Form, data: dict[str, Any]) -> None:
     if data.get("method") in NEEDS_REFERENCE and not data.get("reference", "").strip():
         form.add_error("reference", _("A transfer or an invoice needs its number."))

@@ -26,18 +26,26 @@ def plan_purchases(*, order: Order, by: str) -> list[Purchase]:
             order_line=line,
             account=line.plan.account,
             plan_ref=line.plan.plan_ref,
+            plan_alias=line.plan.alias,
             quantity=quantity,
+            period_days=line.period_days,
             idempotency_key=str(uuid.uuid4()),
             next_attempt_at=now,
         )
-        for line in order.lines.select_related("plan__account").filter(kind=OrderLine.Kind.ESIM)
-        for quantity in split_quantity(line.quantity, get_provider(line.plan.account.slug).max_order_quantity)
+        for line in order.lines.select_related("plan__account")
+        for quantity in split_quantity(line.quantity, _most_at_once(line))
     ]
     for purchase in purchases:
         facts = {"quantity": purchase.quantity, "account": purchase.account.slug, "plan": purchase.plan_ref}
         note_event(order, kind="purchase.planned", purchase=purchase, by=by, facts=facts)
         enqueue_purchase(purchase)
     return purchases
+
+
+def _most_at_once(line: OrderLine) -> int:
+    """How many of an order line one request may ask for."""
+    provider = get_provider(line.plan.account.slug)
+    return provider.max_order_quantity if line.kind == OrderLine.Kind.ESIM else 1
 
 
 def enqueue_purchase(purchase: Purchase) -> None:

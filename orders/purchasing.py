@@ -21,12 +21,14 @@ from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.inquiring import run_inquiry
 from orders.models import Purchase, PurchaseAttempt
 from orders.planning import plan_purchases
+from orders.requests import FormErased, Request, build_request, describe_request, require_form, send_request
 from orders.states import change_purchase, lock_purchase, note_event
-from orders.verdicts import Unreadable, Verdict, build_request, describe_crash, read_verdict, write_reply
+from orders.topping import claim_line, look_before_top_up
+from orders.verdicts import Unreadable, Verdict, describe_crash, read_verdict, write_reply
 from providers.base import Provider
 from providers.errors import Mend, ProviderError
 from providers.registry import get_provider
-from providers.types import OrderRequest, ProviderReply
+from providers.types import ProviderReply
 
 log = structlog.get_logger(__name__)
 PS = Purchase.State
@@ -43,7 +45,7 @@ class Claim:
 
     attempt_id: int
     purchase_id: int
-    request: OrderRequest
+    request: Request
 
 
 def run_purchase(*, purchase_id: int) -> str:
@@ -56,13 +58,24 @@ def run_purchase(*, purchase_id: int) -> str:
         return ""
     if purchase.state == PS.ALLOCATING:
         return run_inquiry(purchase_id=purchase_id)
-    if purchase.state != PS.PLANNED:
+    if purchase.state == PS.PLANNED:
+        return _send_planned(purchase_id, purchase.account.slug)
+    return ""
+
+
+def _send_planned(purchase_id: int, slug: str) -> str:
+    """Claim and send a planned purchase, if it is due and nothing stands against it."""
+    try:
+        provider = get_provider(slug)
+    except ImproperlyConfigured:
+        why = "the account is not configured: nothing was sent"
+        return _hold(purchase_id, why=why, mend=Mend.CREDENTIALS, code="not_configured")
+    if not look_before_top_up(purchase_id=purchase_id, provider=provider):
         return ""
     try:
-        provider = get_provider(purchase.account.slug)
-    except ImproperlyConfigured:
-        return _hold_unconfigured(purchase_id)
-    claim = claim_purchase(purchase_id=purchase_id, provider=provider)
+        claim = claim_purchase(purchase_id=purchase_id, provider=provider)
+    except FormErased:
+        return _hold(purchase_id, why="the form is erased: enter it again", mend=Mend.DATA, code="form_erased")
     if claim is None:
         return ""
     pass_checkpoint(Checkpoint.CLAIMED, purchase_id=purchase_id)
@@ -105,7 +118,8 @@ def run_due_purchases(*, limit: int | None = None, seconds: float = 60.0) -> int
 def claim_purchase(*, purchase_id: int, provider: Provider) -> Claim | None:
     """Claim a planned, paid and due purchase and write its attempt, committed; None when there is nothing to claim.
 
-    The conditional update decides between two workers: it succeeds for one.
+    The conditional update decides between two workers: it succeeds for one. Raises ``FormErased``; then nothing is
+    claimed.
     """
     now = timezone.now()
     token = uuid.uuid4()
@@ -114,6 +128,8 @@ def claim_purchase(*, purchase_id: int, provider: Provider) -> Claim | None:
         order = purchase.order_line.order
         if order.paid_at is None:
             log.error("purchase_of_unpaid_order", purchase=purchase_id, order=order.number)
+            return None
+        if not claim_line(purchase, provider):
             return None
         claimed = Purchase.objects.filter(pk=purchase_id, state=PS.PLANNED, next_attempt_at__lte=now).update(
             state=PS.SENDING,
@@ -129,12 +145,14 @@ def claim_purchase(*, purchase_id: int, provider: Provider) -> Claim | None:
             number=next_attempt_number(purchase),
             kind=PurchaseAttempt.Kind.ORDER,
             claim=token,
-            request={"plan": purchase.plan_ref, "quantity": purchase.quantity, "key": purchase.idempotency_key},
+            request=describe_request(purchase),
             started_at=now,
         )
         facts = {"old": PS.PLANNED.value, "new": PS.SENDING.value, "attempt": attempt.number}
         note_event(order, kind="purchase.state", purchase=purchase, by=BY, facts=facts)
-    return Claim(attempt_id=attempt.pk, purchase_id=purchase_id, request=build_request(attempt))
+        request = build_request(attempt)
+        require_form(request)
+    return Claim(attempt_id=attempt.pk, purchase_id=purchase_id, request=request)
 
 
 def next_attempt_number(purchase: Purchase) -> int:
@@ -145,7 +163,7 @@ def next_attempt_number(purchase: Purchase) -> int:
 def _send(claim: Claim, provider: Provider) -> None:
     verdict: Verdict
     try:
-        reply = provider.send_order(claim.request)
+        reply = send_request(provider, claim.request)
     except ProviderError as error:
         verdict = error
     except Exception as error:  # noqa: BLE001  (it may have been sent: a bug of ours must not look like "not sent")
@@ -194,13 +212,13 @@ def _write_for_certain(claim: Claim, write: Callable[[], object]) -> None:
             return
 
 
-def _hold_unconfigured(purchase_id: int) -> str:
+def _hold(purchase_id: int, *, why: str, mend: Mend, code: str) -> str:
+    """Nothing was sent, and staff can mend it."""
     with transaction.atomic(durable=True):
         purchase = lock_purchase(purchase_id)
         if purchase.state == PS.PLANNED:
-            why = "the account is not configured: nothing was sent"
-            change_purchase(purchase, to=PS.HELD, by=BY, why=why, error=why, mend=Mend.CREDENTIALS.value)
-            raise_alarm("purchase_held", purchase, code="not_configured")
+            change_purchase(purchase, to=PS.HELD, by=BY, why=why, error=why, mend=mend.value)
+            raise_alarm("purchase_held", purchase, code=code)
     return "not_sent"
 
 

@@ -16,19 +16,20 @@ from django.utils.translation import gettext as _
 from customers.models import User
 from esims.lifecycle import LineAlreadyHeld
 from orders.applying import apply_verdict
-from orders.delivering import deliver_refs, find_holders
-from orders.models import Purchase, PurchaseAttempt
+from orders.delivering import deliver_refs, deliver_top_up, find_holders
+from orders.models import OrderLine, Purchase, PurchaseAttempt
 from orders.planning import enqueue_purchase
 from orders.refunding import count_delivered
+from orders.requests import build_request
 from orders.settling import find_provider, move_or_stay
 from orders.states import change_purchase, lock_purchase, note_event, save_purchase
-from orders.verdicts import Unreadable, build_reply, build_request, read_verdict
-from orders.waiting import has_unanswered_request, is_inquirable
+from orders.verdicts import Unreadable, build_reply, read_verdict
+from orders.waiting import find_look, has_unanswered_request, is_inquirable
+from providers.base import Provider
 
 PS = Purchase.State
 
 _TRANSACTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{3,79}")
-_ICCID = re.compile(r"[0-9]{18,22}")
 
 
 #: In which states each decision can be taken; pages offer no other.
@@ -38,7 +39,27 @@ POSSIBLE: Mapping[str, frozenset[str]] = {
     "mark_not_bought": frozenset({PS.UNKNOWN}),
     "resume_purchase": frozenset({PS.HELD}),
     "give_up_purchase": frozenset({PS.HELD, PS.PLANNED}),
+    "look_again": frozenset({PS.UNKNOWN}),
+    "confirm_top_up": frozenset({PS.UNKNOWN, PS.ALLOCATING, PS.REJECTED}),
+    "await_completion": frozenset({PS.UNKNOWN, PS.REJECTED}),
 }
+#: Of which kinds of order lines; every other decision is for all kinds.
+_KINDS: Mapping[str, frozenset[str]] = {
+    "enter_transaction_id": frozenset({OrderLine.Kind.ESIM}),
+    "attach_lines": frozenset({OrderLine.Kind.ESIM}),
+    "confirm_top_up": frozenset({OrderLine.Kind.TOP_UP}),
+    "await_completion": frozenset(OrderLine.BY_FORM),
+}
+
+
+def is_possible(purchase: Purchase, decision: str) -> bool:
+    """Whether a decision can be taken now, by kind and state; the verb looks again. Comes with its order line."""
+    kinds = _KINDS.get(decision)
+    if kinds is not None and purchase.order_line.kind not in kinds:
+        return False
+    if decision == "look_again" and find_look(purchase, find_provider(purchase.account.slug)) is None:
+        return False
+    return purchase.state in POSSIBLE[decision]
 
 
 class ReconciliationRefused(Exception):
@@ -98,7 +119,7 @@ def attach_lines(*, purchase: Purchase, iccids: Sequence[str], by: User, why: st
     ``mark_not_bought``. Raises ``ReconciliationRefused`` and then enters none.
     """
     wanted = [iccid.strip() for iccid in iccids if iccid.strip()]
-    _check_iccids(wanted)
+    _check_references(wanted, find_provider(purchase.account.slug))
     with _deciding(purchase, by, "attach_lines") as locked:
         if taken := sorted(find_holders(locked, wanted)):
             message = _("These lines are in the books already: %(refs)s")
@@ -116,6 +137,42 @@ def attach_lines(*, purchase: Purchase, iccids: Sequence[str], by: User, why: st
         facts = {"entered": len(wanted), "delivered": delivery.delivered, "ordered": locked.quantity}
         fields = {"error": "", "error_code": ""} if done else {"next_attempt_at": locked.next_attempt_at}
         move_or_stay(locked, to=state, by=by.email, why=why.strip() or "lines entered by hand", facts=facts, **fields)
+    return locked
+
+
+def look_again(*, purchase: Purchase, by: User, why: str = "") -> Purchase:
+    """Have the provider asked once more what it holds for an unknown purchase; nothing is bought by that."""
+    with _deciding(purchase, by, "look_again") as locked:
+        change_purchase(
+            locked,
+            to=PS.ALLOCATING,
+            by=by.email,
+            why=why.strip() or "to be looked for again",
+            next_attempt_at=timezone.now(),
+            failures_in_row=0,
+        )
+        # Earlier looks must not end this one at once.
+        PurchaseAttempt.objects.filter(purchase=locked, outcome__in=("not_found", "unchanged")).update(outcome="late")
+        enqueue_purchase(locked)
+    return locked
+
+
+def confirm_top_up(*, purchase: Purchase, why: str, by: User) -> Purchase:
+    """Decide that a top-up arrived, because the provider's portal shows it. Raises ``ReconciliationRefused``."""
+    if not why.strip():
+        raise ReconciliationRefused(_("Say how you know that it arrived."), "why")
+    with _deciding(purchase, by, "confirm_top_up") as locked:
+        deliver_top_up(locked, None, order_ref="", by=by.email)
+        change_purchase(locked, to=PS.FULFILLED, by=by.email, why=why.strip(), error="", error_code="")
+    return locked
+
+
+def await_completion(*, purchase: Purchase, why: str, by: User) -> Purchase:
+    """Decide that the provider took an activation: its completion file will say what came of it."""
+    if not why.strip():
+        raise ReconciliationRefused(_("Say how you know that the provider took it."), "why")
+    with _deciding(purchase, by, "await_completion") as locked:
+        change_purchase(locked, to=PS.ALLOCATING, by=by.email, why=why.strip(), error="", error_code="")
     return locked
 
 
@@ -203,12 +260,17 @@ def settle_attention(*, purchase: Purchase, by: User, why: str = "") -> Purchase
     return locked
 
 
-def _check_iccids(wanted: Sequence[str]) -> None:
+def _check_references(wanted: Sequence[str], provider: Provider | None) -> None:
+    name = provider.line_reference_name if provider else Provider.line_reference_name
+    pattern = provider.line_reference_pattern if provider else Provider.line_reference_pattern
     if not wanted:
-        raise ReconciliationRefused(_("Enter at least one ICCID."), "iccids")
-    if wrong := [iccid for iccid in wanted if not _ICCID.fullmatch(iccid)]:
-        message = _("An ICCID is 18 to 22 digits. This is none: %(wrong)s")
-        raise ReconciliationRefused(message % {"wrong": ", ".join(text[:30] for text in wrong[:5])}, "iccids")
+        raise ReconciliationRefused(_("Enter at least one line (%(name)s).") % {"name": name}, "iccids")
+    if wrong := [text for text in wanted if not re.fullmatch(pattern, text)]:
+        message = _("This is no %(name)s of this provider: %(wrong)s")
+        if name == Provider.line_reference_name:
+            message = _("An ICCID is 18 to 22 digits. This is none: %(wrong)s")
+        words = {"name": name, "wrong": ", ".join(text[:30] for text in wrong[:5])}
+        raise ReconciliationRefused(message % words, "iccids")
     if repeated := sorted({iccid for iccid in wanted if wanted.count(iccid) > 1}):
         message = _("Entered twice: %(repeated)s")
         raise ReconciliationRefused(message % {"repeated": ", ".join(repeated[:5])}, "iccids")
@@ -224,7 +286,7 @@ def _deciding(purchase: Purchase, by: User, decision: str) -> Iterator[Purchase]
     _require_permission(by)
     with transaction.atomic():
         locked = lock_purchase(purchase.pk)
-        if locked.state not in POSSIBLE[decision]:
+        if not is_possible(locked, decision):
             message = _("This purchase is %(state)s now: this can no longer be decided.")
             raise ReconciliationRefused(message % {"state": locked.get_state_display()})
         yield locked

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orders.amounts import say_amount
-from orders.models import Purchase, PurchasedEsim, Refund
+from orders.models import OrderLine, Purchase, PurchasedEsim, PurchasedPackage, Refund
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,9 @@ class RefundWord:
 
 
 def count_delivered(purchase: Purchase) -> int:
-    """How many lines this purchase brought until now."""
+    """How many lines, or packages on lines, this purchase brought until now."""
+    if purchase.order_line.kind == OrderLine.Kind.TOP_UP:
+        return PurchasedPackage.objects.filter(purchase=purchase).count()
     return PurchasedEsim.objects.filter(purchase=purchase).count()
 
 

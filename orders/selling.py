@@ -31,6 +31,7 @@ def sell_plan(
     expected_unit_price: Decimal,
     payment: PaymentTaken | None,
     by: User,
+    period_days: int | None = None,
     note: str = "",
 ) -> Order:
     """Take an order and, where ``payment`` says so, the money for it (in the plan's currency), in one transaction.
@@ -46,6 +47,7 @@ def sell_plan(
             checkout_key=checkout_key,
             expected_unit_price=expected_unit_price,
             by=by,
+            period_days=period_days,
             note=note,
         )
         if payment is not None:

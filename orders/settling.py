@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from orders.attention import ask_for_look, raise_alarm
 from orders.delivering import Delivery
-from orders.models import Purchase
+from orders.models import OrderLine, Purchase
 from orders.states import change_purchase, save_purchase, settle_purchase
-from orders.waiting import is_inquirable
+from orders.waiting import find_look, wait_for_allocation
 from providers.base import Provider
 from providers.registry import get_provider
 
@@ -61,19 +61,27 @@ def settle_delivery(
         park_unknown(purchase, by=by, why=why, facts={**facts, "taken": list(delivery.taken)})
     elif surely_all and delivery.delivered:
         move_or_stay(purchase, to=PS.SHORT, by=by, why="the provider delivered fewer for good", facts=facts)
-    elif not surely_all and is_inquirable(purchase, provider):
-        spacing = timedelta(seconds=settings.PURCHASE_INQUIRY_SPACING_SECONDS if delivery.delivered else 0)
+    elif not surely_all and purchase.order_line.kind in OrderLine.BY_FORM:
+        why = "accepted: the completion file will say what came of it"
+        move_or_stay(purchase, to=PS.ALLOCATING, by=by, why=why, facts=facts, next_attempt_at=None)
+    elif not surely_all and find_look(purchase, provider) is not None:
         move_or_stay(
             purchase,
             to=PS.ALLOCATING,
             by=by,
             why="more lines may come: the provider is asked",
             facts=facts,
-            next_attempt_at=timezone.now() + spacing,
+            next_attempt_at=timezone.now() + _wait_for_more(provider, delivery),
         )
     else:
         why = f"the provider took the order and named {delivery.delivered} of {purchase.quantity} lines"
         park_unknown(purchase, by=by, why=why, facts=facts)
+
+
+def _wait_for_more(provider: Provider | None, delivery: Delivery) -> timedelta:
+    if provider is not None and provider.allocation_pace and not delivery.delivered:
+        return wait_for_allocation(provider, 0)
+    return timedelta(seconds=settings.PURCHASE_INQUIRY_SPACING_SECONDS if delivery.delivered else 0)
 
 
 def ask_about_oddities(purchase: Purchase, delivery: Delivery, *, by: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from orders.models import Order, OrderEvent, Purchase
+from orders.models import Activation, Order, OrderEvent, OrderLine, Purchase
 from orders.refunding import settle_refund
 
 PS = Purchase.State
@@ -34,6 +34,9 @@ PURCHASE_TRANSITIONS: Mapping[str, frozenset[str]] = {
     PS.CANCELLED: frozenset({PS.FULFILLED, PS.SHORT, PS.ALLOCATING, PS.UNKNOWN}),
     PS.FULFILLED: frozenset(),
 }
+
+#: While it may have to be sent (again), an activation keeps its form.
+_SENDABLE = frozenset({PS.PLANNED, PS.SENDING, PS.HELD})
 
 #: From → where an order may go. A paid order follows its purchases, also back when a late reply changes one.
 _FOLLOWS = frozenset({OS.BUYING, OS.COMPLETED, OS.PARTIAL, OS.FAILED})
@@ -62,7 +65,7 @@ def lock_purchase(purchase_id: int) -> Purchase:
     order_id = Purchase.objects.values_list("order_line__order_id", flat=True).get(pk=purchase_id)
     order = lock_order(order_id)
     Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
-    purchase = Purchase.objects.select_related("order_line__plan", "account").get(pk=purchase_id)
+    purchase = Purchase.objects.select_related("order_line__plan", "order_line__esim", "account").get(pk=purchase_id)
     purchase.order_line.order = order
     return purchase
 
@@ -108,6 +111,8 @@ def change_purchase(
         fields["claim_until"] = None
     if to != PS.HELD:
         fields["mend"] = ""
+    if to == PS.ALLOCATING:
+        fields["allocating_since"] = timezone.now()
     save_purchase(purchase, **fields)
     note_event(
         purchase.order_line.order,
@@ -117,6 +122,7 @@ def change_purchase(
         why=why,
         facts={"old": old, "new": to, **(facts or {})},
     )
+    settle_form(purchase)
     settle_purchase(purchase, by=by)
 
 
@@ -126,6 +132,20 @@ def save_purchase(purchase: Purchase, **fields: Any) -> None:
     for name, value in fields.items():
         setattr(purchase, name, value)
     purchase.save(update_fields=list(fields))
+
+
+def settle_form(purchase: Purchase) -> None:
+    """Erase an activation's form as soon as it is not needed to send (again), and say whether its EID is free."""
+    if purchase.order_line.kind not in OrderLine.BY_FORM:
+        return
+    activation = Activation.objects.select_for_update().get(order_line=purchase.order_line)
+    if purchase.state not in _SENDABLE and activation.payload is not None:
+        activation.payload, activation.payload_erased_at = None, timezone.now()
+    is_open = purchase.state not in Purchase.ENDED
+    others = Activation.objects.filter(account=activation.account, eid=activation.eid, is_open=True)
+    if not is_open or not others.exclude(pk=activation.pk).exists():
+        activation.is_open = is_open
+    activation.save(update_fields=["payload", "payload_erased_at", "is_open"])
 
 
 def settle_purchase(purchase: Purchase, *, by: str) -> None:

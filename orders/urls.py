@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from orders.views import accounts, customers, dashboard, order_pages, queue, refunds, wizard
+from orders.views import accounts, customers, dashboard, order_pages, queue, refunds, topups, wizard
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("orders/", order_pages.order_list, name="order-list"),
     path("orders/new/", wizard.order_new, name="order-new"),
+    path("esims/<int:pk>/top-up/", topups.esim_top_up, name="esim-top-up"),
     path("orders/<int:pk>/", order_pages.order_detail, name="order-detail"),
     path("orders/<int:pk>/live/", order_pages.order_live, name="order-live"),
     path("orders/<int:pk>/esims/", order_pages.order_esim_list, name="order-esims"),

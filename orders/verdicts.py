@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import structlog
 
 from orders.models import PurchaseAttempt
+from orders.requests import Outcome, Request, read_reply
 from providers.base import Provider
 from providers.errors import NotOffered, ProviderError
 from providers.reading import replace_unstorable
 from providers.redaction import is_secret_name, mask_keys
-from providers.types import Money, OrderOutcome, OrderRequest, ProviderReply
+from providers.types import ProviderReply
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +27,7 @@ class Unreadable(Exception):
         self.message = message
 
 
-Verdict = OrderOutcome | ProviderError | Unreadable
+Verdict = Outcome | ProviderError | Unreadable
 
 
 def describe_crash(error: BaseException) -> str:
@@ -34,21 +35,6 @@ def describe_crash(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
-
-
-def build_request(attempt: PurchaseAttempt) -> OrderRequest:
-    """The request of an attempt, the same at every try. The attempt comes with purchase and order line."""
-    purchase = attempt.purchase
-    line = purchase.order_line
-    price = None
-    if line.unit_cost is not None and line.cost_currency:
-        price = Money(amount=line.unit_cost, currency=line.cost_currency)
-    return OrderRequest(
-        plan_ref=purchase.plan_ref,
-        quantity=purchase.quantity,
-        idempotency_key=purchase.idempotency_key,
-        expected_unit_price=price,
-    )
 
 
 def build_reply(attempt: PurchaseAttempt) -> ProviderReply | None:
@@ -90,10 +76,10 @@ def _keep_headers(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def read_verdict(provider: Provider, reply: ProviderReply, request: OrderRequest) -> Verdict:
+def read_verdict(provider: Provider, reply: ProviderReply, request: Request) -> Verdict:
     """Parse a stored reply. Never raises: a bug of ours must not lose what was bought."""
     try:
-        return provider.read_order_reply(reply, request)
+        return read_reply(provider, reply, request)
     except NotOffered as error:
         # Switched off after it was sent: that is no answer of the provider.
         return Unreadable(error.message)

@@ -1,13 +1,22 @@
 """How long the protocol waits, and until when it may ask. Durations are settings or the adapter's; times are UTC."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from django.conf import settings
 from django.utils import timezone
 
-from orders.models import Purchase, PurchaseAttempt
+from orders.models import OrderLine, Purchase, PurchaseAttempt
 from providers.base import Provider
 from providers.types import Capability
+
+
+class Look(StrEnum):
+    """How a provider can be asked what became of a request; each is an attempt's kind."""
+
+    INQUIRY = PurchaseAttempt.Kind.INQUIRY.value
+    LOOKUP = PurchaseAttempt.Kind.LOOKUP.value
+    COMPARE = PurchaseAttempt.Kind.COMPARE.value
 
 
 def wait_for_retry(failures: int) -> datetime:
@@ -41,6 +50,29 @@ def is_inquirable(purchase: Purchase, provider: Provider | None) -> bool:
         return False
     end = find_inquiry_end(purchase, provider)
     return end is None or timezone.now() < end
+
+
+def find_look(purchase: Purchase, provider: Provider | None) -> Look | None:
+    """How the provider can be asked now what it holds for this purchase; None where only a person can find out.
+
+    By its transaction where that is known, else by our own key, and for a top-up by a fresh look at the line.
+    """
+    if provider is None:
+        return None
+    if purchase.order_line.kind == OrderLine.Kind.TOP_UP:
+        return Look.COMPARE if purchase.totals_before and Capability.READ_LINE in provider.offered else None
+    if is_inquirable(purchase, provider):
+        return Look.INQUIRY
+    is_sent = purchase.first_sent_at is not None or purchase.attempts_made > 0
+    by_key = is_sent and not purchase.transaction_id and Capability.ORDER_LOOKUP in provider.offered
+    return Look.LOOKUP if by_key and purchase.order_line.kind == OrderLine.Kind.ESIM else None
+
+
+def wait_for_allocation(provider: Provider, looks_made: int) -> timedelta:
+    """How long to wait before the next look at an order whose lines are still being allocated."""
+    if not provider.allocation_pace:
+        return timedelta(seconds=settings.PURCHASE_INQUIRY_SPACING_SECONDS)
+    return timedelta(seconds=provider.allocation_pace[min(looks_made, len(provider.allocation_pace) - 1)])
 
 
 def has_unanswered_request(purchase: Purchase, *, but: PurchaseAttempt | None = None) -> bool:

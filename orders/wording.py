@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from orders.models import Order, OrderEvent, Purchase, PurchaseAttempt
+from orders.models import Order, OrderEvent, OrderLine, Purchase, PurchaseAttempt
 from providers.errors import Mend
 
 P = Purchase.State
@@ -21,6 +21,8 @@ MEND_WORDS: Mapping[str, Any] = {
     ),
     Mend.STOCK: gettext_lazy("The provider has none in stock now: resume later, or give up and refund."),
     Mend.CREDENTIALS: gettext_lazy("The provider does not take our keys: put them right in the settings, then resume."),
+    Mend.DATA: gettext_lazy("The provider refuses something in the form: put it right there, then it is sent again."),
+    Mend.TIME: gettext_lazy("The provider takes it later (next month, say): resume it then, or give up and refund."),
 }
 
 _STATE_SENTENCES: Mapping[str, Any] = {
@@ -37,11 +39,21 @@ _STATE_SENTENCES: Mapping[str, Any] = {
     ),
     P.CANCELLED: gettext_lazy("Cancelled before anything was sent."),
 }
+_TOP_UP_SENTENCES: Mapping[str, Any] = {
+    P.ALLOCATING: gettext_lazy("The answer was lost: the line is read to see whether the top-up arrived."),
+    P.FULFILLED: gettext_lazy("The top-up is on the line."),
+}
+_FORM_SENTENCES: Mapping[str, Any] = {
+    P.ALLOCATING: gettext_lazy("The provider took the request; its completion file will say what came of it."),
+    P.FULFILLED: gettext_lazy("The line is activated."),
+}
 
 
 def describe_state(purchase: Purchase) -> str:
-    """The purchase's state as one sentence."""
-    return str(_STATE_SENTENCES.get(purchase.state, purchase.get_state_display()))
+    """The purchase's state as one sentence. It comes with its order line."""
+    kind, state = purchase.order_line.kind, purchase.state
+    own = _TOP_UP_SENTENCES if kind == OrderLine.Kind.TOP_UP else _FORM_SENTENCES if kind in OrderLine.BY_FORM else {}
+    return str(own.get(state) or _STATE_SENTENCES.get(state, purchase.get_state_display()))
 
 
 def describe_mend(purchase: Purchase) -> str:
@@ -60,6 +72,8 @@ def describe_next(purchase: Purchase) -> str:
             text = _("It is sent by itself.")
         case P.SENDING:
             text = _("If no answer is here by then, the worker counts as lost and the outcome as unknown.")
+        case P.ALLOCATING if purchase.order_line.kind in OrderLine.BY_FORM:
+            text = _("It waits for its row in a completion file, which staff import.")
         case P.ALLOCATING | P.UNKNOWN if asks:
             text = _("The provider is asked by itself what it holds under the transaction.")
         case P.UNKNOWN | P.ALLOCATING:
@@ -113,6 +127,8 @@ _OUTCOME_WORDS: Mapping[str, Any] = {
     "unreadable": gettext_lazy("cannot be read"),
     "failed": gettext_lazy("failed"),
     "late": gettext_lazy("overtaken by a newer one"),
+    "not_found": gettext_lazy("not found"),
+    "unchanged": gettext_lazy("the line is as before"),
 }
 _LINES = re.compile(r"(\d+) lines")
 
@@ -146,6 +162,7 @@ _KIND_WORDS: Mapping[str, Any] = {
     "refund.dropped": gettext_lazy("The refund is no longer due"),
     "refund.overtaken": gettext_lazy("eSIMs came although the money went back"),
     "purchase.planned": gettext_lazy("Purchase planned"),
+    "purchase.topped_up": gettext_lazy("The top-up is on the line"),
     "purchase.attention": gettext_lazy("Purchase: needs a look"),
     "purchase.looked_at": gettext_lazy("Purchase: looked at"),
     "purchase.late_reply": gettext_lazy("Purchase: a late reply came"),

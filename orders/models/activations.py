@@ -10,7 +10,10 @@ from providers.models import ProviderAccount
 
 
 class Activation(models.Model):
-    """What an order line by form asks the provider for; written with the order. ``eid`` and ``delivery_code`` are its only handles."""
+    """What an order line by form asks the provider for; written with the order.
+
+    ``eid`` and ``delivery_code`` are its only handles until the provider says what came of it.
+    """
 
     order_line = models.OneToOneField(
         OrderLine, verbose_name=_("order line"), on_delete=models.CASCADE, related_name="activation"

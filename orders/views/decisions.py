@@ -29,7 +29,7 @@ class Decision:
 
 
 def _while(decision: str) -> Callable[[Purchase], bool]:
-    return lambda purchase: purchase.state in reconciliation.POSSIBLE[decision]
+    return lambda purchase: reconciliation.is_possible(purchase, decision)
 
 
 def _has_reply(purchase: Purchase) -> bool:
@@ -65,6 +65,45 @@ DECISIONS: Mapping[str, Decision] = {
         verb=reconciliation.attach_lines,
         is_possible=_while("attach_lines"),
         done=_("The lines are entered and are being read."),
+    ),
+    "look-again": Decision(
+        label=_("Look for it again"),
+        hint=_("The provider is asked once more; nothing is bought by that."),
+        title=_("Ask the provider again what it holds?"),
+        consequences=(
+            _("The provider is asked by its transaction, by our key, or, for a top-up, the line is read."),
+            _("What it holds is entered here; nothing is ordered."),
+        ),
+        form=RemarkForm,
+        verb=reconciliation.look_again,
+        is_possible=_while("look_again"),
+        done=_("The provider is being asked."),
+    ),
+    "arrived": Decision(
+        label=_("The top-up arrived"),
+        hint=_("The portal shows the package on the line."),
+        title=_("Decide that the top-up arrived?"),
+        consequences=(
+            _("The package is entered on the line, and the line is read again; nothing is ordered."),
+            _("The purchase counts as delivered: nothing is owed back."),
+        ),
+        form=ReasonForm,
+        verb=reconciliation.confirm_top_up,
+        is_possible=_while("confirm_top_up"),
+        done=_("Decided: the top-up arrived."),
+    ),
+    "accepted": Decision(
+        label=_("The provider took it"),
+        hint=_("The portal shows the request: the completion file will tell."),
+        title=_("Decide that the provider took the activation?"),
+        consequences=(
+            _("It waits for its row in a completion file; nothing is sent again."),
+            _("Without such a row it stays open, and staff see that it waits."),
+        ),
+        form=ReasonForm,
+        verb=reconciliation.await_completion,
+        is_possible=_while("await_completion"),
+        done=_("Decided: it waits for the completion file."),
     ),
     "not-bought": Decision(
         label=_("Nothing was bought"),

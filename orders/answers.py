@@ -1,0 +1,178 @@
+"""What an inquiry found, applied: lines or a package, more to come, fewer for good, or nothing that settles it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from esims.models import Esim
+from orders.attention import ask_for_look
+from orders.delivering import Delivery, deliver_refs, deliver_snapshots, deliver_top_up
+from orders.models import Purchase, PurchaseAttempt
+from orders.settling import ask_about_oddities, keep_handles, move_or_stay, park_unknown
+from orders.states import lock_purchase, save_purchase, settle_purchase
+from orders.topping import has_arrived
+from orders.waiting import wait_for_allocation, wait_for_retry
+from providers.base import Provider
+from providers.errors import ProviderError, RateLimited, Rejected, StillAllocating
+from providers.types import TransactionRecord
+
+PS = Purchase.State
+
+#: A record, a freshly read line, "not found", the provider's error, or what of ours crashed.
+Answer = TransactionRecord | Esim | ProviderError | str | None
+
+#: An allocation beyond the provider's patience is still looked at, but seldom.
+_SELDOM = timedelta(minutes=30)
+
+
+def apply_answer(*, purchase_id: int, attempt_id: int, number: int, answer: Answer, provider: Provider, by: str) -> str:
+    """Apply one answer in the caller's transaction; returns what came of the attempt."""
+    purchase = lock_purchase(purchase_id)
+    attempt = PurchaseAttempt.objects.get(pk=attempt_id)
+    attempt.received_at = timezone.now()
+    newest = purchase.state == PS.ALLOCATING and purchase.inquiries_made == number
+    case = _Case(purchase, attempt, provider, by, newest=newest)
+    match answer:
+        case TransactionRecord():
+            attempt.outcome = case.apply_record(answer)
+        case Esim():
+            attempt.outcome = case.apply_line(answer)
+        case None:
+            attempt.outcome = case.doubt("not_found", why="the provider lists no order under our key")
+        case StillAllocating():
+            attempt.outcome = case.wait_on()
+        case _:
+            attempt.error = answer if isinstance(answer, str) else answer.message
+            attempt.error_code = "" if isinstance(answer, str) else answer.code[:60]
+            attempt.outcome = case.apply_failure(answer)
+    attempt.save(update_fields=["received_at", "outcome", "error", "error_code"])
+    return attempt.outcome
+
+
+class _Case:
+    """One answer about one locked purchase. Only the newest inquiry may conclude something from what is missing."""
+
+    def __init__(
+        self, purchase: Purchase, attempt: PurchaseAttempt, provider: Provider, by: str, *, newest: bool
+    ) -> None:
+        self.purchase = purchase
+        self.attempt = attempt
+        self.provider = provider
+        self.by = by
+        self.newest = newest
+
+    # -- an order's lines -------------------------------------------------------------------------------------------
+
+    def apply_record(self, record: TransactionRecord) -> str:
+        purchase = self.purchase
+        keep_handles(purchase, transaction_id=record.transaction_id, order_ref=record.order_ref, by=self.by)
+        refs = tuple(dict.fromkeys(record.line_refs))
+        if record.lines:
+            delivery = deliver_snapshots(purchase, record.lines, by=self.by)
+        else:
+            delivery = deliver_refs(purchase, record.line_refs, by=self.by)
+        facts = {"delivered": delivery.delivered, "ordered": purchase.quantity, "named": len(refs)}
+        ask_about_oddities(purchase, delivery, by=self.by)
+        if delivery.delivered >= purchase.quantity:
+            move_or_stay(purchase, to=PS.FULFILLED, by=self.by, facts=facts, error="", error_code="", failures_in_row=0)
+        elif not self.newest:
+            settle_purchase(purchase, by=self.by)
+        elif delivery.taken:
+            self._park_taken(delivery, facts)
+        elif record.is_pending:
+            self.wait_on()
+        else:
+            self._confirm_fewer(named=len(refs), delivered=delivery.delivered, facts=facts)
+        return "allocating" if record.is_pending and delivery.delivered < purchase.quantity else f"{len(refs)} lines"
+
+    def _park_taken(self, delivery: Delivery, facts: Mapping[str, object]) -> None:
+        why = f"{len(delivery.taken)} of the lines named are lines of somebody else here already"
+        park_unknown(self.purchase, by=self.by, why=why, facts={**facts, "taken": list(delivery.taken)})
+
+    def _confirm_fewer(self, *, named: int, delivered: int, facts: Mapping[str, object]) -> None:
+        """Fewer lines than ordered are believed when inquiries, some time apart, agree."""
+        purchase = self.purchase
+        agreeing = purchase.inquiries_agreeing + 1 if named == purchase.last_line_count else 1
+        counts = {"last_line_count": named, "inquiries_agreeing": agreeing, "failures_in_row": 0}
+        if agreeing < settings.PURCHASE_INQUIRY_CONFIRMATIONS:
+            save_purchase(purchase, next_attempt_at=timezone.now() + _spacing(), **counts)
+            settle_purchase(purchase, by=self.by)
+        elif delivered:
+            why = f"{agreeing} inquiries agree: {delivered} of {purchase.quantity} were delivered"
+            move_or_stay(purchase, to=PS.SHORT, by=self.by, why=why, facts=facts, **counts)
+        else:
+            # A transaction without lines is no proof that nothing was bought.
+            why = f"{agreeing} inquiries agree that the transaction holds no lines"
+            park_unknown(purchase, by=self.by, why=why)
+
+    def wait_on(self) -> str:
+        """The provider is still allocating: look again at its pace; beyond its patience a person is told as well."""
+        if not self.newest:
+            return "late"
+        purchase = self.purchase
+        since = purchase.allocating_since or purchase.created_at
+        wait = wait_for_allocation(self.provider, purchase.inquiries_made)
+        if timezone.now() - since > self.provider.allocation_patience:
+            wait = max(wait, _SELDOM)
+            ask_for_look(purchase, "The provider took the order and has been allocating for long.", by=self.by)
+        save_purchase(purchase, next_attempt_at=timezone.now() + wait, failures_in_row=0)
+        return "allocating"
+
+    # -- a top-up's line --------------------------------------------------------------------------------------------
+
+    def apply_line(self, esim: Esim) -> str:
+        """The line of a top-up whose answer was lost, freshly read and stored."""
+        purchase = self.purchase
+        if has_arrived(purchase, esim):
+            deliver_top_up(purchase, None, order_ref="", by=self.by)
+            why = "the line shows it"
+            move_or_stay(purchase, to=PS.FULFILLED, by=self.by, why=why, error="", error_code="", failures_in_row=0)
+            return "fulfilled"
+        return self.doubt("unchanged", why="the line shows no more than before the top-up")
+
+    # -- nothing that settles it ------------------------------------------------------------------------------------
+
+    def doubt(self, outcome: str, *, why: str) -> str:
+        """It was not found: not there, or not there yet. Looked for again a few times before a person has to."""
+        if not self.newest:
+            return "late"
+        earlier = self.purchase.attempts.filter(kind=self.attempt.kind, outcome=outcome)
+        if earlier.exclude(pk=self.attempt.pk).count() + 1 < settings.PURCHASE_INQUIRY_REFUSALS:
+            save_purchase(self.purchase, next_attempt_at=timezone.now() + _spacing(), error=why)
+        else:
+            park_unknown(self.purchase, by=self.by, why=why)
+        return outcome
+
+    def apply_failure(self, error: ProviderError | str) -> str:
+        purchase = self.purchase
+        if not self.newest:
+            return "late"
+        if isinstance(error, RateLimited):
+            save_purchase(purchase, next_attempt_at=timezone.now() + error.retry_after)
+            return "rate_limited"
+        if isinstance(error, Rejected) and error.mend is None:
+            self._doubt_transaction(error)
+            return "rejected"
+        # A refusal of our keys says nothing about the transaction: it is asked for again until the window closes.
+        failures = purchase.failures_in_row + 1
+        words = {} if isinstance(error, str) else {"error": error.message, "error_code": error.code[:60]}
+        save_purchase(purchase, next_attempt_at=wait_for_retry(failures), failures_in_row=failures, **words)
+        return "failed"
+
+    def _doubt_transaction(self, error: Rejected) -> None:
+        """ "Unknown id" is said of malformed, old and perhaps of very new ones too: it proves nothing."""
+        purchase = self.purchase
+        earlier = purchase.attempts.filter(kind=self.attempt.kind, outcome="rejected")
+        if self.attempt.kind == PurchaseAttempt.Kind.INQUIRY:
+            earlier = earlier.filter(request__transaction=purchase.transaction_id)
+        why = f"the provider does not know the transaction: {error.message}"
+        if earlier.count() + 1 < settings.PURCHASE_INQUIRY_REFUSALS:
+            save_purchase(purchase, next_attempt_at=timezone.now() + _spacing(), error=why, error_code=error.code[:60])
+        else:
+            park_unknown(purchase, by=self.by, why=why, error_code=error.code)
+
+
+def _spacing() -> timedelta:
+    return timedelta(seconds=settings.PURCHASE_INQUIRY_SPACING_SECONDS)

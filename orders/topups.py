@@ -1,0 +1,108 @@
+"""Topping a line up: what fits is asked of the provider at that moment, then it is an order like any other."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from catalog.models import Plan
+from catalog.top_ups import keep_top_up_offers
+from customers.models import User
+from esims.models import Esim
+from esims.states import ENDED
+from orders.checkout import CheckoutRefused, Wish, take_order, why_not_sellable
+from orders.models import Order, OrderLine
+from orders.payments import record_payment
+from orders.selling import PaymentTaken
+from providers.errors import ProviderError
+from providers.registry import get_provider, offers
+from providers.types import Capability, LineState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpChoice:
+    """A package that fits to the line now; ``refusal`` says why it cannot be sold all the same ("" when it can)."""
+
+    plan: Plan
+    refusal: str
+
+
+class TopUpsUnknown(Exception):
+    """What fits could not be found out; ``message`` says why, in the reader's language."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def why_no_top_up(esim: Esim) -> str:
+    """Why the line cannot be topped up, going by what is stored; in the reader's language, "" where it can."""
+    if not offers(esim.account.slug, Capability.TOP_UP):
+        return _("This provider does not offer top-ups, or its account is not set up.")
+    if esim.account.is_paused:
+        return _("Calls to this provider are paused by staff.")
+    if LineState(esim.state) in ENDED:
+        return _("The line has ended: it can no longer be topped up.")
+    return ""
+
+
+def find_top_ups(*, esim: Esim) -> list[TopUpChoice]:
+    """Ask the provider which packages fit to the line now (one call, outside transactions); cheapest first.
+
+    Packages that the catalogue does not have are entered there with their prices. Raises ``TopUpsUnknown``.
+    """
+    if refusal := why_no_top_up(esim):
+        raise TopUpsUnknown(refusal)
+    try:
+        found = get_provider(esim.account.slug).list_top_ups(
+            provider_ref=esim.provider_ref, iccid=esim.iccid, plan_ref=esim.plan.plan_ref
+        )
+    except ProviderError as error:
+        code = f" ({error.code})" if error.code else ""
+        raise TopUpsUnknown(
+            _("The provider could not be asked what fits: %(error)s") % {"error": error.message + code}
+        ) from error
+    except ImproperlyConfigured as error:
+        raise TopUpsUnknown(_("The provider's account is not configured.")) from error
+    plans = keep_top_up_offers(account=esim.account, offers=found)
+    choices = [TopUpChoice(plan=plan, refusal=why_not_sellable(plan, kind=OrderLine.Kind.TOP_UP)) for plan in plans]
+    return sorted(choices, key=lambda choice: (bool(choice.refusal), choice.plan.retail_price or Decimal(0)))
+
+
+def sell_top_up(
+    *,
+    esim: Esim,
+    plan: Plan,
+    checkout_key: UUID,
+    expected_price: Decimal,
+    by: User,
+    period_days: int | None = None,
+    payment: PaymentTaken | None = None,
+    note: str = "",
+) -> Order:
+    """Take an order for one package on a line of its customer, with the money for it where ``payment`` says so.
+
+    The package should be one that ``find_top_ups`` named just now. The same keys give the same order and payment.
+    Raises ``CheckoutRefused`` and ``PaymentRefused``; nothing new is written then.
+    """
+    if refusal := why_no_top_up(esim):
+        raise CheckoutRefused(refusal)
+    if plan.account_id != esim.account_id:
+        raise CheckoutRefused(_("This package is another provider's."), "plan")
+    wish = Wish(plan=plan, quantity=1, unit_price=expected_price, period_days=period_days, esim=esim)
+    with transaction.atomic():
+        order = take_order(customer=esim.customer, wish=wish, checkout_key=checkout_key, by=by, note=note)
+        if payment is not None:
+            record_payment(
+                order=order,
+                method=payment.method,
+                amount=order.total,
+                currency=order.currency,
+                reference=payment.reference,
+                form_key=payment.form_key,
+                by=by,
+            )
+    return order
