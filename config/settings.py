@@ -276,9 +276,79 @@ def esim_commerce(prefix: str, *, sandbox: bool) -> dict[str, Any]:
     }
 
 
+def freebit() -> dict[str, Any]:
+    """The settings of the OEM contract with freebit (PA05-41)."""
+    return {
+        "adapter": "freebit",
+        "name": "freebit",
+        "url": env.str("FREEBIT_URL", default=""),
+        "oem_id": env.str("FREEBIT_OEM_ID", default=""),
+        "oem_key": env.str("FREEBIT_OEM_KEY", default=""),
+        # Which fields a plan needs depends on the contract's User Management Service.
+        "uses_ums": env.bool("FREEBIT_USES_UMS", default=False),
+        # The document refuses operated lines (ALADIN 10) that are not new, and prints two examples of them.
+        "allow_aladin_other": env.bool("FREEBIT_ALLOW_ALADIN_OTHER", default=False),
+        "paths": json_setting("FREEBIT_PATHS"),
+        "limits": json_setting("FREEBIT_LIMITS"),
+        "key_minutes": env.int("FREEBIT_KEY_MINUTES", default=30),
+        "busy_seconds": env.int("FREEBIT_BUSY_SECONDS", default=60),
+        # The completion file is defined in another document, which we do not have.
+        "completion_columns": json_setting("FREEBIT_COMPLETION_COLUMNS"),
+        "completion_encoding": env.str("FREEBIT_COMPLETION_ENCODING", default="auto"),
+        "completion_words": json_setting("FREEBIT_COMPLETION_WORDS"),
+        "completion_dates": json_setting("FREEBIT_COMPLETION_DATES"),
+    }
+
+
+def esimfx() -> dict[str, Any]:
+    """The settings of the reseller account at Nomad eSIMfx."""
+    return {
+        "adapter": "esimfx",
+        "name": "Nomad eSIMfx",
+        # The portal shows it: Reseller, API domain.
+        "url": env.str("ESIMFX_URL", default=""),
+        "client_id": env.str("ESIMFX_CLIENT_ID", default=""),
+        "client_key": env.str("ESIMFX_CLIENT_KEY", default=""),
+        "webhook_token": env.str("ESIMFX_WEBHOOK_TOKEN", default=""),
+        "webhook_secret": env.str("ESIMFX_WEBHOOK_SECRET", default=""),
+        # The document names the blocking of an eSIM and not its path: without one there is no such button.
+        "block_path": env.str("ESIMFX_BLOCK_PATH", default=""),
+        "bare_token": env.bool("ESIMFX_BARE_TOKEN", default=False),
+        "products_version": env.str("ESIMFX_PRODUCTS_VERSION", default="2"),
+        "page_size": env.int("ESIMFX_PAGE_SIZE", default=99),
+        "balance_currency": env.str("ESIMFX_BALANCE_CURRENCY", default="USD"),
+        "paths": json_setting("ESIMFX_PATHS"),
+        "limits": json_setting("ESIMFX_LIMITS"),
+        # What a refusal means, by the envelope's code or by HTTP status: the document names none.
+        "refusals": json_setting("ESIMFX_REFUSALS"),
+    }
+
+
+def esim_access() -> dict[str, Any]:
+    """The settings of one eSIM Access account. There is no sandbox."""
+    return {
+        "adapter": "esim_access",
+        "name": "eSIM Access",
+        "url": env.str("ESIM_ACCESS_URL", default=""),
+        "code": env.str("ESIM_ACCESS_CODE", default=""),
+        # With it every call is signed.
+        "secret_key": env.str("ESIM_ACCESS_SECRET_KEY", default=""),
+        # Webhooks are not signed: without an unguessable part in their path none are taken.
+        "webhook_secret": env.str("ESIM_ACCESS_WEBHOOK_SECRET", default=""),
+        "webhook_ips": env.list("ESIM_ACCESS_WEBHOOK_IPS", default=[]),
+        "check_prices": env.bool("ESIM_ACCESS_CHECK_PRICES", default=True),
+        "packages_timeout": env.float("ESIM_ACCESS_PACKAGES_TIMEOUT", default=180.0),
+        "limits": json_setting("ESIM_ACCESS_LIMITS"),
+        "refusals": json_setting("ESIM_ACCESS_REFUSALS"),
+    }
+
+
 PROVIDERS: dict[str, dict[str, Any]] = {
     "esim-commerce": esim_commerce("ESIM_COMMERCE", sandbox=False),
     "esim-commerce-sandbox": esim_commerce("ESIM_COMMERCE_SANDBOX", sandbox=True),
+    "esim-access": esim_access(),
+    "esimfx": esimfx(),
+    "freebit": freebit(),
 }
 # -- Buying (docs/purchase-protocol.md) -------------------------------------------------------------------------------
 

@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 #: Adapter name (its folder) -> dotted path of its class.
 ADAPTERS: dict[str, str] = {
     "esim_commerce": "providers.esim_commerce.client.EsimCommerceProvider",
+    "esim_access": "providers.esim_access.client.EsimAccessProvider",
+    "esimfx": "providers.esimfx.client.EsimfxProvider",
+    "freebit": "providers.freebit.client.FreebitProvider",
 }
 
 

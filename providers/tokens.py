@@ -68,6 +68,11 @@ class SharedToken:
         """Another token than the one that the provider has just refused; raises like ``get``."""
         return self._obtain(refused, operation)
 
+    def renew(self) -> None:
+        """Authenticate now, whatever is stored, so that address and keys are proved. Raises like any read."""
+        row = self._read_row()
+        self._find_or_renew(self._read_usable(row, "") if row else "")
+
     def _obtain(self, refused: str, operation: str) -> str:
         try:
             return self._find_or_renew(refused)

@@ -66,7 +66,8 @@ class FreebitProvider(Provider):
     # -- the authentication key -------------------------------------------------------------------------------------
 
     def _check(self) -> None:
-        self._authenticate()
+        """There is nothing to read at freebit: a new key is the proof, and it is kept."""
+        self._key.renew()
 
     @property
     def _key(self) -> SharedToken:

@@ -73,8 +73,8 @@ def replace_damage(cell: str) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a file. Raises ``UnreadableError`` for too many."""
-    lines = _LINE_ENDS.split(text)
+    """The lines of a file, without the marks that files keep when they are put together. Raises ``UnreadableError``."""
+    lines = [line.removeprefix("\ufeff") for line in _LINE_ENDS.split(text)]
     if len(lines) > MAX_LINES:
         raise UnreadableError(f"the file has more than {MAX_LINES} lines")
     return lines

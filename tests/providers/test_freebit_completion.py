@@ -159,6 +159,11 @@ def test_encodings(codec: str, told: str) -> None:
     assert found.faults == ()
 
 
+def test_files_put_together_keep_their_marks() -> None:
+    data = f"eid,result\n{EID},OK\n".encode("utf-8-sig") + f"{OTHER_EID},NG\n".encode("utf-8-sig")
+    assert [(row.eid, row.succeeded) for row in read(data).rows] == [(EID, True), (OTHER_EID, False)]
+
+
 def test_the_wrong_encoding_is_a_file_without_its_headings() -> None:
     with pytest.raises(UnreadableError, match="no heading “結果”"):
         read(JAPANESE.encode("cp932"), columns=COLUMNS, encoding="utf-8")

@@ -219,6 +219,19 @@ def test_a_refused_token_is_replaced_once_for_all_workers(token: SharedToken, is
     assert issue.calls == 2
 
 
+def test_a_check_authenticates_whatever_is_stored(token: SharedToken, issue: Counter) -> None:
+    token.renew()
+    assert (token.get("order"), issue.calls) == ("token-1", 1)
+    token.renew()
+    assert (token.get("order"), issue.calls) == ("token-2", 2)
+    issue.errors = [Unavailable("down", operation="auth")]
+    with pytest.raises(Unavailable) as caught:
+        token.renew()
+    assert caught.value.operation == "auth"
+    # What was good before stays good.
+    assert (token.get("order"), issue.calls) == ("token-2", 3)
+
+
 def test_a_read_is_made_once_more_with_another_token(token: SharedToken, issue: Counter) -> None:
     used: list[str] = []
 
