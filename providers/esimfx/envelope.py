@@ -2,7 +2,7 @@
 
 "Always verify that ``code === 0`` before processing the ``data`` payload": HTTP 200 proves nothing, and no other code
 is documented. A code that nobody can place says for a read that the provider refused; for a write it leaves the outcome
-unknown, for "no" may have come from a step after the sale.
+unknown, for the "no" may have come from a step after the sale. A "no" that carries data contradicts itself.
 """
 
 from collections.abc import Mapping
@@ -27,11 +27,6 @@ def read_data(body: bytes) -> Any:
     if code != "0":
         raise UnreadableError("it is no success")
     return document.get("data")
-
-
-def read_code(body: bytes) -> str:
-    """The envelope's code as text, "0" for success. Raises ``UnreadableError`` where there is none."""
-    return _read_envelope(body)[0]
 
 
 def _read_envelope(body: bytes) -> tuple[str, Mapping[str, Any]]:
@@ -63,12 +58,14 @@ def judge_read(reply: ProviderReply, config: EsimfxConfig) -> ProviderError | No
         return placed or classify.judge_read(reply, account=config.account, verdicts=statuses)
     if code in ("", "0"):
         return None
-    if config.codes.get(code) is Verdict.UNKNOWN:
-        says = classify.describe_refusal(reply)
-        message = f"The provider answered with a code that says nothing: {says}"
-        return Unavailable(message, code=code, operation=reply.operation, account=config.account)
     placed = _judge_code(reply, config, code, is_sale=False)
-    return placed or classify.make_refusal(reply, account=config.account, verdict=Verdict.FINAL)
+    if placed:
+        return placed
+    if config.codes.get(code) is Verdict.UNKNOWN or _read_envelope(reply.body)[1].get("data"):
+        says = classify.describe_refusal(reply)
+        message = f"The provider answered with a code that no table places ({says})"
+        return Unavailable(message, code=code, operation=reply.operation, account=config.account)
+    return classify.make_refusal(reply, account=config.account, verdict=Verdict.FINAL)
 
 
 def judge_write(reply: ProviderReply, config: EsimfxConfig, *, is_sale: bool) -> ProviderError | None:
@@ -105,7 +102,7 @@ def _soften(verdicts: Mapping[str, Verdict]) -> Mapping[str, Verdict]:
 def _find_code(reply: ProviderReply) -> str:
     """The envelope's code, "" where there is no envelope."""
     try:
-        return read_code(reply.body)
+        return _read_envelope(reply.body)[0]
     except UnreadableError:
         return ""
 

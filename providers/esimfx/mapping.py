@@ -250,7 +250,9 @@ def _find_first_order(orders: Sequence[Order]) -> str:
 def map_transaction(data: object, *, order_id: str, account: str) -> TransactionRecord:
     """The reply of get_order. Raises ``UnreadableError`` for one about another order: its eSIM is not ours to give."""
     faults: list[Fault] = []
-    order = map_order(data, faults=faults, account=account)
+    if not isinstance(data, dict) or not data:
+        raise UnreadableError("it has no order")
+    order = map_order({**data, "id": data.get("id") or order_id}, faults=faults, account=account)
     if order.order_id.casefold() != order_id.casefold():
         raise UnreadableError("it is about another order")
     return TransactionRecord(

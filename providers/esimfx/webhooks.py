@@ -34,7 +34,9 @@ _EVENT_NAMES = frozenset(
         *("notificationtype", "webhooktype", "webhookevent", "trigger", "subject"),
     }
 )
-_TIME_NAMES = frozenset({"eventtime", "eventtimestamp", "timestamp", "occurredat", "eventat", "triggeredat", "sentat"})
+_TIME_NAMES = frozenset(
+    {"time", "eventtime", "eventtimestamp", "timestamp", "occurredat", "eventat", "triggeredat", "sentat"}
+)
 _ICCID_NAMES = frozenset({"iccid", "esimiccid", "simiccid", "iccids"})
 _ORDER_NAMES = frozenset({"orderid", "esimorderid", "orderno", "orderids", "orderreference"})
 _OBJECTS_OF_ICCIDS = frozenset({"esim", "sim", "esims"})
@@ -53,10 +55,15 @@ def authenticate(webhook: IncomingWebhook, config: EsimfxConfig) -> None:
 
     The portal's address is ours to choose: where a secret part of it is set, that has to fit as well.
     """
-    fits = constant_time_compare(webhook.headers.get("token", ""), config.webhook_token)
-    is_at_home = not config.webhook_secret or constant_time_compare(webhook.path_secret, config.webhook_secret)
+    fits = _is_same(webhook.headers.get("token", ""), config.webhook_token)
+    is_at_home = not config.webhook_secret or _is_same(webhook.path_secret, config.webhook_secret)
     if not (config.webhook_token and fits and is_at_home):
         raise WebhookRefused("The token of the delivery is wrong", code="token", account=config.account)
+
+
+def _is_same(given: str, wanted: str) -> bool:
+    """In constant time, whatever bytes came."""
+    return constant_time_compare(given.encode("utf-8", "replace"), wanted.encode())
 
 
 def read_key(body: bytes) -> str:

@@ -62,7 +62,7 @@ class SendingTests(CallGround):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
         self.switch_on(configure, self.simulator, url=f"http://127.0.0.1:{port}")
-        self.expect(operation, stock, NotSent, calls=())
+        self.expect(operation, stock, NotSent, calls=(), name=operation.calls[0])
         assert [outcome for _name, outcome in self.list_outcomes()] == ["not_sent"]
         assert "could not be reached" in ProviderAccount.objects.get(slug=self.account).last_failure
 
@@ -78,7 +78,7 @@ class SendingTests(CallGround):
 
         self.switch_on(configure, self.simulator, url="http://no-such-host.invalid")
         monkeypatch.setattr(socket, "getaddrinfo", refuse)
-        self.expect(operation, stock, NotSent, calls=())
+        self.expect(operation, stock, NotSent, calls=(), name=operation.calls[0])
         assert [outcome for _name, outcome in self.list_outcomes()] == ["not_sent"]
 
     def test_what_is_not_offered_is_not_sent(
