@@ -18,6 +18,7 @@ from tests.providers.conformance.coverage import (
     find_webhook_suites,
 )
 from tests.providers.conformance.operations import PROTOTYPES, WITHOUT_OPERATION, find_methods
+from tests.providers.conformance.tokens import TokenConformance
 
 
 class UntestedProvider(Provider):
@@ -94,6 +95,11 @@ def test_every_account_that_is_called_back_has_a_webhook_suite(settings: Setting
         if Capability.WEBHOOKS in registry.find_adapter(values["adapter"]).capabilities
     }
     assert suites == called_back
+
+
+def test_every_account_that_signs_in_is_tried_without_its_token() -> None:
+    suites = find_all_suites()
+    assert [suite.account for suite in suites if bool(suite.sign_in) != issubclass(suite, TokenConformance)] == []
 
 
 def test_every_capability_has_its_operations() -> None:

@@ -23,7 +23,7 @@ SHARED = (
     # 400 plans in pages of 200.
     LIST_PLANS.at("plans", then=("plans",), vital=frozenset({"items"})),
     ORDER.at("order", vital=frozenset({"esims"})),
-    READ_LINE.at("status", vital=frozenset({"iccid"})),
+    READ_LINE.at("status", vital=frozenset({"iccid"}), identity=frozenset({"iccid"})),
     READ_TRANSACTION.at("transaction", vital=frozenset({"iccids"}), identity=frozenset({"transactionId"})),
     *(control(capability).at("control") for capability in (Capability.SUSPEND, Capability.RELEASE)),
 )

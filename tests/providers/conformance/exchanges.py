@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from providers import wire
@@ -10,6 +9,7 @@ from providers import wire
 _REAL = wire.exchange
 #: More calls than any operation of a suite makes.
 _LONGEST = 100
+_NEXT_DIGIT = str.maketrans("0123456789", "1234567890")
 
 
 class Exchanges:
@@ -18,23 +18,22 @@ class Exchanges:
     def __init__(self) -> None:
         self.text = ""
         self.replies: list[wire.WireReply] = []
-        self._change: Callable[[int, bytes], bytes] | None = None
+        self._change: Callable[[int, wire.WireReply], wire.WireReply] | None = None
         self._position = 0
 
     def exchange(self, **call: Any) -> wire.WireReply:
         if self._change is not None:
             position, self._position = self._position, self._position + 1
             assert position < _LONGEST, "it asks for ever"
-            reply = self.replies[min(position, len(self.replies) - 1)]
-            return replace(reply, body=self._change(position, reply.body))
+            return self._change(position, self.replies[min(position, len(self.replies) - 1)])
         reply = _REAL(**call)
         self.text += f"{call['address']} {call['body'].decode(errors='replace')} {reply.body.decode(errors='replace')}"
         self.replies.append(reply)
         return reply
 
-    def play(self, change: Callable[[int, bytes], bytes]) -> None:
-        """From now on: the kept replies from the first on (the last one for all later), with their bodies changed."""
-        self._change = change
+    def play(self, number: int, change: Callable[[wire.WireReply], wire.WireReply]) -> None:
+        """From now on the kept replies, from the first on (the last one for all later); one of them is changed."""
+        self._change = lambda position, reply: change(reply) if position == number else reply
         self._position = 0
 
 
@@ -82,5 +81,21 @@ def shorten(body: bytes) -> bytes:
         if isinstance(node, dict):
             return {name: change(item) for name, item in node.items()}
         return [change(item) for item in node[:2]] if isinstance(node, list) else node
+
+    return json.dumps(change(json.loads(body))).encode()
+
+
+def alter_fields(body: bytes, names: frozenset[str]) -> bytes:
+    """The document with other digits in these fields: as well-formed as before, and about something else."""
+
+    def alter(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.translate(_NEXT_DIGIT)
+        return value + 1 if isinstance(value, int) else value
+
+    def change(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {name: alter(item) if name in names else change(item) for name, item in node.items()}
+        return [change(item) for item in node] if isinstance(node, list) else node
 
     return json.dumps(change(json.loads(body))).encode()

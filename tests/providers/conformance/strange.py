@@ -1,10 +1,11 @@
 """Strange replies that are answers all the same: new words and fields, and fields that are missing or wrong."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from providers.errors import ProviderError
 from providers.models import RateSlot
-from tests.providers.conformance.exchanges import Exchanges, drop_fields, list_fields, set_fields, shorten
+from tests.providers.conformance.exchanges import Exchanges, alter_fields, drop_fields, list_fields, set_fields, shorten
 from tests.providers.conformance.ground import CallGround
 from tests.providers.conformance.operations import Operation, Stock
 
@@ -55,12 +56,29 @@ class StrangeTests(CallGround):
         for change in ABSENT.values():
             assert self._replay(operation, stock, exchanges, change, operation.vital) == expected
 
+    def test_an_answer_about_another_thing_is_no_answer(
+        self, operation: Operation, stock: Stock, exchanges: Exchanges
+    ) -> None:
+        operation.run(self.provider, stock)
+        for name in sorted(operation.identity):
+            error = self._replay(operation, stock, exchanges, alter_fields, frozenset({name}))
+            assert (name, error) == (name, self.fail_on(operation).__name__)
+
+    def test_whole_json_may_still_be_cut_off(self, operation: Operation, stock: Stock, exchanges: Exchanges) -> None:
+        """More was announced than came: what came is no answer, however well it reads."""
+        operation.run(self.provider, stock)
+        exchanges.play(len(operation.first), lambda reply: replace(reply, complete=False))
+        expected = self.fail_on(operation).__name__ if operation.reads_body else ""
+        assert self._run(operation, stock) == expected
+
     def _replay(
         self, operation: Operation, stock: Stock, exchanges: Exchanges, change: Change, names: frozenset[str]
     ) -> str:
         """The kind of error that the operation raises when the call under test is answered so; "" for none."""
-        under_test = len(operation.first)
-        exchanges.play(lambda position, body: change(shorten(body), names) if position == under_test else body)
+        exchanges.play(len(operation.first), lambda reply: replace(reply, body=change(shorten(reply.body), names)))
+        return self._run(operation, stock)
+
+    def _run(self, operation: Operation, stock: Stock) -> str:
         RateSlot.objects.all().delete()
         run = operation.glance or operation.run
         try:
