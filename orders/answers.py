@@ -12,7 +12,7 @@ from orders.delivering import Delivery, deliver_refs, deliver_snapshots, deliver
 from orders.models import Purchase, PurchaseAttempt
 from orders.settling import ask_about_oddities, keep_handles, move_or_stay, park_unknown
 from orders.states import lock_purchase, save_purchase, settle_purchase
-from orders.topping import has_arrived
+from orders.topping import find_arrival
 from orders.waiting import wait_for_allocation, wait_for_retry
 from providers.base import Provider
 from providers.errors import ProviderError, RateLimited, Rejected, StillAllocating
@@ -125,8 +125,9 @@ class _Case:
     def apply_line(self, esim: Esim) -> str:
         """The line of a top-up whose answer was lost, freshly read and stored."""
         purchase = self.purchase
-        if has_arrived(purchase, esim):
-            deliver_top_up(purchase, None, order_ref="", by=self.by)
+        package = find_arrival(purchase, esim)
+        if package is not None:
+            deliver_top_up(purchase, package, order_ref="", by=self.by)
             why = "the line shows it"
             move_or_stay(purchase, to=PS.FULFILLED, by=self.by, why=why, error="", error_code="", failures_in_row=0)
             return "fulfilled"

@@ -20,7 +20,7 @@ from orders.states import change_purchase, lock_purchase, save_purchase
 from orders.waiting import wait_for_retry
 from providers.base import Provider
 from providers.errors import ProviderError, RateLimited
-from providers.types import Capability, Priority
+from providers.types import Capability, PackageSnapshot, Priority
 
 PS = Purchase.State
 BY = "purchasing"
@@ -85,18 +85,23 @@ def read_totals(esim: Esim) -> dict[str, Any]:
     }
 
 
-def has_arrived(purchase: Purchase, esim: Esim) -> bool:
-    """Whether the line, freshly read, shows the top-up: by our key, else by more than it held before."""
+def find_arrival(purchase: Purchase, esim: Esim) -> PackageSnapshot | None:
+    """The package of a top-up on its line, freshly read: by our key, else what the line did not hold before.
+
+    A line that only holds more data than before gives a package without a reference. None: nothing shows it.
+    """
     packages = Package.objects.filter(esim=esim)
-    if packages.filter(order_key=purchase.idempotency_key).exists():
-        return True
+    ours = packages.filter(order_key=purchase.idempotency_key).first()
+    if ours is not None:
+        return PackageSnapshot(package_ref=ours.package_ref)
     before = purchase.totals_before
     known = set(before.get("packages", ()))
-    mine = packages.exclude(package_ref="").exclude(package_ref__in=known).filter(order_key="")
-    if known and mine.exists():
-        return True
+    new = packages.exclude(package_ref="").exclude(package_ref__in=known).filter(order_key="").first()
+    if known and new is not None:
+        return PackageSnapshot(package_ref=new.package_ref)
     total = before.get("total_data_bytes")
-    return total is not None and esim.total_data_bytes is not None and esim.total_data_bytes > total
+    grown = total is not None and esim.total_data_bytes is not None and esim.total_data_bytes > total
+    return PackageSnapshot(package_ref="") if grown else None
 
 
 def _needs_look(purchase: Purchase, provider: Provider) -> bool:

@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from orders.checkpoints import install_hook
 from providers import registry
-from tests.orders import fakes
+from tests.orders import fakes, fakes_lines
 from tests.simulator_client import KEYS, PRODUCTION, Simulator
 
 
@@ -19,6 +19,16 @@ def wholesaler(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[
     fakes.WHOLESALER.reset()
     yield fakes.WHOLESALER
     fakes.WHOLESALER.reset()
+
+
+@pytest.fixture
+def allocator(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[fakes_lines.Allocator]:
+    """The wholesaler of ``fakes_lines``, which allocates after the order and tops lines up; its books are empty."""
+    monkeypatch.setattr(registry, "ADAPTERS", {**registry.ADAPTERS, **fakes_lines.ADAPTERS})
+    settings.PROVIDERS = {**settings.PROVIDERS, **fakes_lines.ACCOUNTS}
+    fakes_lines.ALLOCATOR.reset()
+    yield fakes_lines.ALLOCATOR
+    fakes_lines.ALLOCATOR.reset()
 
 
 @pytest.fixture(autouse=True)
