@@ -60,7 +60,9 @@ class StrangeTests(CallGround):
         self, operation: Operation, stock: Stock, exchanges: Exchanges
     ) -> None:
         operation.run(self.provider, stock)
-        for name in sorted(operation.identity):
+        body = shorten(exchanges.replies[len(operation.first)].body)
+        told = (name for name in sorted(operation.identity) if alter_fields(body, frozenset({name})) != body)
+        for name in told:
             error = self._replay(operation, stock, exchanges, alter_fields, frozenset({name}))
             assert (name, error) == (name, self.fail_on(operation).__name__)
 
