@@ -202,6 +202,13 @@ def test_an_ordered_http_status_keeps_the_envelope(freebit: Freebit) -> None:
     assert codes(freebit.activate(PATTERNS["20N"])) == (429, 900, 429)
 
 
+def test_a_limit_can_be_set_and_counts_on_arrival(freebit: Freebit) -> None:
+    freebit.simulator.set_limits(system="freebit", activate=1)
+    assert freebit.activate({**PATTERNS["20N"], "eid": "1"}).code == 370
+    assert codes(freebit.activate(PATTERNS["20N"])) == (429, 900, 429)
+    assert (freebit.orders(), freebit.simulator.violations(), freebit.count_authentications()) == ([], 1, 2)
+
+
 def test_a_fault_finds_fields_inside_the_form(freebit: Freebit) -> None:
     freebit.order_fault("refuse_code", code="900", match={"eid": OTHER_EID})
     freebit.order_fault("refuse_code", code="310", match={"mnp.gender": "C"})
