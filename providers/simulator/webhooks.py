@@ -28,7 +28,8 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS webhooks (
     id INTEGER PRIMARY KEY AUTOINCREMENT, system TEXT NOT NULL, kind TEXT NOT NULL, url TEXT NOT NULL,
     headers TEXT NOT NULL, body BLOB NOT NULL, at TEXT NOT NULL, turn REAL NOT NULL DEFAULT 0,
-    state TEXT NOT NULL DEFAULT 'waiting', status INTEGER, error TEXT, attempts INTEGER NOT NULL DEFAULT 0);
+    state TEXT NOT NULL DEFAULT 'waiting', status INTEGER, error TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+    wanted INTEGER NOT NULL DEFAULT 1);
 CREATE INDEX IF NOT EXISTS webhooks_state ON webhooks (state, turn, id);
 """
 _PAUSED = "webhooks_paused"
@@ -56,6 +57,9 @@ class WebhookSender:
         self._generation = 0
         self._due = True
         store.add_schema(SCHEMA)
+        with store.write() as db:
+            # Who waited for the answer died with the program.
+            db.execute("UPDATE webhooks SET state = 'failed', error = 'interrupted' WHERE state = 'now'")
         self._start_thread()
 
     def send(self, *, system: str, kind: str, url: str, headers: Mapping[str, str], body: bytes) -> int:
@@ -99,15 +103,23 @@ class WebhookSender:
         self._wake()
 
     def repeat(self, webhook_id: int) -> None:
-        """Send a stored one once more, byte for byte. Raises Refusal 404."""
-        self._change(webhook_id, "UPDATE webhooks SET state = 'waiting', turn = 0 WHERE id = ?")
+        """Send a stored one once more, byte for byte, also one that still waits. Raises Refusal 404."""
+        with self._store.write() as db:
+            found = db.execute(
+                "UPDATE webhooks SET state = 'waiting', turn = 0, wanted = wanted + 1 WHERE id = ?", (webhook_id,)
+            )
+            if found.rowcount == 0:
+                raise Refusal(404, "NOT_FOUND", f"There is no webhook {webhook_id}")
         self._wake()
 
     def drop(self, webhook_id: int | None = None) -> int:
         """Lose one that waits, or all; returns how many there were."""
         with self._store.write() as db:
-            sql = "UPDATE webhooks SET state = 'dropped' WHERE state = 'waiting' AND (? IS NULL OR id = ?)"
-            return db.execute(sql, (webhook_id, webhook_id)).rowcount
+            return db.execute(
+                "UPDATE webhooks SET state = 'dropped', wanted = attempts"
+                " WHERE state = 'waiting' AND (? IS NULL OR id = ?)",
+                (webhook_id, webhook_id),
+            ).rowcount
 
     def forget_all(self) -> None:
         """No deliveries, nothing held back. A post under way ends unheard; it does not keep the next one waiting."""
@@ -127,11 +139,6 @@ class WebhookSender:
                 (system, kind, url, json.dumps(dict(headers)), body, instant, state),
             )
         return int(cursor.lastrowid or 0)
-
-    def _change(self, webhook_id: int, sql: str) -> None:
-        with self._store.write() as db:
-            if db.execute(sql, (webhook_id,)).rowcount == 0:
-                raise Refusal(404, "NOT_FOUND", f"There is no webhook {webhook_id}")
 
     def _wake(self) -> None:
         with self._condition:
@@ -171,7 +178,8 @@ class WebhookSender:
             error = f"{type(problem).__name__}: {problem}"
         with self._store.write() as db:
             db.execute(
-                "UPDATE webhooks SET state = ?, status = ?, error = ?, attempts = attempts + 1 WHERE id = ?",
+                "UPDATE webhooks SET state = CASE WHEN attempts + 1 < wanted THEN 'waiting' ELSE ? END,"
+                " status = ?, error = ?, attempts = attempts + 1 WHERE id = ?",
                 ("failed" if status is None else "sent", status, error, parcel.id),
             )
         return status

@@ -28,7 +28,9 @@ def numbers_of(receiver: Receiver, count: int) -> list[int]:
     return [received.json["n"] for received in receiver.wait_for(count)]
 
 
-def test_one_is_posted_with_its_headers_and_stands_in_the_books(webhooks: Webhooks, receiver: Receiver) -> None:
+def test_one_is_posted_with_its_headers_and_stands_in_the_books(
+    simulator: Simulator, webhooks: Webhooks, receiver: Receiver
+) -> None:
     webhook_id = webhooks.send(
         system="access", kind="TEST", url=f"{receiver.url}?a=1", body='{"n": 1 }', headers={"X-Token": "t"}
     )
@@ -38,7 +40,7 @@ def test_one_is_posted_with_its_headers_and_stands_in_the_books(webhooks: Webhoo
     [entry] = webhooks.wait_until_sent()
     assert (entry["id"], entry["kind"], entry["state"], entry["status"]) == (webhook_id, "TEST", "sent", 200)
     assert (entry["attempts"], entry["error"], entry["body"]) == (1, None, '{"n": 1 }')
-    assert Webhooks(webhooks._simulator, "commerce").list_all() == []
+    assert Webhooks(simulator, "commerce").list_all() == []
 
 
 def test_an_error_status_is_kept_and_not_repeated(webhooks: Webhooks, receiver: Receiver) -> None:
@@ -90,7 +92,19 @@ def test_one_can_be_lost_and_another_repeated(webhooks: Webhooks, receiver: Rece
     webhooks.pause()
     webhooks.repeat(third)
     assert webhooks.drop() == 1
+    webhooks.resume()
     assert len(receiver.received) == 3
+    webhooks.repeat(second)
+    assert numbers_of(receiver, 4) == [1, 3, 1, 2]
+
+
+def test_one_that_still_waits_is_repeated_too(webhooks: Webhooks, receiver: Receiver) -> None:
+    webhooks.pause()
+    [waiting] = send(webhooks, receiver.url, 1)
+    webhooks.repeat(waiting)
+    webhooks.resume()
+    [entry] = webhooks.wait_until_sent()
+    assert (entry["attempts"], numbers_of(receiver, 2)) == (2, [1, 1])
 
 
 def test_what_does_not_exist_is_refused(webhooks: Webhooks) -> None:
