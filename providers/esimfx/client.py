@@ -13,6 +13,7 @@ from providers.errors import OutcomeUnknown, Rejected
 from providers.esimfx import envelope, mapping, plans, webhooks
 from providers.esimfx.config import OPERATIONS, EsimfxConfig
 from providers.esimfx.connection import AUTH_TIMEOUT, Connection
+from providers.identifiers import is_iccid
 from providers.reading import UnreadableError
 from providers.types import (
     AccountBalance,
@@ -313,7 +314,7 @@ class EsimfxProvider(Provider):
     # -- shared -----------------------------------------------------------------------------------------------------
 
     def _require_iccid(self, iccid: str, operation: str) -> None:
-        if not mapping.is_sendable_iccid(iccid):
+        if not is_iccid(iccid):
             raise self._refuse("An ICCID has 18 to 22 digits", operation, "iccid")
 
     def _require_sendable(self, text: str, operation: str, field: str) -> None:

@@ -2,7 +2,6 @@
 read here.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 from providers.esimfx.amounts import map_allowance, map_used
 from providers.esimfx.plans import map_days
 from providers.esimfx.states import derive_state, read_package_status
+from providers.identifiers import is_iccid, split_activation_code
 from providers.reading import FieldReader, UnreadableError, make_plain, to_decimal
 from providers.redaction import redact
 from providers.types import (
@@ -23,9 +23,6 @@ from providers.types import (
     TransactionRecord,
 )
 
-_ICCID = re.compile(r"[0-9]{18,22}", re.ASCII)
-#: SGP.22 §4.1 with its prefix, which may be in any case: LPA:1$host$matching-id[$OID[$1]].
-_LPA = re.compile(r"LPA:1\$([^\s$]+)\$([^\s$]*)(?:\$[^\s$]*(?:\$1?)?)?", re.IGNORECASE)
 #: The second is as it was seen in use.
 _LIMIT_NAMES = ("upper_limit_amount", "uper_limit_amount")
 _BEGUN = frozenset({PackageStatus.ACTIVE, PackageStatus.ENDED})
@@ -43,15 +40,10 @@ class Order:
     raw: Mapping[str, Any] = field(repr=False)
 
 
-def is_sendable_iccid(iccid: str) -> bool:
-    """Whether a text may be asked for as an ICCID: its samples have 20 digits, 18 to 22 are in use."""
-    return bool(_ICCID.fullmatch(iccid))
-
-
 def read_iccid(value: object) -> str:
     """An ICCID as the provider gives it, also as a number; "" for anything else."""
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return text if _ICCID.fullmatch(text) else ""
+    return text if is_iccid(text) else ""
 
 
 def read_esim(data: object, *, iccid: str) -> Mapping[str, Any]:
@@ -200,13 +192,13 @@ def map_line(
 
 def _map_activation(reader: FieldReader) -> tuple[str, str, str]:
     """(the LPA string, its SM-DP+ address, its matching id)."""
-    lpa = reader.text("esim_qr", limit=300)
-    match = _LPA.fullmatch(lpa)
-    if match is None:
-        if lpa:
+    text = reader.text("esim_qr", limit=300)
+    code = split_activation_code(text)
+    if code is None:
+        if text:
             reader.fault("esim_qr", "is not an LPA activation string")
         return "", "", ""
-    return lpa, match.group(1), match.group(2)
+    return code.lpa, code.smdp_address, code.matching_id
 
 
 def _add_up(packages: Sequence[PackageSnapshot]) -> tuple[int | None, int | None]:
