@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+from providers.freebit.client import FreebitProvider
 from providers.types import ActivationRequest, ProviderReply
 from tests.providers.scripted import answer
 
@@ -35,6 +36,12 @@ TRANSFER: Mapping[str, Any] = {
     "mnp": dict(PERSON),
     "planCode": "100K_PLAN",
 }
+
+
+def make_client(**settings: Any) -> FreebitProvider:
+    """A client for replies that are there already."""
+    values = {"url": "https://freebit.example", "oem_id": OEM_ID, "oem_key": OEM_KEY, **settings}
+    return FreebitProvider.from_settings("freebit", values)
 
 
 def make_request(payload: Mapping[str, Any] = NEW, *, eid: str = EID, code: str = CODE) -> ActivationRequest:
