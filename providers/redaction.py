@@ -16,13 +16,16 @@ from providers.reading import replace_unstorable
 
 MASK = "[redacted]"
 
+#: Handles by which a person finds an order or a line: opaque, and some look like a device's number.
+_HANDLE_NAMES = frozenset({"orderno", "esimtranno", "topupesimtranno"})
+_HANDLE = re.compile(r"[A-Za-z0-9_-]{1,30}", re.ASCII)
 #: Names as letters and digits only, in lower case.
 _SECRET_NAMES = frozenset(
     {
         # keys and tokens
         "xapikeyid", "keyid", "authorization", "proxyauthorization", "cookie", "setcookie", "signature",
         "rtaccesscode", "accesscode", "rtsignature", "authkey", "oemid", "oemkey", "clientid", "clientkey",
-        "pin", "puk", "pin1", "pin2", "puk1", "puk2", "confirmationcode",
+        "pin", "puk", "pin1", "pin2", "puk1", "puk2", "pinpuk", "confirmationcode",
         # activation
         "qrcode", "qrcodeurl", "shorturl", "esimqr", "lpa", "lpastring", "activationcode", "ac", "matchingid",
         "carddata",
@@ -55,6 +58,8 @@ _PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$
 _LOOSE_PAIR = re.compile(
     r"(?<![\w-])([A-Za-z][\w-]{1,40})(['\"]?\s*[:=]\s*['\"]?)(?![\[\"'])((?:Bearer |Basic )?[^\s'\",;&}\]]+)", re.ASCII
 )
+#: Settings that hold a key under a name that is none in a provider's JSON (``ESIM_ACCESS_CODE``).
+_KEY_SETTINGS = frozenset({"code"})
 #: A shorter key could be a word of any sentence.
 _SHORTEST_KEY = 8
 #: Beyond this only the beginning of a body is looked at; the log keeps less.
@@ -70,7 +75,7 @@ def is_secret_name(name: str) -> bool:
 def redact(value: Any) -> Any:
     """The same JSON-like value with secrets masked; text is searched by pattern and, where it is JSON, by name."""
     if isinstance(value, Mapping):
-        return {name: _mask(item) if is_secret_name(str(name)) else redact(item) for name, item in value.items()}
+        return {name: _redact_item(str(name), item) for name, item in value.items()}
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, bytes):
@@ -81,6 +86,14 @@ def redact(value: Any) -> Any:
         text = redact_text(str(value))
         return value if text == str(value) else text
     return value
+
+
+def _redact_item(name: str, item: Any) -> Any:
+    if is_secret_name(name):
+        return _mask(item)
+    if _NOT_LETTERS.sub("", name.lower()) in _HANDLE_NAMES and isinstance(item, str) and _HANDLE.fullmatch(item):
+        return item
+    return redact(item)
 
 
 def redact_text(text: str) -> str:
@@ -101,7 +114,8 @@ def mask_keys(text: str) -> str:
     """
     for values in settings.PROVIDERS.values():
         for name, value in values.items():
-            if isinstance(value, str) and len(value) >= _SHORTEST_KEY and is_secret_name(name):
+            is_key = is_secret_name(name) or name in _KEY_SETTINGS
+            if isinstance(value, str) and len(value) >= _SHORTEST_KEY and is_key:
                 text = text.replace(value, MASK)
     return text
 

@@ -128,7 +128,7 @@ class EsimAccessProvider(Provider):
         return self._gateway.read("balance", None, parse=facts.map_balance, priority=Priority.PEOPLE)
 
     def _read_regions(self) -> tuple[Region, ...]:
-        return self._gateway.read("regions", {}, parse=facts.map_regions, priority=Priority.PEOPLE)
+        return self._gateway.read("locations", {}, parse=facts.map_regions, priority=Priority.PEOPLE)
 
     def _read_webhook_address(self) -> str:
         return self._gateway.read("webhook_query", {}, parse=facts.find_webhook_address, priority=Priority.PEOPLE)

@@ -1,6 +1,6 @@
 """Small replies: usage of several lines, the balance, the regions, our webhook address, a top-up's new totals."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,29 +31,28 @@ _LONGEST_ADDRESS = 500
 
 
 def map_usages(envelope: Envelope, reply: ProviderReply, *, asked: Collection[str]) -> tuple[UsageSnapshot, ...]:
-    """The usage of the lines that were asked for; one bad entry costs only itself."""
+    """The usage of the lines that were asked for; one bad entry costs only itself, as does one without a number."""
     found: dict[str, UsageSnapshot] = {}
-    items = envelope.find_list("esimUsageList")
-    for item in items:
-        usage = _map_usage(item, reply.sent_at)
-        if usage is not None and usage.provider_ref in asked:
-            found[usage.provider_ref] = usage
-    if items and not found:
+    items = [item for item in envelope.find_list("esimUsageList") if isinstance(item, dict)]
+    own = [item for item in items if read_ref(item.get("esimTranNo")) in asked]
+    if items and not own:
         raise UnreadableError("it is about other eSIMs")
+    for item in own:
+        usage = _map_usage(item, reply.sent_at)
+        if usage is not None:
+            found[usage.provider_ref] = usage
     return tuple(found.values())
 
 
-def _map_usage(item: object, sent_at: datetime) -> UsageSnapshot | None:
+def _map_usage(item: Mapping[str, Any], sent_at: datetime) -> UsageSnapshot | None:
     """One entry. ``totalData`` is left out: for a plan by the day it is one day's, and nothing here tells which."""
-    if not isinstance(item, dict):
-        return None
     reader = FieldReader(item, where="", faults=[])
-    ref, used = read_ref(item.get("esimTranNo")), reader.integer("dataUsage")
-    if not ref or used is None:
+    used = reader.integer("dataUsage")
+    if used is None:
         return None
     as_of = reader.instant("lastUpdateTime") or sent_at
     return UsageSnapshot(
-        provider_ref=ref,
+        provider_ref=read_ref(item.get("esimTranNo")),
         used_bytes=used,
         total_data_bytes=None,
         as_of=as_of if as_of - sent_at <= _CLOCKS_DIFFER else sent_at,

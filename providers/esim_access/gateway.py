@@ -30,7 +30,7 @@ PATHS: Mapping[str, str] = {
     "sms": "esim/sendSms",
     "usage": "esim/usage/query",
     "balance": "balance/query",
-    "regions": "location/list",
+    "locations": "location/list",
     "webhook_save": "webhook/save",
     "webhook_query": "webhook/query",
 }

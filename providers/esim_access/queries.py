@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from providers.errors import Rejected
+from providers.errors import Unavailable
 from providers.esim_access.envelope import Envelope
 from providers.esim_access.gateway import Gateway
 from providers.esim_access.lines import find_refs, has_key, is_allocated, map_line, map_lines
@@ -72,7 +72,7 @@ def _parse_page(envelope: Envelope, reply: ProviderReply) -> Page:
 
 
 def read_line(gateway: Gateway, provider_ref: str, *, priority: Priority) -> LineSnapshot:
-    """The line of one ``esimTranNo``. Raises ``Rejected`` where the provider holds none.
+    """The line of one ``esimTranNo``. An answer without it says nothing about it, so it is a failed read.
 
     The number stands in the document's text and not in its table of parameters: a provider that does not heed it
     answers with others' lines, and then the pages are searched.
@@ -81,21 +81,15 @@ def read_line(gateway: Gateway, provider_ref: str, *, priority: Priority) -> Lin
     def parse(envelope: Envelope, reply: ProviderReply) -> Page:
         page = _parse_page(envelope, reply)
         refs = [find_refs(item)[0] for item in page.items]
-        if refs and provider_ref not in refs and len(refs) >= (page.total or 0):
-            raise UnreadableError("it is about other eSIMs")
+        if provider_ref not in refs and len(refs) >= (page.total or 0):
+            raise UnreadableError("it does not tell of this eSIM")
         return page
 
     for page in read_pages(gateway, {"esimTranNo": provider_ref}, priority=priority, parse=parse):
         for item in page.items:
             if find_refs(item)[0] == provider_ref:
                 return map_line(item, account=gateway.account, sent_at=page.sent_at)
-    raise Rejected(
-        "The provider knows no eSIM of this number",
-        code="no_such_line",
-        operation="query",
-        account=gateway.account,
-        field="provider_ref",
-    )
+    raise Unavailable("The provider does not tell of this eSIM", operation="query", account=gateway.account)
 
 
 # -- the lines of an order --------------------------------------------------------------------------------------------
@@ -103,7 +97,8 @@ def read_line(gateway: Gateway, provider_ref: str, *, priority: Priority) -> Lin
 
 def read_order_lines(gateway: Gateway, order_ref: str, *, priority: Priority) -> tuple[LineSnapshot, ...]:
     """Every line of an order, also those that are still being made; none while nothing is allocated."""
-    items, sent_at = [], None
+    items: list[Any] = []
+    sent_at = None
     for page in read_pages(gateway, {"orderNo": order_ref}, priority=priority, accepted=frozenset({_ALLOCATING})):
         items += page.items
         sent_at = sent_at or page.sent_at
