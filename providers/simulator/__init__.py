@@ -15,8 +15,9 @@ the provider's own calls under the provider's prefix, and the control calls belo
     POST   /_control/clock                          {"advance": s} | {"offset": s} | {"at": instant} | {"frozen": bool}
     GET    /_control/switches
     POST   /_control/switches                       {name: value, …}; names and defaults in `switches.py`
+                                                    and in each provider's folder
     GET    /_control/limits
-    POST   /_control/limits                         {"multiplier"?: x, "limits"?: {system: {endpoint: n | null}},
+    POST   /_control/limits                         {"multiplier"?: x, "limits"?: {system: {endpoint | "*": n | null}},
                                                      "clear"?: true}: a limit of null is none; clear opens new windows
     GET    /_control/faults
     POST   /_control/faults                         {"kind", "endpoint"?, "system"?, "times"?, "skip"?, "match"?, …};
@@ -29,8 +30,8 @@ the provider's own calls under the provider's prefix, and the control calls belo
     DELETE /_control/faults                         forget all
     DELETE /_control/faults/{id}
 
-and for each system (`commerce`, `commerce-sandbox`) its own calls, listed in the provider's module,
-for example `esim_commerce/control.py`:
+and for each system (`commerce`, `commerce-sandbox`, `access`, …) its own calls, listed in its folder's
+`control.py`, for example `esim_commerce/control.py`:
 
     GET    /_control/commerce/plans/{code}          the plan and whether it is on sale
     POST   /_control/commerce/plans                 {"action": "change" | "remove" | "restore" | "add" | "generate", …}

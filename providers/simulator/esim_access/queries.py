@@ -77,7 +77,7 @@ class Queries:
         total, lines = self._lines.list_page(
             wanted, ready_only=not (by_name and reading == "bare"), page=page, size=size
         )
-        shown = lines[: len(lines) - call.count_missing("short_reply")] if lines else lines
+        shown = lines[: max(0, len(lines) - call.count_missing("short_reply"))]
         return self._answer_page(shown, total=total, size=size, page=page)
 
     def _choose_newest(self, wanted: Criteria) -> Criteria:
