@@ -205,6 +205,8 @@ SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000) if SECU
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SECURE_HSTS_PRELOAD = SECURE
 SECURE_REFERRER_POLICY = "same-origin"
+#: How many proxies of ours stand in front and each add the caller's address to X-Forwarded-For; 0: believe nobody.
+TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", default=0)
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
@@ -374,6 +376,8 @@ PURCHASE_INQUIRY_MARGIN_MINUTES = env.float("PURCHASE_INQUIRY_MARGIN_MINUTES", d
 #: Days that a provider call stays in the log, and an encrypted raw reply with its purchase attempt.
 CALL_LOG_DAYS = env.int("CALL_LOG_DAYS", default=30)
 RAW_REPLY_DAYS = env.int("RAW_REPLY_DAYS", default=90)
+#: Days that every reading of a line's total use is kept; of older ones the last of each day stays.
+USAGE_SAMPLE_DAYS = env.int("USAGE_SAMPLE_DAYS", default=14)
 #: Days that the rows of finished jobs are kept.
 JOB_LOG_DAYS = env.int("JOB_LOG_DAYS", default=7)
 #: Minutes between two readings of every account's catalogue.

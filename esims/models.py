@@ -189,6 +189,8 @@ class Package(models.Model):
                 name="package_once_per_line",
             )
         ]
+        # Webhooks name lines by the order that brought a package.
+        indexes = [models.Index(fields=("order_ref",), name="package_by_order", condition=~models.Q(order_ref=""))]
 
     def __str__(self) -> str:
         return self.name
