@@ -22,14 +22,14 @@ from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
 from customers.models import User
+from esims.action_rules import shows_effect, why_not
 from esims.action_steps import finish_action, move_action, postpone_action, take_turn
 from esims.events import EventKind, make_event
 from esims.models import Esim, LineAction
 from esims.refresh import refresh_line
-from esims.states import shows_effect, why_not
 from providers.errors import NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected
 from providers.registry import configured_accounts, get_provider, offers
-from providers.types import Capability, ControlRequest, LineState, Priority
+from providers.types import Capability, ControlRequest, Priority
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ def why_refused(esim: Esim, capability: Capability) -> str:
 
 
 def _why_not_now(esim: Esim, capability: Capability) -> str:
-    return why_not(capability, state=LineState(esim.state), restricted=esim.is_restricted)
+    return why_not(capability, esim)
 
 
 def run_action(*, action_id: int) -> LineAction:
@@ -265,7 +265,7 @@ def _is_newer(action: LineAction, esim: Esim) -> bool:
 
 def _is_confirmed(action: LineAction, esim: Esim) -> bool:
     """The effect shows, and it did not at our look before sending: also under the same stamp that is a change since."""
-    shown = shows_effect(action.capability, state=LineState(esim.state), restricted=esim.is_restricted)
+    shown = shows_effect(action.capability, esim)
     same = action.looked_as_of is not None and esim.state_as_of == action.looked_as_of
     return shown and (same or _is_newer(action, esim))
 

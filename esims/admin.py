@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from customers.models import User
+from esims.action_rules import action_label
 from esims.actions import ActionRefused, request_action, why_refused
 from esims.events import describe_event
 from esims.forms import ActionForm
@@ -25,7 +26,6 @@ from esims.models import Esim, LineAction, LineEvent, Package, UsageDay
 from esims.page import find_line, read_usage
 from esims.refresh import RefreshRefused, request_refresh
 from esims.search import find_lines
-from esims.states import action_label
 from providers.types import Capability
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from esims.action_rules import action_label
 from esims.models import PACKAGE_LABELS, STATE_LABELS, Esim, LineEvent
-from esims.states import action_label, date_words, instant_words
+from esims.states import date_words, instant_words
 from providers.types import Capability, LineState, PackageStatus
 
 

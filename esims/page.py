@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from customers.models import User
+from esims.action_rules import action_label
 from esims.actions import why_refused
 from esims.events import describe_event, event_tone
 from esims.evidence import InstallEvidence, install_evidence
@@ -20,7 +21,7 @@ from esims.install import (
     parse_activation_code,
 )
 from esims.models import Esim, LineAction, LineEvent, Package
-from esims.states import action_label, explain_state, shown_state, state_label
+from esims.states import explain_state, shown_state, state_label
 from esims.usage import read_usage_series
 from providers.registry import offers
 from providers.types import Capability

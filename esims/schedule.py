@@ -1,14 +1,16 @@
 """When a line is read next: as seldom as its state allows, as soon as something is about to change.
 
 One provider allows 60 reads a minute for everything, people included; a line that nobody watches and nothing happens
-to costs one or two of them a day.
+to costs one or two of them a day. Where a provider tells the use of many lines in one call, the use has a time of its
+own, and the state is read more seldom.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from esims.models import Esim
-from esims.states import ENDED, NOT_INSTALLED, last_promised_instant, shown_state, surely_over_instant
-from providers.types import LineState
+from esims.models import Esim, Package
+from esims.states import ENDED, NOT_INSTALLED, promised_until, shown_state, surely_over_from
+from providers.types import LineState, PackageStatus
 
 #: While a person has the line's page open.
 WATCHED_EVERY = timedelta(minutes=1)
@@ -29,6 +31,8 @@ _EVERY = {
     LineState.ERROR: timedelta(hours=6),
     LineState.UNKNOWN: timedelta(hours=2),
 }
+#: A line in use whose use is told apart: its state alone.
+_STATE_ALONE_EVERY = timedelta(hours=12)
 #: (at least this share of the allowance is used, read every)
 _NEAR_CAP = ((0.95, timedelta(minutes=20)), (0.8, timedelta(hours=1)))
 #: (younger than, read every) while the provider is setting the line up
@@ -45,12 +49,19 @@ _RETRY_REFUSED = (timedelta(minutes=15), timedelta(days=1))
 
 
 def plan_next_refresh(
-    esim: Esim, *, now: datetime, share_used: float | None = None, had_ended: bool = False
+    esim: Esim,
+    *,
+    now: datetime,
+    share_used: float | None = None,
+    had_ended: bool = False,
+    usage_apart: bool = False,
+    packages: Iterable[Package] = (),
 ) -> datetime | None:
     """When to read the line next (UTC), None for never.
 
     ``share_used`` is the used part of the allowance that counts now (0 to 1 and more). ``had_ended`` says that the
-    line was known to have ended before the read that has just been made.
+    line was known to have ended before the read that has just been made. ``usage_apart``: the use is read by itself
+    (``plan_next_usage``), so that it gives no reason to read the whole line.
     """
     state = LineState(esim.state)
     if state in ENDED:
@@ -58,18 +69,30 @@ def plan_next_refresh(
     if state is not shown_state(esim, now):
         # Its time is surely over and the provider's stamp is older than that.
         return None if is_long_over(esim, now) else now + _EVERY[LineState.SUSPENDED]
-    candidates = [now + _interval(esim, state, now=now, share_used=share_used)]
+    if usage_apart and state is LineState.ACTIVE:
+        candidates = [now + _STATE_ALONE_EVERY]
+    else:
+        candidates = [now + _interval(esim, state, now=now, share_used=share_used)]
     if esim.watched_until is not None and esim.watched_until > now:
         candidates.append(now + WATCHED_EVERY)
-    candidates += [moment + JUST_AFTER for moment in _turning_points(esim, state) if moment + JUST_AFTER > now]
+    moments = [*_turning_points(esim, state), *_package_turns(packages)]
+    candidates += [moment + JUST_AFTER for moment in moments if moment + JUST_AFTER > now]
     return min(candidates)
+
+
+def plan_next_usage(esim: Esim, *, now: datetime, share_used: float | None = None) -> datetime | None:
+    """When to read the line's use next (UTC) where the provider tells it by itself; None where none is to come."""
+    if LineState(esim.state) is not LineState.ACTIVE or shown_state(esim, now) in ENDED:
+        return None
+    return now + _interval(esim, LineState.ACTIVE, now=now, share_used=share_used)
 
 
 def is_long_over(esim: Esim, now: datetime) -> bool:
     """Whether the line's time was surely over a while before ``now`` (UTC), and the provider has not spoken since."""
-    if esim.expires_on is None or shown_state(esim, now) not in ENDED:
+    over = surely_over_from(esim)
+    if over is None or shown_state(esim, now) not in ENDED:
         return False
-    return now >= surely_over_instant(esim.expires_on) + SILENT_LOOKS
+    return now >= over + SILENT_LOOKS
 
 
 def plan_retry(*, now: datetime, failures: int, refused: bool) -> datetime:
@@ -99,6 +122,16 @@ def _turning_points(esim: Esim, state: LineState) -> list[datetime]:
     points = []
     if state in NOT_INSTALLED and esim.activation_deadline is not None:
         points.append(esim.activation_deadline)
-    if esim.expires_on is not None:
-        points += [last_promised_instant(esim.expires_on), surely_over_instant(esim.expires_on)]
+    ends = (promised_until(esim), surely_over_from(esim))
+    return points + [moment for moment in ends if moment is not None]
+
+
+def _package_turns(packages: Iterable[Package]) -> list[datetime]:
+    """The known moments at which a package's state should change; what is only projected is none."""
+    points = []
+    for package in packages:
+        if package.status == PackageStatus.ACTIVE and package.ends_at is not None and not package.is_projected:
+            points.append(package.ends_at)
+        if package.status == PackageStatus.WAITING and package.activate_by is not None:
+            points.append(package.activate_by)
     return points

@@ -1,10 +1,11 @@
-"""What a line's state means: in words, in time, and for what may be asked of it.
+"""What a line's state means: in words and in time.
 
-A line's last day is a date in Japan. eSIM Commerce ends the service "at an unspecified time on the following day"
-(eSIM Commerce 1.0, ``expiresOn``): until the end of the last day it is promised, a day later it is surely over.
+Some providers give the last day as a date in Japan. eSIM Commerce ends the service "at an unspecified time on the
+following day" (eSIM Commerce 1.0, ``expiresOn``): until the end of the last day it is promised, a day later it is
+surely over. Others give an instant, which is both.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,8 +15,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from esims.models import STATE_LABELS, Esim
-from providers.types import Capability, LineState
+from esims.models import STATE_LABELS, Esim, Package
+from providers.types import LineState, PackageStatus, StartsWith
 
 JAPAN = ZoneInfo("Asia/Tokyo")
 #: A later last day means "never" and would leave the calendar when a day is added.
@@ -26,16 +27,6 @@ ENDED = frozenset({LineState.EXPIRED, LineState.CANCELLED, LineState.TERMINATED}
 #: Not on a device yet.
 NOT_INSTALLED = frozenset({LineState.PROVISIONING, LineState.READY, LineState.DOWNLOADED})
 
-#: In which states an action may be asked for; what is missing here is allowed in every state that has not ended.
-#: Release is not about the state: it needs a suspension.
-ACTION_STATES: dict[Capability, frozenset[LineState]] = {
-    Capability.SUSPEND: frozenset(LineState) - ENDED - {LineState.PROVISIONING, LineState.SUSPENDED},
-}
-ACTION_LABELS = {
-    Capability.SUSPEND: gettext_lazy("Suspend"),
-    Capability.RELEASE: gettext_lazy("Release"),
-}
-
 
 def last_promised_instant(expires_on: date) -> datetime:
     """Until when (UTC) the service is promised: the end of its last day in Japan."""
@@ -45,6 +36,16 @@ def last_promised_instant(expires_on: date) -> datetime:
 def surely_over_instant(expires_on: date) -> datetime:
     """From when (UTC) the service is surely over: the end of the day after its last day in Japan."""
     return _start_of_japan_day(expires_on, 2)
+
+
+def promised_until(esim: Esim) -> datetime | None:
+    """Until when (UTC) the line's service is promised; None where no end is known."""
+    return esim.expires_at if esim.expires_on is None else last_promised_instant(esim.expires_on)
+
+
+def surely_over_from(esim: Esim) -> datetime | None:
+    """From when (UTC) the line's service is surely over; None where no end is known."""
+    return esim.expires_at if esim.expires_on is None else surely_over_instant(esim.expires_on)
 
 
 def japan_today(now: datetime | None = None) -> date:
@@ -59,9 +60,9 @@ def shown_state(esim: Esim, now: datetime | None = None) -> LineState:
     that one is expired.
     """
     state = LineState(esim.state)
-    if state in ENDED or esim.expires_on is None:
+    over = surely_over_from(esim)
+    if state in ENDED or over is None:
         return state
-    over = surely_over_instant(esim.expires_on)
     spoken_since = esim.state_as_of is not None and esim.state_as_of >= over
     return LineState.EXPIRED if (now or timezone.now()) >= over and not spoken_since else state
 
@@ -71,45 +72,48 @@ def state_label(state: LineState) -> str:
     return str(STATE_LABELS[state])
 
 
-def action_label(capability: Capability) -> str:
-    """The action's name in the reader's language."""
-    return str(ACTION_LABELS.get(capability, capability.value))
+def explain_state(esim: Esim, now: datetime | None = None, *, packages: Sequence[Package] = ()) -> list[str]:
+    """The state in plain sentences, made only of facts that we hold; instants in the reader's time zone.
 
-
-def why_not(capability: Capability, *, state: LineState, restricted: bool | None) -> str:
-    """Why this may not be asked of a line that looks like this, in the reader's language; "" where it may."""
-    if state in ENDED:
-        return _("The line has ended (%(state)s): nothing can be done with it any more.") % {
-            "state": state_label(state)
-        }
-    # A faulty line may be suspended as well; then only the flag tells.
-    suspended = state is LineState.SUSPENDED or restricted is True
-    if capability is Capability.SUSPEND and suspended:
-        return _("The line is suspended already.")
-    if capability is Capability.RELEASE:
-        return "" if suspended else _("The line is not suspended: there is nothing to release.")
-    if state in ACTION_STATES.get(capability, frozenset(LineState)):
-        return ""
-    return _("This is not possible while the line is “%(state)s”.") % {"state": state_label(state)}
-
-
-def shows_effect(capability: Capability, *, state: LineState, restricted: bool | None) -> bool:
-    """Whether a line that looks like this has got what was asked for."""
-    if state in ENDED:
-        return False
-    suspended = state is LineState.SUSPENDED or restricted is True
-    if capability is Capability.SUSPEND:
-        return suspended
-    if capability is Capability.RELEASE:
-        return not suspended and (restricted is False or state not in {LineState.UNKNOWN, LineState.PROVISIONING})
-    return False
-
-
-def explain_state(esim: Esim, now: datetime | None = None) -> list[str]:
-    """The state in plain sentences, made only of facts that we hold; instants in the reader's time zone."""
+    Of ``packages`` those that wait are told of, and what happens to them when.
+    """
     now = now or timezone.now()
     state = shown_state(esim, now)
-    return [sentence for sentence in (_main_sentence(esim, state), _time_left(esim, state, now)) if sentence]
+    sentences = [_main_sentence(esim, state), _time_left(esim, state, now)]
+    if state is LineState.EXPIRED and _may_be_used_up(esim, packages, now):
+        sentences = [_("It is over: its time has ended or its data is used up; the provider does not tell which.")]
+    if state not in {LineState.CANCELLED, LineState.TERMINATED}:
+        sentences += [sentence for package in packages for sentence in explain_waiting(package, now)]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _may_be_used_up(esim: Esim, packages: Sequence[Package], now: datetime) -> bool:
+    """Whether "expired" may as well mean "used up": some providers have one word for both ends of a package."""
+    over = surely_over_from(esim)
+    return any(package.status == PackageStatus.ENDED for package in packages) and (over is None or now < over)
+
+
+def explain_waiting(package: Package, now: datetime) -> list[str]:
+    """What is to come of a package that waits; its times have not happened, and are said so."""
+    if package.status != PackageStatus.WAITING:
+        return []
+    sentences = [_("The package “%(name)s” waits to be started.") % {"name": package.name}]
+    if package.activate_by is not None:
+        text = (
+            _("It must be started before %(when)s; the provider does not say for certain what it does after that.")
+            if now < package.activate_by
+            else _("It had to be started before %(when)s; the provider still reports it as waiting.")
+        )
+        sentences.append(text % {"when": instant_words(package.activate_by)})
+    if package.is_projected and package.ends_at is not None:
+        if package.starts_at is None:
+            text = _("It would end on %(end)s by the provider's projection; nothing has begun.")
+        else:
+            text = _("It would end on %(end)s if it were started on %(start)s: a projection, nothing has begun.")
+        words = {"end": instant_words(package.ends_at), "start": ""}
+        words["start"] = instant_words(package.starts_at) if package.starts_at else ""
+        sentences.append(text % words)
+    return [" ".join(sentences)]
 
 
 def instant_words(instant: datetime) -> str:
@@ -132,35 +136,51 @@ def _main_sentence(esim: Esim, state: LineState) -> str:
     if state in {LineState.ERROR, LineState.UNKNOWN}:
         words = ", ".join(f"{name}: {word}" for name, word in sorted(esim.raw_states.items()))
         return str(_SENTENCES[state]) % {"words": words or _("nothing")}
-    field, text, words_of = _DATED_SENTENCES.get(state, ("", "", str))
-    date_known = getattr(esim, field) if field else None
-    return str(text) % {"when": words_of(date_known)} if date_known else str(_SENTENCES[state])
+    if state is LineState.INSTALLED and esim.plan_id and esim.plan.starts_with == StartsWith.INSTALLATION:
+        return _("Installed on a device, not yet connected to a network; its time runs since the installation.")
+    for field, text, words_of in _DATED_SENTENCES.get(state, ()):
+        known = getattr(esim, field)
+        if known:
+            return str(text) % {"when": words_of(known)}
+    return str(_SENTENCES[state])
 
 
-#: The sentence where the date is known: (field, text, how the date reads)
-_DATED_SENTENCES: dict[LineState, tuple[str, Any, Callable[[Any], str]]] = {
+#: The sentence where a date is known: (field, text, how the date reads), the first field that is known counts.
+_DATED_SENTENCES: dict[LineState, tuple[tuple[str, Any, Callable[[Any], str]], ...]] = {
     LineState.DOWNLOADED: (
-        "downloaded_at",
-        gettext_lazy("Downloaded to a device on %(when)s; an installation is not reported yet."),
-        instant_words,
+        (
+            "downloaded_at",
+            gettext_lazy("Downloaded to a device on %(when)s; an installation is not reported yet."),
+            instant_words,
+        ),
     ),
     LineState.INSTALLED: (
-        "installed_at",
-        gettext_lazy(
-            "Installed on %(when)s, not yet connected to a network; its time starts with the first connection."
+        (
+            "installed_at",
+            gettext_lazy(
+                "Installed on %(when)s, not yet connected to a network; its time starts with the first connection."
+            ),
+            instant_words,
         ),
-        instant_words,
     ),
-    LineState.ACTIVE: ("activated_on", gettext_lazy("In use since %(when)s."), japan_date_words),
+    LineState.ACTIVE: (
+        ("activated_on", gettext_lazy("In use since %(when)s."), japan_date_words),
+        ("activated_at", gettext_lazy("In use since %(when)s."), instant_words),
+    ),
     LineState.TERMINATED: (
-        "terminated_on",
-        gettext_lazy("The provider ended the service for good on %(when)s."),
-        japan_date_words,
+        (
+            "terminated_on",
+            gettext_lazy("The provider ended the service for good on %(when)s."),
+            japan_date_words,
+        ),
     ),
     LineState.EXPIRED: (
-        "expires_on",
-        gettext_lazy("Its time is over: the last day was %(when)s."),
-        japan_date_words,
+        (
+            "expires_on",
+            gettext_lazy("Its time is over: the last day was %(when)s."),
+            japan_date_words,
+        ),
+        ("expires_at", gettext_lazy("Its time was over on %(when)s."), instant_words),
     ),
 }
 _SENTENCES = {
@@ -193,6 +213,12 @@ def _time_left(esim: Esim, state: LineState, now: datetime) -> str:
         else:
             text = _("The last day was %(when)s, yet the provider still reports the line as “%(state)s”.")
         return text % {"when": japan_date_words(esim.expires_on), "state": state_label(state)}
+    if esim.expires_at is not None:
+        if now < esim.expires_at:
+            text = _("It ends on %(when)s.")
+        else:
+            text = _("It had to end on %(when)s, yet the provider still reports the line as “%(state)s”.")
+        return text % {"when": instant_words(esim.expires_at), "state": state_label(state)}
     if state in NOT_INSTALLED and esim.activation_deadline is not None:
         to_come = now < esim.activation_deadline
         text = _("It must be installed before %(when)s.") if to_come else _("It had to be installed before %(when)s.")

@@ -1,10 +1,11 @@
 """How much data a line has used: by day, against its allowance.
 
-The provider reports a number per day and a total. They need not agree (one lags behind the other), so neither is
-worked out from the other. What is not reported is None, never 0.
+Some providers report a number per day and a total. They need not agree (one lags behind the other), so neither is
+worked out from the other. Where only totals are reported, days are derived from them (``esims/days.py``) and marked.
+What is not reported is None, never 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -15,7 +16,7 @@ from esims.events import EventKind, make_event
 from esims.models import Esim, Package, UsageDay
 from esims.states import japan_today
 from providers.registry import get_provider, offers
-from providers.types import Capability, DataPeriod
+from providers.types import Capability, DataPeriod, PackageStatus
 
 #: A chart shows at most so many days, the last ones.
 DAYS_SHOWN = 60
@@ -70,36 +71,63 @@ class UsageSeries:
         return bool(self.points) or self.total_bytes is not None
 
 
-def read_usage_series(esim: Esim, *, days: int = DAYS_SHOWN) -> UsageSeries:
-    """The last ``days`` days of usage, as the provider cuts them, without holes in the calendar. Two queries."""
+def read_usage_series(esim: Esim, *, days: int = DAYS_SHOWN, packages: Sequence[Package] | None = None) -> UsageSeries:
+    """The last ``days`` days of usage, as the provider cuts them, without holes in the calendar.
+
+    One query, and one more where the line's ``packages`` are not given.
+    """
     rows = {row.day: row for row in UsageDay.objects.filter(esim=esim).order_by("-day")[:days]}
     first, last = (min(rows), max(rows)) if rows else (None, None)
     is_cut = len(rows) == days
     if first is not None and last is not None and (last - first).days >= days:
         first, is_cut = last - timedelta(days=days - 1), True
-    daily_cap, total_cap, unlimited = _caps(esim)
+    caps = find_caps(esim, list(Package.objects.filter(esim=esim)) if packages is None else packages)
     total = esim.total_used_bytes
     return UsageSeries(
         points=_points(rows, first, last),
         is_cut=is_cut,
         total_bytes=total,
-        daily_cap_bytes=daily_cap,
-        total_cap_bytes=total_cap,
-        is_unlimited=unlimited,
-        share_of_total=total / total_cap if total is not None and total_cap else None,
+        daily_cap_bytes=caps.daily_bytes,
+        total_cap_bytes=caps.total_bytes,
+        is_unlimited=caps.is_unlimited,
+        share_of_total=total / caps.total_bytes if total is not None and caps.total_bytes else None,
         as_of=esim.usage_as_of,
     )
 
 
 def measure_share_used(esim: Esim, *, now: datetime | None = None) -> float | None:
     """The used part of the allowance that counts now: of the total, or of today's (Japan date) cap. None: not known."""
-    daily_cap, total_cap, _unlimited = _caps(esim)
-    if total_cap:
-        return None if esim.total_used_bytes is None else esim.total_used_bytes / total_cap
-    if daily_cap:
-        used = UsageDay.objects.filter(esim=esim, day=japan_today(now)).values_list("used_bytes", flat=True).first()
-        return None if used is None else used / daily_cap
-    return None
+    packages = {esim.pk: list(Package.objects.filter(esim=esim))}
+    return measure_shares([esim], packages, now=now or timezone.now())[esim.pk]
+
+
+def measure_shares(
+    lines: Sequence[Esim], packages: Mapping[int, Sequence[Package]], *, now: datetime
+) -> Mapping[int, float | None]:
+    """The same for many lines (their id → share), with one query at most."""
+    caps = {line.pk: find_caps(line, packages.get(line.pk, ())) for line in lines}
+    daily = [line.pk for line in lines if caps[line.pk].daily_bytes]
+    today: dict[int, int] = {}
+    if daily:
+        rows = UsageDay.objects.filter(esim_id__in=daily, day=japan_today(now))
+        today = dict(rows.values_list("esim_id", "used_bytes"))
+    return {
+        line.pk: _largest(
+            _share(line.total_used_bytes, caps[line.pk].total_bytes),
+            _share(today.get(line.pk), caps[line.pk].daily_bytes),
+            *(
+                _share(package.used_bytes, package.data_bytes)
+                for package in packages.get(line.pk, ())
+                if package.status == PackageStatus.ACTIVE and is_counted_in_total(package)
+            ),
+        )
+        for line in lines
+    }
+
+
+def is_counted_in_total(package: Package) -> bool:
+    """Whether the package has an allowance in total, so that a share of it says something."""
+    return not package.data_unlimited and package.data_period == DataPeriod.TOTAL and bool(package.data_bytes)
 
 
 def set_simulated_usage(*, esim: Esim, days: Mapping[date, int], by: str) -> None:
@@ -120,20 +148,43 @@ def set_simulated_usage(*, esim: Esim, days: Mapping[date, int], by: str) -> Non
     make_event(esim, EventKind.USAGE_SIMULATED, by=by, facts={"days": len(days)}).save()
 
 
-def _caps(esim: Esim) -> tuple[int | None, int | None, bool]:
-    """(bytes per day, bytes in total, no cap) by the line's packages; a part that is not reported leaves None."""
-    packages = list(Package.objects.filter(esim=esim))
-    unlimited = any(package.data_unlimited for package in packages)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """A line's allowance: per day or in total, never both; a part that is not reported leaves None."""
+
+    daily_bytes: int | None = None
+    total_bytes: int | None = None
+    is_unlimited: bool = False
+
+
+def find_caps(esim: Esim, packages: Sequence[Package]) -> Caps:
+    """The allowance by the provider's own total where it tells one, else by the line's packages."""
+    if any(package.data_unlimited for package in packages):
+        return Caps(is_unlimited=True)
     per_day = [package.data_bytes for package in packages if package.data_period == DataPeriod.DAY]
-    in_total = [package.data_bytes for package in packages if package.data_period == DataPeriod.TOTAL]
-    if unlimited:
-        return None, None, True
-    if per_day and len(per_day) == len(packages):
+    if per_day:
         known = [size for size in per_day if size is not None]
-        return max(known, default=None), None, False
-    if in_total and len(in_total) == len(packages) and None not in in_total:
-        return None, sum(size for size in in_total if size is not None), False
-    return None, None, False
+        # Beside packages that are counted in total no one number is the allowance.
+        return Caps(daily_bytes=max(known, default=None)) if len(per_day) == len(packages) else Caps()
+    if esim.total_data_bytes is not None:
+        return Caps(total_bytes=esim.total_data_bytes)
+    sizes = [_given(package) for package in packages if package.data_period == DataPeriod.TOTAL]
+    if sizes and len(sizes) == len(packages) and None not in sizes:
+        return Caps(total_bytes=sum(size for size in sizes if size is not None))
+    return Caps()
+
+
+def _given(package: Package) -> int | None:
+    """What a package gives in total: one that was terminated gives no more than what was used of it."""
+    return package.used_bytes if package.status == PackageStatus.TERMINATED else package.data_bytes
+
+
+def _share(used: int | None, cap: int | None) -> float | None:
+    return used / cap if used is not None and cap else None
+
+
+def _largest(*shares: float | None) -> float | None:
+    return max((share for share in shares if share is not None), default=None)
 
 
 def _points(rows: Mapping[date, UsageDay], first: date | None, last: date | None) -> tuple[DayPoint, ...]:

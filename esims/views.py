@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from customers.access import NothingHere, is_partial, staff_page
 from customers.keyset import keyset_page
 from customers.models import Customer, User
+from esims.action_rules import action_label
 from esims.actions import ActionRefused, request_action, why_refused
 from esims.codes import record_qr_shown, record_reveal
 from esims.forms import ActionForm, LineFilterForm, SimulatedUsageForm
@@ -22,7 +23,6 @@ from esims.page import find_line, may_simulate, read_evidence, read_line_view, r
 from esims.qr import qr_png, qr_svg
 from esims.refresh import RefreshRefused, request_refresh, watch_line
 from esims.search import LineFilter, count_up_to, search_lines
-from esims.states import action_label
 from esims.usage import UsageRefused, set_simulated_usage
 from providers.errors import OutcomeUnknown, ProviderError
 from providers.types import Capability

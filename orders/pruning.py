@@ -8,6 +8,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django_q.models import Task
 
+from esims.days import trim_usage_samples
 from orders.models import Purchase, PurchaseAttempt
 from providers.calls import prune_calls
 
@@ -18,6 +19,7 @@ def prune_old_rows() -> Mapping[str, int]:
     return {
         "calls": prune_calls(),
         "replies": erase_raw_replies(older_than=timedelta(days=settings.RAW_REPLY_DAYS)),
+        "samples": trim_usage_samples(),
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
     }

@@ -13,8 +13,9 @@ from django_q.tasks import async_task
 from catalog.models import SyncRun
 from catalog.sync import STALE_AFTER, fail_stale_runs
 from esims.actions import run_due_actions, sweep_actions
-from esims.models import Esim, LineAction
-from esims.refresh import refresh_due_lines
+from esims.claims import are_lines_due
+from esims.due_lines import refresh_due_lines
+from esims.models import LineAction
 from orders.models import Wake
 from orders.purchasing import due_purchases, run_due_purchases
 from orders.sweeping import overdue_purchases, sweep_purchases, waiting_replies
@@ -59,12 +60,6 @@ def _run_actions() -> None:
     run_due_actions(seconds=_SHORT_DRAIN_SECONDS)
 
 
-def _are_lines_due() -> bool:
-    now = timezone.now()
-    unclaimed = Q(refresh_claimed_until__isnull=True) | Q(refresh_claimed_until__lte=now)
-    return Esim.objects.filter(unclaimed, next_refresh_at__lte=now, account__is_paused=False).exists()
-
-
 def _are_runs_stale() -> bool:
     limit = timezone.now() - STALE_AFTER
     dead = Q(state=SyncRun.State.RUNNING, heartbeat_at__lt=limit)
@@ -88,7 +83,7 @@ WAKE_UPS: Mapping[str, WakeUp] = {
     "actions": WakeUp(purpose="orders", is_due=_are_actions_due, run=_run_actions),
     "lines": WakeUp(
         purpose="refresh",
-        is_due=_are_lines_due,
+        is_due=are_lines_due,
         run=lambda: refresh_due_lines(limit=None, seconds=_SHORT_DRAIN_SECONDS),
         every=timedelta(seconds=2),
     ),

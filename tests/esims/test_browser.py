@@ -11,8 +11,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from esims.actions import run_due_actions
+from esims.due_lines import refresh_due_lines
 from esims.models import Esim, LineAction, LineEvent
-from esims.refresh import refresh_due_lines, refresh_line
+from esims.refresh import refresh_line
 from esims.states import japan_today
 from esims.usage import set_simulated_usage
 from providers.types import Priority

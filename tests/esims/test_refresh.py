@@ -11,16 +11,10 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from esims.claims import LineBusy, count_due_lines
+from esims.due_lines import refresh_due_lines
 from esims.models import Esim, LineEvent
-from esims.refresh import (
-    LineBusy,
-    RefreshRefused,
-    count_due_lines,
-    refresh_due_lines,
-    refresh_line,
-    request_refresh,
-    watch_line,
-)
+from esims.refresh import RefreshRefused, refresh_line, request_refresh, watch_line
 from providers.errors import ProviderError, RateLimited, Rejected, Unavailable
 from providers.esim_commerce import mapping
 from providers.models import ProviderAccount

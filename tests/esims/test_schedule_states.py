@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from esims.action_rules import shows_effect, why_not
 from esims.evidence import install_evidence
 from esims.models import Esim
 from esims.schedule import plan_next_refresh, plan_retry
@@ -13,9 +14,7 @@ from esims.states import (
     japan_today,
     last_promised_instant,
     shown_state,
-    shows_effect,
     surely_over_instant,
-    why_not,
 )
 from providers.models import ProviderAccount
 from providers.types import Capability, LineState
@@ -201,12 +200,12 @@ def test_unknown_words_are_shown_as_they_came() -> None:
     ],
 )
 def test_what_may_be_asked(capability: Capability, state: str, restricted: bool | None, words: str) -> None:
-    assert why_not(capability, state=LineState(state), restricted=restricted) == words
+    assert why_not(capability, line(state, is_restricted=restricted)) == words
 
 
 def test_what_counts_as_the_effect() -> None:
     def shows(capability: Capability, state: LineState, restricted: bool | None) -> bool:
-        return shows_effect(capability, state=state, restricted=restricted)
+        return shows_effect(capability, line(state.value, is_restricted=restricted))
 
     assert shows(Capability.SUSPEND, LineState.SUSPENDED, None)
     assert shows(Capability.SUSPEND, LineState.ERROR, True)

@@ -7,8 +7,10 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
+from esims.claims import count_due_lines
+from esims.due_lines import refresh_due_lines
 from esims.models import Esim
-from esims.refresh import count_due_lines, refresh_due_lines, refresh_line
+from esims.refresh import refresh_line
 from providers.errors import ProviderError
 from providers.types import Priority
 

@@ -1,0 +1,286 @@
+"""Reading the lines that are due, with as few calls as the provider allows.
+
+Where a provider tells all lines of an order in one call, due lines are read by their orders, and the order's lines that
+are nearly due are taken along. Where it tells the use of several lines in one call, lines of which only the use is due
+are read in full calls. What a batch did not tell of, and what failed before, is read by itself.
+
+A run waits for its turn while the rate budget is spent for a moment, so that the budget is used; any number of runs
+share it, and each line, by claims (``esims/claims.py``). No transaction is open while a provider is called.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import monotonic, sleep
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DataError
+from django.utils import timezone
+
+from esims.claims import (
+    ClaimedLine,
+    claim_due_lines,
+    claim_siblings,
+    claim_soon_used,
+    lines_due,
+    longest_call,
+    postpone_lines,
+    release_lines,
+)
+from esims.recording import record_failures, record_snapshots, record_usages
+from providers.base import Provider
+from providers.errors import Mend, NotSent, ProviderError, RateLimited, Rejected, Unavailable
+from providers.models import ProviderAccount
+from providers.registry import configured_accounts, get_provider
+from providers.types import Capability, LineSnapshot, Priority, UsageSnapshot
+
+log = structlog.get_logger(__name__)
+
+#: A run gives an account up after this many failed calls in a row: it is down, not the lines.
+FAILURES_IN_A_ROW = 3
+#: Lines of an order that will be due so soon are taken along: before a line in use would be read again anyway.
+TAKEN_ALONG = timedelta(hours=4)
+#: Lines whose use will be due so soon fill a call that has room.
+FILLED_UP = timedelta(hours=1)
+#: For so many calls lines are claimed ahead.
+_CALLS_AHEAD = 8
+
+
+def refresh_due_lines(*, limit: int | None, seconds: float) -> int:
+    """Read the lines that are due, watched ones first, for at most ``seconds`` and about ``limit`` lines.
+
+    Returns how many were read. An account whose budget is spent for longer than the run, or that does not answer, is
+    left alone until the next run. Any number of these may run at once.
+    """
+    return _Run(limit=limit, seconds=seconds).go()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """What one call will read: an order's lines, the use of some, or one line by itself."""
+
+    lines: Sequence[ClaimedLine]
+    order_ref: str = ""
+    is_use: bool = False
+
+    @property
+    def is_single(self) -> bool:
+        return not self.order_ref and not self.is_use
+
+    @property
+    def priority(self) -> Priority:
+        return Priority.PEOPLE if any(line.is_watched for line in self.lines) else Priority.BACKGROUND
+
+
+@dataclass(slots=True, kw_only=True)
+class _Desk:
+    """One account in one run: what is to be read there, and whether it answers."""
+
+    account_id: int
+    provider: Provider
+    abilities: frozenset[Capability]
+    calls: deque[_Call] = field(default_factory=deque)
+    #: ``monotonic`` time before which its budget gives nothing.
+    rests_until: float = 0.0
+    last_call_at: float = 0.0
+    failures: int = 0
+    #: Nothing more is due, or it does not answer.
+    is_closed: bool = False
+
+    def close(self) -> None:
+        """Give back what was claimed and not read."""
+        self.is_closed = True
+        release_lines([line for call in self.calls for line in call.lines])
+        self.calls.clear()
+
+    @property
+    def lines_waiting(self) -> int:
+        return sum(len(call.lines) for call in self.calls)
+
+
+class _Run:
+    def __init__(self, *, limit: int | None, seconds: float) -> None:
+        self._end = monotonic() + seconds
+        self._limit = limit
+        self._done = 0
+        self._desks = _open_desks()
+
+    def go(self) -> int:
+        try:
+            while monotonic() < self._end and (self._limit is None or self._done < self._limit):
+                desk = self._next_desk()
+                if desk is None:
+                    break
+                pause = desk.rests_until - monotonic()
+                if pause > 0:
+                    sleep(min(pause, max(self._end - monotonic(), 0.0)))
+                else:
+                    self._make_call(desk, desk.calls.popleft())
+        finally:
+            for desk in self._desks:
+                desk.close()
+        return self._done
+
+    def _next_desk(self) -> _Desk | None:
+        """The account that may be asked first; of several, the one that has waited longest."""
+        for desk in self._desks:
+            if not desk.is_closed and not desk.calls:
+                desk.calls.extend(self._plan_calls(desk))
+                desk.is_closed = not desk.calls
+        ready = [desk for desk in self._desks if desk.calls]
+        now = monotonic()
+        return min(ready, key=lambda desk: (max(desk.rests_until, now), desk.last_call_at), default=None)
+
+    def _plan_calls(self, desk: _Desk) -> list[_Call]:
+        """Claim some of the account's due lines and put them into as few calls as it allows."""
+        room = None if self._limit is None else self._limit - self._done - sum(d.lines_waiting for d in self._desks)
+        if room is not None and room <= 0:
+            return []
+        lease = longest_call() + timedelta(seconds=max(self._end - monotonic(), 0.0))
+        per_call = desk.provider.usage_batch if Capability.USAGE_BATCH in desk.abilities else 1
+        claimed = claim_due_lines(
+            account_id=desk.account_id, states=_CALLS_AHEAD, uses=_CALLS_AHEAD * per_call, most=room, lease=lease
+        )
+        alone = [line for line in claimed if line.failures]
+        whole = [line for line in claimed if line.wants_state and not line.failures]
+        use = [line for line in claimed if not line.wants_state and not line.failures]
+        calls = [_Call(lines=[line]) for line in alone]
+        if Capability.BATCH_QUERY in desk.abilities:
+            orders, whole, use = _group_by_order(desk, whole, use, lease)
+            calls += orders
+        calls += [_Call(lines=[line]) for line in whole]
+        if Capability.USAGE_BATCH in desk.abilities:
+            calls += _fill_calls(desk, use, per_call, lease)
+        else:
+            calls += [_Call(lines=[line]) for line in use]
+        # What people wait for goes first; the rest stays in its order.
+        return sorted(calls, key=lambda call: call.priority is not Priority.PEOPLE)
+
+    # -- one call -----------------------------------------------------------------------------------------------------
+
+    def _make_call(self, desk: _Desk, call: _Call) -> None:
+        """Make it, and write down what came of it."""
+        if min(line.claim for line in call.lines) < timezone.now() + longest_call():
+            # Somebody else may take the lines over before this call has ended.
+            release_lines(call.lines)
+            return
+        try:
+            self._done += _read(desk, call)
+        except RateLimited as error:
+            self._wait(desk, call, error)
+        except (NotSent, Unavailable) as error:
+            desk.failures += 1
+            _fail(call, error)
+            if desk.failures >= FAILURES_IN_A_ROW:
+                desk.close()
+        except ProviderError as error:
+            _refuse(desk, call, error)
+        except (DataError, OverflowError):
+            # A value that no column holds must not stop the reading of other lines.
+            _refuse(desk, call, Unavailable("what the provider said cannot be stored", operation="read_line"))
+        else:
+            desk.failures = 0
+        desk.last_call_at = monotonic()
+
+    def _wait(self, desk: _Desk, call: _Call, error: RateLimited) -> None:
+        """Soon it is our turn: keep the call. Otherwise leave the account alone."""
+        turn = monotonic() + error.retry_after.total_seconds()
+        if turn < self._end:
+            desk.rests_until = turn
+            desk.calls.appendleft(call)
+        else:
+            postpone_lines(call.lines, wait=error.retry_after)
+            desk.close()
+
+
+def _open_desks() -> list[_Desk]:
+    """The accounts that can be asked. Lines of those that tell of none are never due."""
+    desks = []
+    for account in ProviderAccount.objects.filter(slug__in=configured_accounts(), is_paused=False).order_by("pk"):
+        try:
+            provider = get_provider(account.slug)
+        except ImproperlyConfigured as error:
+            log.warning("provider_misconfigured", account=account.slug, error=str(error))
+            continue
+        abilities = provider.offered
+        if Capability.READ_LINE not in abilities:
+            lines_due().filter(account=account).update(next_refresh_at=None, next_usage_at=None)
+            continue
+        desks.append(_Desk(account_id=account.pk, provider=provider, abilities=abilities))
+    return desks
+
+
+def _group_by_order(
+    desk: _Desk, whole: Sequence[ClaimedLine], use: Sequence[ClaimedLine], lease: timedelta
+) -> tuple[list[_Call], list[ClaimedLine], list[ClaimedLine]]:
+    """(calls for orders, lines for calls of their own, lines of which only the use is wanted)."""
+    orders: dict[str, list[ClaimedLine]] = {line.order_ref: [] for line in whole if line.order_ref}
+    siblings = claim_siblings(account_id=desk.account_id, order_refs=orders, within=TAKEN_ALONG, lease=lease)
+    rest = []
+    for line in (*whole, *use, *siblings):
+        if line.order_ref in orders:
+            orders[line.order_ref].append(line)
+        else:
+            rest.append(line)
+    calls = [_Call(lines=lines, order_ref=ref) for ref, lines in orders.items() if len(lines) > 1]
+    single = [line for lines in orders.values() if len(lines) == 1 for line in lines]
+    # A line whose use alone is due, by itself in an order that is not read, stays with its kind.
+    return (
+        calls,
+        [line for line in (*single, *rest) if line.wants_state],
+        [line for line in (*single, *rest) if not line.wants_state],
+    )
+
+
+def _fill_calls(desk: _Desk, use: Sequence[ClaimedLine], per_call: int, lease: timedelta) -> list[_Call]:
+    """The use of lines, as many per call as the provider tells of; the last call is filled with what is due soon."""
+    missing = -len(use) % per_call
+    if missing:
+        more = claim_soon_used(account_id=desk.account_id, count=missing, within=FILLED_UP, lease=lease)
+        use = [*use, *more]
+    return [_Call(lines=use[start : start + per_call], is_use=True) for start in range(0, len(use), per_call)]
+
+
+def _read(desk: _Desk, call: _Call) -> int:
+    """Ask, and record the answer; what it did not tell of is read by itself next. Returns how many lines were read."""
+    if call.is_use:
+        usages: Sequence[UsageSnapshot] = desk.provider.read_usage(
+            [line.provider_ref for line in call.lines], priority=call.priority
+        )
+        told_use = {usage.provider_ref: usage for usage in usages}
+        found = [line for line in call.lines if line.provider_ref in told_use]
+        record_usages({line.pk: told_use[line.provider_ref] for line in found}, found, abilities=desk.abilities)
+    else:
+        told = {snapshot.provider_ref: snapshot for snapshot in _ask_for_lines(desk, call)}
+        found = [line for line in call.lines if line.provider_ref in told]
+        record_snapshots(
+            {line.pk: told[line.provider_ref] for line in found},
+            {line.pk: line.claim for line in found},
+            abilities=desk.abilities,
+            by="refresh",
+        )
+    missing = [line for line in call.lines if line not in found]
+    if missing and call.is_single:
+        raise Unavailable("the provider answered for another line", operation="read_line")
+    desk.calls.extendleft(_Call(lines=[line]) for line in reversed(missing))
+    return len(found)
+
+
+def _ask_for_lines(desk: _Desk, call: _Call) -> Sequence[LineSnapshot]:
+    if call.order_ref:
+        return desk.provider.read_order_lines(call.order_ref, priority=call.priority)
+    return [desk.provider.read_line(call.lines[0].provider_ref, priority=call.priority)]
+
+
+def _refuse(desk: _Desk, call: _Call, error: ProviderError) -> None:
+    """A refusal of a batch may be about one of its lines only: each is read by itself. One of keys is about all."""
+    if call.is_single or (isinstance(error, Rejected) and error.mend is Mend.CREDENTIALS):
+        _fail(call, error)
+    else:
+        desk.calls.extendleft(_Call(lines=[line]) for line in reversed(call.lines))
+
+
+def _fail(call: _Call, error: ProviderError) -> None:
+    record_failures({line.pk: line.claim for line in call.lines}, error, by="refresh")

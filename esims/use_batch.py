@@ -1,0 +1,92 @@
+"""The use of some lines, told by itself: the cheap half of reading, done for many lines at once."""
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Self
+
+from django.db.models import Case, Value, When
+
+from esims.days import DayChanges, sample_of
+from esims.facts import take_usage_alone
+from esims.models import Esim, Package
+from esims.usage import measure_shares
+from providers.types import DataPeriod, UsageSnapshot
+
+#: What the state, the share and the times of a line are judged by, and what is written.
+_LOADED = (
+    *("pk", "account_id", "state", "state_as_of", "expires_on", "expires_at", "created_at", "watched_until"),
+    *("total_used_bytes", "total_data_bytes", "usage_as_of", "next_refresh_at", "next_usage_at"),
+    "refresh_claimed_until",
+)
+_LOADED_OF_PACKAGES = ("esim_id", "status", "data_period", "data_bytes", "data_unlimited", "used_bytes")
+_WRITTEN = ("total_used_bytes", "total_data_bytes", "usage_as_of", "next_refresh_at", "next_usage_at")
+_FIELDS = {field.name: field for field in Esim._meta.concrete_fields}  # noqa: SLF001 - Django's public API
+
+
+class UseBatch:
+    """Lines by id, locked within the caller's transaction."""
+
+    def __init__(self, lines: Iterable[Esim], *, derives_days: bool) -> None:
+        self.lines = {line.pk: line for line in lines}
+        self._before = {pk: [getattr(line, name) for name in _WRITTEN] for pk, line in self.lines.items()}
+        self._days = DayChanges()
+        self._derives_days = derives_days
+        self._packages: dict[int, list[Package]] = {pk: [] for pk in self.lines}
+        for package in Package.objects.filter(esim_id__in=self._packages).only(*_LOADED_OF_PACKAGES):
+            self._packages[package.esim_id].append(package)
+
+    @classmethod
+    def lock(cls, ids: Iterable[int], *, derives_days: bool) -> Self:
+        """Load and lock, always in the same order."""
+        lines = Esim.objects.select_for_update(of=("self",)).only(*_LOADED).filter(pk__in=list(ids)).order_by("pk")
+        return cls(lines, derives_days=derives_days)
+
+    def apply(self, usages: Mapping[int, UsageSnapshot]) -> None:
+        """Take the use of lines (by id); older than what is stored is left out, equal is applied."""
+        for pk, line in self.lines.items():
+            usage = usages[pk]
+            if line.usage_as_of is not None and usage.as_of < line.usage_as_of:
+                continue
+            earlier = sample_of(line)
+            if any(package.data_period == DataPeriod.DAY for package in self._packages[pk]):
+                # What is told of a plan by the day may be one day's volume.
+                usage = replace(usage, total_data_bytes=None)
+            take_usage_alone(line, usage)
+            if self._derives_days:
+                self._days.sample(line, earlier)
+
+    def measure_shares(self, now: datetime) -> Mapping[int, float | None]:
+        """The used part of each line's allowance; None where it is not known."""
+        return measure_shares(list(self.lines.values()), self._packages, now=now)
+
+    def save(self, mine: Set[int] = frozenset(), noted: Mapping[str, Any] | None = None) -> None:
+        """Write what has changed on the lines, and ``noted`` (the same for all) on those of ``mine``.
+
+        Times and totals differ from line to line: a CASE chooses. As a rule all lines are ours, in one statement.
+        """
+        values: dict[str, Any] = dict(noted or {}) if mine == set(self.lines) else {}
+        if noted and not values:
+            Esim.objects.filter(pk__in=mine).update(**noted)
+        touched = set(self.lines) if values else set[int]()
+        for index, name in enumerate(_WRITTEN):
+            new = {
+                pk: value
+                for pk, line in self.lines.items()
+                if (value := getattr(line, name)) != self._before[pk][index]
+            }
+            if new:
+                values[name] = _choose(name, new)
+                touched |= set(new)
+        if values:
+            Esim.objects.filter(pk__in=touched).update(**values)
+        self._days.save()
+
+
+def _choose(name: str, new: Mapping[int, Any]) -> Any:
+    field = _FIELDS[name]
+    by_value: dict[Any, list[int]] = {}
+    for pk, value in new.items():
+        by_value.setdefault(value, []).append(pk)
+    whens = [When(pk__in=pks, then=Value(value, output_field=field)) for value, pks in by_value.items()]
+    return Case(*whens, default=name, output_field=field)
