@@ -76,8 +76,8 @@ class Operation:
     #: Fields of the reply without which it cannot be read: all of them null or absent is no answer. Every other field
     #: may be null, absent or of a wrong type. Containers of others count (``obj``, ``items``).
     vital: frozenset[str] = frozenset()
-    #: Fields that say what the reply is about: another value means another thing's answer, which is none. Absent they
-    #: may be, unless they are vital too.
+    #: Fields that say what the reply is about, or that nothing is wrong: another value there, however well-formed, is
+    #: another thing's answer or an error. Absent they may be, unless they are vital too.
     identity: frozenset[str] = frozenset()
     #: Whole bodies that are no answer to this operation, besides those that are none to any.
     nonsense: tuple[str, ...] = ()
