@@ -6,6 +6,7 @@ that cannot be read is a fault with its line number beside the others; no fault 
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -34,19 +35,36 @@ _CODE_LIMIT, _MESSAGE_LIMIT = 60, 300
 Places = Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Where each of our names stands in a row (from 0), and the line that the rows begin on (from 0).
+
+    ``headings`` is how many there are, None for a file that is read by position.
+    """
+
+    places: Places
+    start: int
+    headings: int | None
+
+    @property
+    def needed(self) -> int:
+        """How many columns a row must have."""
+        return max(self.places.values()) + 1
+
+
 def read_completion_file(data: bytes, *, form: CompletionFormat, account: str) -> CompletionFile:
     """The readable rows, in the file's order, and what could not be read. Raises ``UnreadableError``."""
     lines = split_lines(decode_file(data, form.encoding))
-    places, start = _locate_columns(lines, form)
+    layout = _find_layout(lines, form)
     rows: list[CompletionRow] = []
     faults: list[Fault] = []
 
     def is_ours(cells: Sequence[str]) -> bool:
         """Whether several lines make one row, as a whole."""
-        return len(cells) > max(places.values()) and any(_read_handles(cells, places))
+        return len(cells) >= layout.needed and any(_read_handles(cells, layout.places))
 
-    for record in read_records(lines, start=start, accepts=is_ours):
-        row = _RowReader(record, places, form=form, account=account, faults=faults).read()
+    for record in read_records(lines, start=layout.start, accepts=is_ours):
+        row = _RowReader(record, layout, form=form, account=account, faults=faults).read()
         if row:
             rows.append(row)
     if len(faults) > MAX_FAULTS:
@@ -58,15 +76,14 @@ def read_completion_file(data: bytes, *, form: CompletionFormat, account: str) -
 # -- columns ----------------------------------------------------------------------------------------------------------
 
 
-def _locate_columns(lines: Sequence[str], form: CompletionFormat) -> tuple[Places, int]:
-    """Where each of our names stands in a row (from 0), and the line that the rows begin on (from 0)."""
+def _find_layout(lines: Sequence[str], form: CompletionFormat) -> _Layout:
     first = next(read_records(lines, start=0, accepts=lambda _cells: True), None)
     if first is None:
         raise UnreadableError("the file is empty")
     after = first.number - 1 + first.lines
     positions = {name: place - 1 for name, place in form.columns.items() if isinstance(place, int)}
     if len(positions) == len(form.columns):
-        return positions, after if _is_heading(first, positions) else 0
+        return _Layout(places=positions, start=after if _is_heading(first, positions) else 0, headings=None)
     if first.cells is None:
         raise UnreadableError(f"the line of headings {first.problem}")
     places = positions | _find_headings(first.cells, form)
@@ -75,7 +92,7 @@ def _locate_columns(lines: Sequence[str], form: CompletionFormat) -> tuple[Place
             # Named are the headings of the setting, never those of the file.
             wanted = " or ".join(f"“{form.columns[name]}”" for name in group if name in form.columns)
             raise UnreadableError(f"the first line has no heading {wanted}")
-    return places, after
+    return _Layout(places=places, start=after, headings=len(first.cells))
 
 
 def _find_headings(cells: Sequence[str], form: CompletionFormat) -> dict[str, int]:
@@ -90,7 +107,7 @@ def _is_heading(record: CsvRecord, places: Places) -> bool:
     """Whether a file that is read by position begins with a line of headings: its handles hold no digit."""
     cells = record.cells or ()
     handles = [cells[places[name]] for name in ("eid", "delivery_code") if places.get(name, len(cells)) < len(cells)]
-    return bool(handles) and not any(character.isdigit() for character in "".join(handles))
+    return any(handles) and not any(character.isdigit() for character in "".join(handles))
 
 
 def _read_handles(cells: Sequence[str], places: Places) -> tuple[str, str]:
@@ -107,11 +124,12 @@ class _RowReader:
     """Reads one record; what cannot be read goes to ``faults``, and never with a value of the row."""
 
     def __init__(
-        self, record: CsvRecord, places: Places, *, form: CompletionFormat, account: str, faults: list[Fault]
+        self, record: CsvRecord, layout: _Layout, *, form: CompletionFormat, account: str, faults: list[Fault]
     ) -> None:
         self._record = record
         self._cells = record.cells or ()
-        self._places = places
+        self._layout = layout
+        self._places = layout.places
         self._form = form
         self._account = account
         self._faults = faults
@@ -119,18 +137,14 @@ class _RowReader:
 
     def read(self) -> CompletionRow | None:
         """The row, or None where it names no activation that could be looked for."""
-        if self._record.cells is None:
-            return self._lose(self._record.problem)
-        needed = max(self._places.values()) + 1
-        if len(self._cells) < needed:
-            return self._lose(f"has {len(self._cells)} columns where {needed} are needed")
-        eid, self._delivery_code = _read_handles(self._cells, self._places)
-        if not eid and self._cell("eid"):
-            return self._lose(self._explain("eid", "has no EID of 32 digits"))
-        if not self._delivery_code and self._cell("delivery_code"):
-            return self._lose(self._explain("delivery_code", "has no usable delivery code"))
-        if not eid and not self._delivery_code:
-            return self._lose("names neither an EID nor a delivery code")
+        eid = ""
+        problem = self._find_damage()
+        if not problem:
+            eid, self._delivery_code = _read_handles(self._cells, self._places)
+            problem = self._find_missing_handle(eid)
+        if problem:
+            self._fault(problem)
+            return None
         succeeded, code, message = self._read_result()
         completed_at, completed_on = self._read_time()
         return CompletionRow(
@@ -146,12 +160,25 @@ class _RowReader:
             completed_on=completed_on,
         )
 
-    def _lose(self, message: str) -> CompletionRow | None:
-        self._fault(message)
-        return None
+    def _find_damage(self) -> str:
+        """Why it cannot be told what stands in which column, "" where it can."""
+        if self._record.cells is None:
+            return self._record.problem
+        count, headings = len(self._cells), self._layout.headings
+        if count < self._layout.needed:
+            return f"has {count} columns where {self._layout.needed} are needed"
+        if headings is not None and any(self._cells[headings:]):
+            return f"has {count} columns under {headings} headings"
+        return ""
 
-    def _explain(self, name: str, message: str) -> str:
-        return "holds bytes that are no text" if is_damaged(self._cell(name)) else message
+    def _find_missing_handle(self, eid: str) -> str:
+        for name, value, problem in (
+            ("eid", eid, "has no EID of 32 digits"),
+            ("delivery_code", self._delivery_code, "has no usable delivery code"),
+        ):
+            if not value and self._cell(name):
+                return "holds bytes that are no text" if is_damaged(self._cell(name)) else problem
+        return "" if eid or self._delivery_code else "names neither an EID nor a delivery code"
 
     def _fault(self, message: str) -> None:
         ref = self._delivery_code if _OUR_DELIVERY_CODE.fullmatch(self._delivery_code) else ""

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from providers.freebit.completion import MAX_FAULTS, read_completion_file
 from providers.freebit.config import read_completion_format
@@ -22,19 +24,19 @@ OTHER_ROW = f"{OTHER_EID},RD00000002,,NG,371,NG,,2026/02/03 10:21:00"
 SEEN = datetime(2026, 2, 4, tzinfo=UTC)
 
 
-def read(data: bytes, **settings: Any) -> CompletionFile:
+def read(data: bytes, **changes: Any) -> CompletionFile:
     """A file as the account reads it whose settings are ``completion_…``."""
-    values = {f"completion_{name}": value for name, value in settings.items()}
+    values = {f"completion_{name}": value for name, value in changes.items()}
     form = read_completion_format(values, prefix="FREEBIT_COMPLETION")
     return read_completion_file(data, form=form, account="freebit")
 
 
-def read_lines(*lines: str, **settings: Any) -> CompletionFile:
-    return read("\r\n".join([*lines, ""]).encode("cp932"), **settings)
+def read_lines(*lines: str, **changes: Any) -> CompletionFile:
+    return read("\r\n".join([*lines, ""]).encode("cp932"), **changes)
 
 
-def result_of(result: str, code: str = "", **settings: Any) -> tuple[bool | None, str]:
-    rows = read_lines("eid,result,code", f"{EID},{result},{code}", **settings).rows
+def result_of(result: str, code: str = "", **changes: Any) -> tuple[bool | None, str]:
+    rows = read_lines("eid,result,code", f"{EID},{result},{code}", **changes).rows
     return rows[0].succeeded, rows[0].code
 
 
@@ -231,17 +233,38 @@ def test_what_spreadsheets_do_to_digits() -> None:
             "C1",
         ),
         (f"{EID},山田太郎,OK,", "has no usable delivery code", ""),
+        (f"{EID},C1,OK,,x", "has 5 columns under 4 headings", ""),
         (",,OK,", "names neither an EID nor a delivery code", ""),
         (f'"{EID},C1,OK,', "has a quotation mark that never closes", ""),
         (f"{EID},C1,OK,{'x' * MAX_LINE_CHARACTERS}", "is too long", ""),
     ],
-    ids=["columns", "31 digits", "number", "rounded", "full width", "code", "no handle", "quote", "length"],
+    ids=["columns", "31 digits", "number", "rounded", "full width", "code", "comma", "no handle", "quote", "length"],
 )
 def test_a_bad_row_costs_itself(line: str, message: str, ref: str) -> None:
     good = f"{OTHER_EID},C9,OK,"
     found = read_lines("eid,deliveryCode,result,account", good, line, good)
     assert [row.number for row in found.rows] == [2, 4]
     assert found.faults == (Fault(where="line 3", message=message, ref=ref),)
+
+
+def test_commas_at_the_end_do_no_harm() -> None:
+    found = read_lines("eid,result", f"{EID},OK,,,")
+    assert [(row.eid, row.succeeded) for row in found.rows] == [(EID, True)]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_whatever_happens_to_a_line_the_others_stay(data: st.DataObject) -> None:
+    damage = data.draw(st.binary(max_size=40).filter(lambda text: not set(text) & {0, 10, 13}))
+    place, codec = data.draw(st.integers(1, 5)), data.draw(st.sampled_from(["cp932", "utf-8"]))
+    lines = [HEADINGS.encode(), *(f"{EID},C{number},,OK,,完了,,".encode(codec) for number in range(5))]
+    old = lines[place]
+    at = data.draw(st.integers(0, len(old)))
+    lines[place] = old[:at] + damage + old[at + data.draw(st.integers(0, 9)) :]
+    rows = read(b"\r\n".join(lines)).rows
+    others = [f"C{number}" for number in range(5) if number != place - 1]
+    assert [row.delivery_code for row in rows if row.number != place + 1] == others
+    assert {row.succeeded for row in rows if row.number != place + 1} == {True}
 
 
 def test_a_quotation_mark_that_never_closes_does_not_swallow_what_follows() -> None:
