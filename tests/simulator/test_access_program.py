@@ -49,6 +49,7 @@ def test_a_kill_between_order_and_profiles_loses_neither(start_simulator: Start)
     access = Access(simulator)
     with Receiver() as receiver:
         access.set_account(webhook=receiver.url)
+        access.set_switches(charge_factor=0.5)
         simulator.move_clock(frozen=True)
         simulator.order_fault("crash_after", "order", system="access")
         with pytest.raises(requests.ConnectionError):
@@ -61,6 +62,8 @@ def test_a_kill_between_order_and_profiles_loses_neither(start_simulator: Start)
         [received] = receiver.wait_for(1)
         assert received.json["content"]["orderNo"] == number
         assert len(access.query(orderNo=number)) == 2
+        assert access.balance() == 10_000_000 - access.package("CKH001")["price"]
+        assert simulator.control("GET", "/switches")["access_charge_factor"] == 0.5
 
 
 def test_a_reset_empties_everything(access: Access) -> None:
