@@ -4,7 +4,7 @@ A claim is the stamp until which it holds. Whoever records what came of a read s
 must not undo another's bookkeeping.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,14 @@ from django.utils import timezone
 
 from esims.models import Esim
 from providers.errors import RateLimited
+from providers.models import ProviderAccount
+
+#: Lines of an order that will be due so soon are taken along: before a line in use would be read again anyway.
+TAKEN_ALONG = timedelta(hours=4)
+#: … unless they were read so short a time ago.
+JUST_READ = timedelta(minutes=5)
+#: Lines whose use will be due so soon fill a call that has room.
+FILLED_UP = timedelta(hours=1)
 
 
 class LineBusy(RateLimited):
@@ -57,50 +65,79 @@ def claim_line(esim: Esim, *, only_if_due: bool) -> datetime:
     return until
 
 
-def claim_due_lines(
-    *, account_id: int, states: int, uses: int, most: int | None, lease: timedelta
-) -> list[ClaimedLine]:
-    """Claim up to ``states`` lines that are due for a whole reading, watched ones first, then the longest due; and up
-    to ``uses`` others of which the use alone is due; no more than ``most`` in all.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimPlan:
+    """How many of an account's lines to claim, and for which calls.
+
+    Up to ``states`` lines that are due as a whole, up to ``uses`` others of which the use alone is due, no more
+    than ``most`` in all. ``by_order``: one call tells of all lines of an order. ``per_call``: the use of so many lines
+    comes in one call.
     """
-    now = timezone.now()
-    free = _free_lines(account_id, now)
-    due = free.filter(next_refresh_at__lte=now)
+
+    account_id: int
+    states: int
+    uses: int
+    most: int | None
+    lease: timedelta
+    by_order: bool
+    per_call: int
+
+
+def claim_due_lines(plan: ClaimPlan) -> list[ClaimedLine]:
+    """Claim lines that are due, watched ones first, then the longest due; with them, what their calls tell of anyway:
+    lines of the same orders that are nearly due, and lines whose use is, to fill the last call.
+
+    Workers of one account claim one after the other: none finds half of an order that another is about to read.
+    """
     with transaction.atomic():
-        found = list(due.filter(watched_until__gt=now).order_by("next_refresh_at")[:states])
-        if len(found) < states:
-            others = due.exclude(pk__in=[line.pk for line in found]).order_by("next_refresh_at")
-            found += others[: states - len(found)]
-        if uses:
-            apart = free.filter(Q(next_refresh_at__isnull=True) | Q(next_refresh_at__gt=now), next_usage_at__lte=now)
-            found += apart.order_by("next_usage_at")[:uses]
-        return _claim(found[:most], now, lease)
+        list(ProviderAccount.objects.select_for_update(no_key=True).filter(pk=plan.account_id).values_list("pk"))
+        now = timezone.now()
+        whole, use = _find_due(plan, now)
+        if plan.by_order:
+            whole += _find_siblings(plan, whole, now)
+            refs = {line.order_ref for line in whole if line.order_ref and not line.refresh_failures}
+            # The call for its order tells of its use as well.
+            whole += [line for line in use if line.order_ref in refs]
+            use = [line for line in use if line.order_ref not in refs]
+        use += _find_soon_used(plan, use, now)
+        return _claim(whole, use, now, plan.lease)
 
 
-def claim_siblings(
-    *, account_id: int, order_refs: Iterable[str], within: timedelta, lease: timedelta
-) -> list[ClaimedLine]:
-    """Claim the other lines of these orders that are due, or will be within ``within``: one call tells of all."""
-    now = timezone.now()
-    soon = now + within
-    refs = sorted(set(order_refs))
+def _find_due(plan: ClaimPlan, now: datetime) -> tuple[list[Esim], list[Esim]]:
+    """(lines to be read as a whole, others of which the use is due)."""
+    free = _free_lines(plan.account_id, now)
+    due = free.filter(next_refresh_at__lte=now)
+    states = plan.states if plan.most is None else min(plan.states, plan.most)
+    whole = list(due.filter(watched_until__gt=now).order_by("next_refresh_at")[:states])
+    if len(whole) < states:
+        others = due.exclude(pk__in=[line.pk for line in whole]).order_by("next_refresh_at")
+        whole += others[: states - len(whole)]
+    uses = plan.uses if plan.most is None else min(plan.uses, plan.most - len(whole))
+    apart = free.filter(Q(next_refresh_at__isnull=True) | Q(next_refresh_at__gt=now), next_usage_at__lte=now)
+    return whole, list(apart.order_by("next_usage_at")[:uses])
+
+
+def _find_siblings(plan: ClaimPlan, whole: Sequence[Esim], now: datetime) -> list[Esim]:
+    refs = {line.order_ref for line in whole if line.order_ref and not line.refresh_failures}
     if not refs:
         return []
-    lines = _free_lines(account_id, now).filter(
-        Q(next_refresh_at__lte=soon) | Q(next_usage_at__lte=soon), order_ref__in=refs, refresh_failures=0
+    soon = now + TAKEN_ALONG
+    rested = Q(refreshed_at__isnull=True) | Q(refreshed_at__lte=now - JUST_READ)
+    nearly_due = rested & (Q(next_refresh_at__lte=soon) | Q(next_usage_at__lte=soon))
+    lines = _free_lines(plan.account_id, now).filter(
+        Q(next_refresh_at__lte=now) | nearly_due, order_ref__in=sorted(refs), refresh_failures=0
     )
-    with transaction.atomic():
-        return _claim(list(lines.order_by("pk")), now, lease, wants_state=True)
+    return list(lines.exclude(pk__in=[line.pk for line in whole]).order_by("pk"))
 
 
-def claim_soon_used(*, account_id: int, count: int, within: timedelta, lease: timedelta) -> list[ClaimedLine]:
-    """Claim lines whose use will be due within ``within``, to fill a call that has room for them."""
-    now = timezone.now()
-    lines = _free_lines(account_id, now).filter(
-        next_usage_at__gt=now, next_usage_at__lte=now + within, next_refresh_at__gt=now, refresh_failures=0
+def _find_soon_used(plan: ClaimPlan, use: Sequence[Esim], now: datetime) -> list[Esim]:
+    missing = -sum(not line.refresh_failures for line in use) % plan.per_call
+    if not missing:
+        return []
+    lines = _free_lines(plan.account_id, now).filter(
+        next_usage_at__gt=now, next_usage_at__lte=now + FILLED_UP, next_refresh_at__gt=now, refresh_failures=0
     )
-    with transaction.atomic():
-        return _claim(list(lines.order_by("next_usage_at")[:count]), now, lease)
+    return list(lines.order_by("next_usage_at")[:missing])
 
 
 def release_lines(lines: Sequence[ClaimedLine]) -> None:
@@ -152,30 +189,25 @@ def _free_lines(account_id: int, now: datetime) -> QuerySet[Esim]:
     return lines.only(*needed).filter(_unclaimed(now), account_id=account_id)
 
 
-def _claim(
-    lines: Sequence[Esim], now: datetime, lease: timedelta, *, wants_state: bool | None = None
-) -> list[ClaimedLine]:
+def _claim(whole: Sequence[Esim], use: Sequence[Esim], now: datetime, lease: timedelta) -> list[ClaimedLine]:
     """Within the transaction that locked them: nobody else can have claimed them since."""
     until = now + lease
-    ids = [line.pk for line in lines]
-    if not ids:
+    wants_state = {line.pk: False for line in use} | {line.pk: True for line in whole}
+    lines = {line.pk: line for line in (*whole, *use)}
+    if not lines:
         return []
-    if Esim.objects.filter(_unclaimed(now), pk__in=ids).update(refresh_claimed_until=until) != len(ids):
+    if Esim.objects.filter(_unclaimed(now), pk__in=list(lines)).update(refresh_claimed_until=until) != len(lines):
         transaction.set_rollback(True)
         return []
     return [
         ClaimedLine(
-            pk=line.pk,
+            pk=pk,
             provider_ref=line.provider_ref,
             order_ref=line.order_ref,
             failures=line.refresh_failures,
             is_watched=line.watched_until is not None and line.watched_until > now,
-            wants_state=(
-                wants_state
-                if wants_state is not None
-                else line.next_refresh_at is not None and line.next_refresh_at <= now
-            ),
+            wants_state=wants_state[pk],
             claim=until,
         )
-        for line in lines
+        for pk, line in lines.items()
     ]

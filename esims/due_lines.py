@@ -21,9 +21,8 @@ from django.utils import timezone
 
 from esims.claims import (
     ClaimedLine,
+    ClaimPlan,
     claim_due_lines,
-    claim_siblings,
-    claim_soon_used,
     lines_due,
     longest_call,
     postpone_lines,
@@ -40,10 +39,6 @@ log = structlog.get_logger(__name__)
 
 #: A run gives an account up after this many failed calls in a row: it is down, not the lines.
 FAILURES_IN_A_ROW = 3
-#: Lines of an order that will be due so soon are taken along: before a line in use would be read again anyway.
-TAKEN_ALONG = timedelta(hours=4)
-#: Lines whose use will be due so soon fill a call that has room.
-FILLED_UP = timedelta(hours=1)
 #: For so many calls lines are claimed ahead.
 _CALLS_AHEAD = 8
 
@@ -138,23 +133,20 @@ class _Run:
         room = None if self._limit is None else self._limit - self._done - sum(d.lines_waiting for d in self._desks)
         if room is not None and room <= 0:
             return []
-        lease = longest_call() + timedelta(seconds=max(self._end - monotonic(), 0.0))
+        by_order = Capability.BATCH_QUERY in desk.abilities
         per_call = desk.provider.usage_batch if Capability.USAGE_BATCH in desk.abilities else 1
         claimed = claim_due_lines(
-            account_id=desk.account_id, states=_CALLS_AHEAD, uses=_CALLS_AHEAD * per_call, most=room, lease=lease
+            ClaimPlan(
+                account_id=desk.account_id,
+                states=_CALLS_AHEAD,
+                uses=_CALLS_AHEAD * per_call,
+                most=room,
+                lease=longest_call() + timedelta(seconds=max(self._end - monotonic(), 0.0)),
+                by_order=by_order,
+                per_call=per_call,
+            )
         )
-        alone = [line for line in claimed if line.failures]
-        whole = [line for line in claimed if line.wants_state and not line.failures]
-        use = [line for line in claimed if not line.wants_state and not line.failures]
-        calls = [_Call(lines=[line]) for line in alone]
-        if Capability.BATCH_QUERY in desk.abilities:
-            orders, whole, use = _group_by_order(desk, whole, use, lease)
-            calls += orders
-        calls += [_Call(lines=[line]) for line in whole]
-        if Capability.USAGE_BATCH in desk.abilities:
-            calls += _fill_calls(desk, use, per_call, lease)
-        else:
-            calls += [_Call(lines=[line]) for line in use]
+        calls = _put_into_calls(claimed, by_order=by_order, use_per_call=per_call)
         # What people wait for goes first; the rest stays in its order.
         return sorted(calls, key=lambda call: call.priority is not Priority.PEOPLE)
 
@@ -212,35 +204,26 @@ def _open_desks() -> list[_Desk]:
     return desks
 
 
-def _group_by_order(
-    desk: _Desk, whole: Sequence[ClaimedLine], use: Sequence[ClaimedLine], lease: timedelta
-) -> tuple[list[_Call], list[ClaimedLine], list[ClaimedLine]]:
-    """(calls for orders, lines for calls of their own, lines of which only the use is wanted)."""
-    orders: dict[str, list[ClaimedLine]] = {line.order_ref: [] for line in whole if line.order_ref}
-    siblings = claim_siblings(account_id=desk.account_id, order_refs=orders, within=TAKEN_ALONG, lease=lease)
-    rest = []
-    for line in (*whole, *use, *siblings):
-        if line.order_ref in orders:
-            orders[line.order_ref].append(line)
+def _put_into_calls(claimed: Sequence[ClaimedLine], *, by_order: bool, use_per_call: int) -> list[_Call]:
+    """By order and by use where the provider can and there is more than one; what failed before always by itself."""
+    orders: dict[str, list[ClaimedLine]] = {}
+    use, single = [], []
+    for line in claimed:
+        if line.failures or (line.wants_state and not (by_order and line.order_ref)):
+            single.append(line)
+        elif line.wants_state:
+            orders.setdefault(line.order_ref, []).append(line)
         else:
-            rest.append(line)
+            use.append(line)
     calls = [_Call(lines=lines, order_ref=ref) for ref, lines in orders.items() if len(lines) > 1]
-    single = [line for lines in orders.values() if len(lines) == 1 for line in lines]
-    # A line whose use alone is due, by itself in an order that is not read, stays with its kind.
-    return (
-        calls,
-        [line for line in (*single, *rest) if line.wants_state],
-        [line for line in (*single, *rest) if not line.wants_state],
-    )
-
-
-def _fill_calls(desk: _Desk, use: Sequence[ClaimedLine], per_call: int, lease: timedelta) -> list[_Call]:
-    """The use of lines, as many per call as the provider tells of; the last call is filled with what is due soon."""
-    missing = -len(use) % per_call
-    if missing:
-        more = claim_soon_used(account_id=desk.account_id, count=missing, within=FILLED_UP, lease=lease)
-        use = [*use, *more]
-    return [_Call(lines=use[start : start + per_call], is_use=True) for start in range(0, len(use), per_call)]
+    single += [lines[0] for lines in orders.values() if len(lines) == 1]
+    if use_per_call == 1:
+        single += use
+    else:
+        calls += [
+            _Call(lines=use[start : start + use_per_call], is_use=True) for start in range(0, len(use), use_per_call)
+        ]
+    return [*calls, *(_Call(lines=[line]) for line in single)]
 
 
 def _read(desk: _Desk, call: _Call) -> int:

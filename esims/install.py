@@ -8,11 +8,15 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from esims.models import Esim
+from esims.states import instant_words
+from providers.registry import find_adapter
+from providers.types import StartsWith, TopUpRule
 
 _PREFIX = re.compile(r"LPA:", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?(?::[0-9]{1,5})?")
@@ -67,6 +71,15 @@ class GuidePart:
     steps: tuple[str | Promise, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuideStage:
+    """One of the two things to do, in their order: install the eSIM, then start it."""
+
+    title: str | Promise
+    note: str | Promise
+    parts: tuple[GuidePart, ...]
+
+
 def parse_activation_code(text: str) -> ActivationCode:
     """Take an activation code apart, with or without ``LPA:`` in any case. Raises ``InvalidActivationCode``."""
     bare = text.strip()
@@ -93,15 +106,46 @@ def install_links(lpa: str) -> InstallLinks:
     return InstallLinks(apple=_APPLE + value, android=_ANDROID + value)
 
 
-def install_guide(esim: Esim) -> tuple[GuidePart, ...]:
-    """What to tell the customer, in four parts; names the confirmation code's place where one is needed."""
+def install_guide(esim: Esim) -> tuple[GuideStage, ...]:
+    """What to tell the customer, in two stages; of the line itself it says what is known of it.
+
+    It names the confirmation code's place where one is needed, the APN where the line has one, and what starts its time
+    where the provider says so.
+    """
     manual = _MANUAL_WITH_CONFIRMATION if needs_confirmation_code(esim) else _MANUAL
+    start = [
+        GuidePart(title=gettext_lazy("After landing"), steps=(*_TURN_ON, *_name_apn(esim), *_OWN_LINE)),
+        GuidePart(title=gettext_lazy("When its time starts"), steps=_tell_start(esim)),
+        GuidePart(title=gettext_lazy("If there is no data"), steps=_NO_DATA),
+    ]
     return (
-        GuidePart(title=gettext_lazy("Before you travel"), steps=_BEFORE),
-        GuidePart(title=gettext_lazy("On an iPhone"), steps=(*_IPHONE, *manual, *_IPHONE_AFTER)),
-        GuidePart(title=gettext_lazy("On an Android phone"), steps=(*_ANDROID_STEPS, *manual, *_ANDROID_AFTER)),
-        GuidePart(title=gettext_lazy("After landing"), steps=_LANDED),
+        GuideStage(
+            title=gettext_lazy("Install your eSIM"),
+            note=gettext_lazy(
+                "Not sure whether it is installed? Look in the phone's settings: an installed eSIM is listed among "
+                "its mobile lines (SIMs)."
+            ),
+            parts=(
+                GuidePart(title=gettext_lazy("Before you install"), steps=(*_BEFORE, *_advise_when(esim), *_PREPARE)),
+                GuidePart(title=gettext_lazy("On an iPhone"), steps=(*_IPHONE, *manual, *_IPHONE_AFTER)),
+                GuidePart(title=gettext_lazy("On an Android phone"), steps=(*_ANDROID_STEPS, *manual, *_ANDROID_AFTER)),
+            ),
+        ),
+        GuideStage(
+            title=gettext_lazy("Start your eSIM"),
+            note=gettext_lazy("An installed eSIM carries no data until it is switched on and chosen for it."),
+            parts=tuple(part for part in start if part.steps),
+        ),
     )
+
+
+def top_up_rules(esim: Esim) -> tuple[str | Promise, ...]:
+    """What a customer has to know before a top-up is paid; empty where the provider's rule is not known."""
+    try:
+        rule = find_adapter(esim.account.adapter).top_up_rule
+    except ImproperlyConfigured:
+        return ()
+    return _QUEUED if rule is TopUpRule.QUEUED else ()
 
 
 def needs_confirmation_code(esim: Esim) -> bool:
@@ -114,13 +158,65 @@ def needs_confirmation_code(esim: Esim) -> bool:
         return False
 
 
+def _advise_when(esim: Esim) -> tuple[str | Promise, ...]:
+    """When to install: at home, unless the days would be running from then on."""
+    if esim.plan.starts_with == StartsWith.INSTALLATION:
+        return (gettext_lazy("Its days start with the installation: install it when the journey begins."),)
+    return (gettext_lazy("Install at home; switch the line on when you arrive."),)
+
+
+def _name_apn(esim: Esim) -> tuple[str | Promise, ...]:
+    """The last of the four steps, where the line needs it."""
+    if not esim.apn:
+        return ()
+    return (
+        _("Enter the access point name (APN) in the settings of the line's mobile data: %(apn)s") % {"apn": esim.apn},
+    )
+
+
+def _tell_start(esim: Esim) -> tuple[str | Promise, ...]:
+    """What starts the days, as the provider says, and until when that has to be; nothing is promised beyond that."""
+    steps: list[str | Promise] = []
+    if esim.plan.starts_with == StartsWith.CONNECTION:
+        steps.append(
+            gettext_lazy(
+                "Its days start by themselves when the line first connects to a network at the destination: nothing "
+                "has to be activated by hand."
+            )
+        )
+    if esim.plan.starts_with == StartsWith.INSTALLATION:
+        steps.append(gettext_lazy("Its days have been running since the installation."))
+    if esim.activation_deadline is not None and esim.activated_at is None and esim.activated_on is None:
+        steps.append(
+            _(
+                "Install it and start to use it before %(when)s. What becomes of a line that was not used by then is "
+                "not certain: its days may start unused, or it may no longer work."
+            )
+            % {"when": instant_words(esim.activation_deadline)}
+        )
+    return tuple(steps)
+
+
 _BEFORE = (
     gettext_lazy("Check that the phone can use eSIMs and is not locked to one operator."),
-    gettext_lazy("Stay on Wi-Fi while you install: the line is downloaded over the internet."),
     gettext_lazy(
-        "The code can be used on one phone only. Once installed, do not delete the eSIM: it cannot be added again."
+        "Use a stable Wi-Fi connection and keep it until the installation is done: the line is downloaded over the "
+        "internet."
     ),
-    gettext_lazy("Install at home; switch the line on when you arrive."),
+    gettext_lazy(
+        "It can be installed once only, on one phone. Do not remove the eSIM from the phone afterwards: it cannot be "
+        "added again."
+    ),
+)
+_PREPARE = (
+    gettext_lazy(
+        "When the phone asks for a label, rename the line, for instance to “eSIM”, so that you know it again."
+    ),
+    gettext_lazy("Keep your own line (“Primary”) as the default for calls and messages."),
+    gettext_lazy(
+        "Turn off automatic switching of mobile data (“Allow Mobile Data Switching”): otherwise the phone may use your "
+        "own line abroad, and your operator charges roaming for it."
+    ),
 )
 _IPHONE = (
     gettext_lazy(
@@ -135,9 +231,7 @@ _MANUAL_WITH_CONFIRMATION = (
         "When the phone asks for a confirmation code, enter the one given here; it is not part of the QR code."
     ),
 )
-_IPHONE_AFTER = (
-    gettext_lazy("Give the line a name, such as “Travel”, and keep your own number for calls and messages."),
-)
+_IPHONE_AFTER = (gettext_lazy("Follow the phone's questions to the end: label, default line, line for mobile data."),)
 _ANDROID_STEPS = (
     gettext_lazy(
         "Tap the Android link on the phone itself (Android 10 or later, not on every maker's phones), or open "
@@ -146,13 +240,25 @@ _ANDROID_STEPS = (
     ),
     gettext_lazy("Choose to scan a QR code and point the camera at it."),
 )
-_ANDROID_AFTER = (gettext_lazy("Wait until the phone says that the line was added, then switch it on."),)
-_LANDED = (
-    gettext_lazy("Choose the travel line for mobile data and switch data roaming on for this line only."),
-    gettext_lazy("Switch data roaming off on your own line, so that it costs nothing."),
-    gettext_lazy("No data after a few minutes? Switch flight mode on and off, then choose a network by hand."),
+_ANDROID_AFTER = (gettext_lazy("Wait until the phone says that the line was added."),)
+_TURN_ON = (
+    gettext_lazy("Turn the new line on in the phone's settings."),
+    gettext_lazy("Switch data roaming on for this line, and for this line only."),
+    gettext_lazy("Choose this line for mobile data."),
+)
+_OWN_LINE = (gettext_lazy("Switch data roaming off on your own line, so that it costs nothing."),)
+_NO_DATA = (
+    gettext_lazy("Wait a few minutes, then switch flight mode on and off and choose a network by hand."),
     gettext_lazy(
         "Still nothing? Look at the access point name (APN) and reset it to what the line came with, unless you were "
         "given another."
     ),
+)
+#: A package that waits behind the others (``TopUpRule.QUEUED``).
+_QUEUED = (
+    gettext_lazy(
+        "The added data starts by itself once the data of the present package is used up or its time is over."
+    ),
+    gettext_lazy("Its days are counted from the moment when its own data is first used."),
+    gettext_lazy("The eSIM need not be installed again, and the added package need not be activated by hand."),
 )

@@ -14,7 +14,7 @@ from esims.actions import why_refused
 from esims.events import describe_event, event_tone
 from esims.evidence import InstallEvidence, install_evidence
 from esims.install import (
-    GuidePart,
+    GuideStage,
     InvalidActivationCode,
     install_guide,
     needs_confirmation_code,
@@ -159,7 +159,7 @@ def read_evidence(esim: Esim) -> InstallEvidence:
     return install_evidence(esim)
 
 
-def read_guide(esim: Esim) -> tuple[GuidePart, ...]:
+def read_guide(esim: Esim) -> tuple[GuideStage, ...]:
     """The install guide."""
     return install_guide(esim)
 

@@ -1,6 +1,6 @@
 """An office whose two accounts are at the simulator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -9,9 +9,12 @@ from pytest_django.fixtures import Settings
 from customers.models import Customer
 from esims.lifecycle import register_lines
 from esims.models import Esim
+from providers import registry
 from providers.models import ProviderAccount
 from providers.registry import ensure_accounts, get_provider
 from tests.catalog.making import make_plan
+from tests.esims import fakes
+from tests.esims.fakes import Fleet
 from tests.esims.making import make_customer
 from tests.simulator_client import KEYS, PRODUCTION, SANDBOX, Simulator
 
@@ -59,3 +62,12 @@ def sell_lines(office: Simulator) -> SellLines:
         )
 
     return sell
+
+
+@pytest.fixture
+def fleet(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    """Accounts at wholesalers in this process: ``fleet``, ``fleet-single`` and ``fleet-mute``."""
+    monkeypatch.setattr(registry, "ADAPTERS", {**registry.ADAPTERS, **fakes.ADAPTERS})
+    settings.PROVIDERS = fakes.ACCOUNTS
+    ensure_accounts()
+    yield from fakes.fresh_fleet()

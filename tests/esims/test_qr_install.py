@@ -1,15 +1,26 @@
 """QR codes, activation codes, one-tap links, the guide."""
 
+from datetime import UTC, datetime
 from io import BytesIO
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 import zxingcpp
 from PIL import Image
 
-from esims.install import InvalidActivationCode, install_guide, install_links, parse_activation_code
+from catalog.models import Plan
+from esims.install import (
+    InvalidActivationCode,
+    install_guide,
+    install_links,
+    parse_activation_code,
+    top_up_rules,
+)
 from esims.models import Esim
 from esims.qr import qr_modules, qr_png, qr_svg
+from providers.models import ProviderAccount
+from providers.types import StartsWith
 
 LPA = "LPA:1$smdp.example.com$CODE123"
 
@@ -106,17 +117,89 @@ def test_one_tap_links_hold_the_code_as_the_makers_print_it() -> None:
     assert install_links("LPA:1$h$a&b#c").apple.endswith("carddata=LPA:1$h$a%26b%23c")
 
 
-def test_the_guide_says_where_the_confirmation_code_goes_only_where_there_is_one() -> None:
-    def steps(esim: Esim) -> str:
-        return " ".join(str(step) for part in install_guide(esim) for step in part.steps)
+# -- the guide --------------------------------------------------------------------------------------------------------
 
-    assert "confirmation code" not in steps(Esim(lpa=LPA))
-    assert "confirmation code" in steps(Esim(lpa="LPA:1$h.example$id$$1"))
-    assert "confirmation code" in steps(Esim(lpa=LPA, confirmation_code="1234"))
-    assert "confirmation code" not in steps(Esim(lpa="nonsense"))
-    assert [str(part.title) for part in install_guide(Esim(lpa=LPA))] == [
-        "Before you travel",
-        "On an iPhone",
-        "On an Android phone",
-        "After landing",
+DEADLINE = datetime(2026, 11, 30, 9, 30, tzinfo=UTC)
+
+
+def make_line(*, starts_with: StartsWith = StartsWith.UNKNOWN, **fields: Any) -> Esim:
+    return Esim(**{"lpa": LPA, "plan": Plan(starts_with=starts_with), **fields})
+
+
+def read_steps(esim: Esim) -> dict[str, list[str]]:
+    return {
+        str(part.title): [str(step) for step in part.steps] for stage in install_guide(esim) for part in stage.parts
+    }
+
+
+def read_text(esim: Esim) -> str:
+    return " ".join(step for steps in read_steps(esim).values() for step in steps)
+
+
+def test_the_guide_has_two_stages() -> None:
+    install, start = install_guide(make_line())
+    assert (str(install.title), str(start.title)) == ("Install your eSIM", "Start your eSIM")
+    assert "Look in the phone's settings" in str(install.note)
+    assert [str(part.title) for part in install.parts] == ["Before you install", "On an iPhone", "On an Android phone"]
+    assert [str(part.title) for part in start.parts] == ["After landing", "If there is no data"]
+
+
+def test_before_installing_it_warns_of_what_cannot_be_undone() -> None:
+    before = read_steps(make_line())["Before you install"]
+    told = [
+        "stable Wi-Fi connection",
+        "installed once only",
+        "Do not remove the eSIM",
+        "rename the line",
+        "default for calls and messages",
+        "Turn off automatic switching of mobile data",
     ]
+    assert [words for words in told if not any(words in step for step in before)] == []
+
+
+def test_a_line_is_started_in_four_steps_where_it_has_an_apn() -> None:
+    steps = read_steps(make_line(apn="data.esim"))["After landing"]
+    assert steps[:3] == [
+        "Turn the new line on in the phone's settings.",
+        "Switch data roaming on for this line, and for this line only.",
+        "Choose this line for mobile data.",
+    ]
+    assert steps[3].endswith("(APN) in the settings of the line's mobile data: data.esim")
+    assert "(APN)" not in " ".join(read_steps(make_line())["After landing"])
+
+
+def test_what_starts_the_days_is_told_as_far_as_the_provider_says() -> None:
+    assert "When its time starts" not in read_steps(make_line())
+    connection = read_steps(make_line(starts_with=StartsWith.CONNECTION))
+    assert "first connects to a network" in connection["When its time starts"][0]
+    assert "Install at home" in " ".join(connection["Before you install"])
+    installation = read_text(make_line(starts_with=StartsWith.INSTALLATION))
+    assert "start with the installation" in installation
+    assert "Install at home" not in installation
+
+
+def test_the_deadline_is_told_until_the_line_has_started() -> None:
+    told = read_steps(make_line(activation_deadline=DEADLINE))["When its time starts"]
+    assert len(told) == 1
+    assert "before 30 Nov 2026, 09:30 UTC" in told[0]
+    # Neither outcome is promised: the provider says both.
+    assert "not certain" in told[0]
+    for started in ({"activated_at": DEADLINE}, {"activated_on": DEADLINE.date()}):
+        assert "30 Nov 2026" not in read_text(make_line(activation_deadline=DEADLINE, **started))
+
+
+def test_the_guide_says_where_the_confirmation_code_goes_only_where_there_is_one() -> None:
+    assert "confirmation code" not in read_text(make_line())
+    assert "confirmation code" in read_text(make_line(lpa="LPA:1$h.example$id$$1"))
+    assert "confirmation code" in read_text(make_line(confirmation_code="1234"))
+    assert "confirmation code" not in read_text(make_line(lpa="nonsense"))
+
+
+def test_the_rules_of_a_top_up_are_told_where_the_provider_has_them() -> None:
+    rules = [str(rule) for rule in top_up_rules(make_line(account=ProviderAccount(adapter="esimfx")))]
+    assert len(rules) == 3
+    assert "used up or its time is over" in rules[0]
+    assert "counted from the moment" in rules[1]
+    assert "need not be installed again" in rules[2]
+    for adapter in ("esim_commerce", "gone"):
+        assert top_up_rules(make_line(account=ProviderAccount(adapter=adapter))) == ()
