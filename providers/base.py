@@ -40,6 +40,7 @@ from providers.types import (
     Region,
     TopUpOutcome,
     TopUpRequest,
+    TopUpRule,
     TransactionRecord,
     UsageSnapshot,
     WebhookHint,
@@ -101,6 +102,8 @@ class Provider(ABC):
     max_order_quantity: ClassVar[int] = 1
     #: How many lines' usage one call may ask for.
     usage_batch: ClassVar[int] = 1
+    #: When an added package begins.
+    top_up_rule: ClassVar[TopUpRule] = TopUpRule.UNKNOWN
     #: How long a sent order may stay without an answer before it counts as lost. Longer than the read time-out.
     order_deadline: timedelta = timedelta(minutes=5)
     #: How long the provider finds a transaction by its id (None: it cannot, or for ever).
@@ -139,6 +142,11 @@ class Provider(ABC):
     def offered(self) -> frozenset[Capability]:
         """The capabilities of this account; narrower than the class's where a setting switches one off."""
         return self.capabilities
+
+    @property
+    def webhook_secret(self) -> str:
+        """The part of our webhook's path that nobody can guess, by the settings; "" where the path has none."""
+        return ""
 
     def _check(self) -> None:
         raise AssertionError("declared but not written")

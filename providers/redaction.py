@@ -48,6 +48,8 @@ _PATTERNS = (
     re.compile(r"\b1\$[^\s\"'<>,$]+\$[^\s\"'<>,]*"),
     # Such a field as it travels, wherever a text quotes it.
     re.compile(r"(?<![\w-])json=%7b[^\s\"'<>&]*", re.IGNORECASE),
+    # A JSON Web Token: its first part is a JSON object in base64.
+    re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", re.ASCII),
     re.compile(r"(?<![0-9])[0-9]{32}(?![0-9])"),
     re.compile(r"(?<![0-9])[0-9]{15,16}(?![0-9])"),
     # Tried only where a word begins: on a long run of letters it would take for ever otherwise.

@@ -86,6 +86,14 @@ class StartsWith(StrEnum):
     UNKNOWN = "unknown"
 
 
+class TopUpRule(StrEnum):
+    """When a package that is added to a line begins, as the provider says."""
+
+    #: It waits until the one before it is used up or over and then starts by itself, its days with its first use.
+    QUEUED = "queued"
+    UNKNOWN = "unknown"
+
+
 class CoverageKind(StrEnum):
     """Home or roaming only where the provider says so."""
 

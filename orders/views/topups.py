@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from customers.access import staff_page
+from esims.install import top_up_rules
 from esims.models import Esim
 from orders.checkout import CheckoutRefused
 from orders.forms import PaymentChoice
@@ -96,6 +97,7 @@ def _render(
             for choice in choices
         ],
         "problem": problem,
+        "rules": top_up_rules(esim),
         "sees_cost": request.user.has_perm("catalog.set_price"),
         "back_url": reverse("esim-detail", args=[esim.pk]),
     }

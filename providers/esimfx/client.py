@@ -32,6 +32,7 @@ from providers.types import (
     RateBudget,
     TopUpOutcome,
     TopUpRequest,
+    TopUpRule,
     TransactionRecord,
     WebhookHint,
 )
@@ -73,6 +74,8 @@ class EsimfxProvider(Provider):
     )
     #: "Keys remain valid for 6 months to prevent duplicate charges on retries."
     repeatable = frozenset({Capability.ORDER, Capability.TOP_UP})
+    #: "Once data from your current plan is used up or expires, your add-on data will be automatically activated."
+    top_up_rule = TopUpRule.QUEUED
     #: No quantity is documented.
     max_order_quantity = 1
     #: OURS, for an order whose reply names no eSIM yet: no such reply is described.
@@ -94,6 +97,10 @@ class EsimfxProvider(Provider):
     @property
     def budgets(self) -> Mapping[str, RateBudget]:
         return dict.fromkeys(OPERATIONS, self.config.budget) if self.config.budget else {}
+
+    @property
+    def webhook_secret(self) -> str:
+        return self.config.webhook_secret
 
     @property
     def offered(self) -> frozenset[Capability]:

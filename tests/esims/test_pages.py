@@ -88,7 +88,7 @@ def test_the_page_of_a_line(staff: Client) -> None:
         "It must be installed before 28 Oct 2031, 00:00 UTC.",
         "Aiko Tanaka",
         "smdp.example.com",
-        "Before you travel",
+        "Before you install",
         "Entered into our books as “ready to install”.",
         f"/esims/{esim.pk}/qr.svg",
         "not reported",

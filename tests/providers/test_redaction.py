@@ -13,6 +13,7 @@ EID = "89049032123451234512345678901235"
 IMEI = "356938035643809"
 ICCID = "8981100000000000002"
 LPA = "LPA:1$smdp.example.com$CODE123"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJpYXQiOjE3MDAwMDAwMDB9.c2ln"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,17 @@ def test_what_is_empty_stays_visible(empty: Any) -> None:
 
 @pytest.mark.parametrize(
     "secret",
-    [LPA, LPA.lower(), "1$smdp.example.com$CODE123", "LPA:1$smdp.exam", EID, IMEI, "3569380356438091", "a.b@c.example"],
+    [
+        LPA,
+        LPA.lower(),
+        "1$smdp.example.com$CODE123",
+        "LPA:1$smdp.exam",
+        EID,
+        IMEI,
+        "3569380356438091",
+        "a.b@c.example",
+        JWT,
+    ],
 )
 def test_what_looks_like_a_secret_is_one_under_any_name(secret: str) -> None:
     assert redact({"note": f"see {secret}, please"})["note"].startswith(f"see {MASK}")
