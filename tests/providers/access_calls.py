@@ -42,7 +42,7 @@ def envelope(obj: object = None, **fields: Any) -> bytes:
 
 def refusal(code: object, message: str = "No.", **fields: Any) -> bytes:
     """A refusal as it is seen live."""
-    return envelope(None, **{"success": False, "errorCode": code, "errorMsg": message, **fields})
+    return envelope(**{"success": False, "errorCode": code, "errorMsg": message, **fields})
 
 
 def lines(*items: Any, total: int | None = None, **pager: Any) -> bytes:
