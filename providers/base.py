@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Self
 
+from providers.activation_form import ActivationRules
 from providers.errors import NotOffered
 from providers.types import (
     AccountBalance,
@@ -82,6 +83,7 @@ OPERATIONS: Mapping[Capability, tuple[str, ...]] = {
         "_read_activation_reply",
         "_read_completions",
         "_build_completed_line",
+        "_make_activation_rules",
     ),
     Capability.SIMULATE_USAGE: ("_simulate_usage",),
 }
@@ -231,6 +233,9 @@ class Provider(ABC):
     def _build_completed_line(
         self, row: CompletionRow, eid: str, delivery_code: str, seen_at: datetime
     ) -> LineSnapshot:
+        raise AssertionError("declared but not written")
+
+    def _make_activation_rules(self) -> ActivationRules:
         raise AssertionError("declared but not written")
 
     def _simulate_usage(self, provider_ref: str, days: Mapping[date, int]) -> None:
@@ -402,6 +407,12 @@ class Provider(ABC):
         """
         self.require(Capability.WEBHOOK_SETUP)
         self._save_webhook_address(address)
+
+    @property
+    def activation_rules(self) -> ActivationRules:
+        """What its activation form asks for and refuses. Nothing is sent."""
+        self.require(Capability.LINE_ACTIVATION)
+        return self._make_activation_rules()
 
     def send_activation(self, request: ActivationRequest) -> ProviderReply:
         """Send one line activation, once; raises like ``send_order``."""

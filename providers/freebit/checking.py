@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
+from providers.activation_form import FormCorrection, FormDoubt, FormProblem
 from providers.freebit.names import MAX_LENGTH, measure_full_name, read_name
 from providers.freebit.rules import (
     CORPORATE,
@@ -37,40 +38,13 @@ _DATES = ("mnp.birthday", "shipDate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Correction:
-    """A value that was put right. The values may be a person's name: never log them."""
-
-    field: str
-    old: str = attribute(repr=False)
-    new: str = attribute(repr=False)
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Why it must not be sent, and the detail code that freebit would have answered. ``field`` "" is the whole."""
-
-    field: str
-    message: str = attribute(repr=False)
-    code: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
-    """What should be looked at again, though it may be sent."""
-
-    field: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """The values by name, corrected and without empty ones; they may be sent only when there are no problems."""
 
     values: Mapping[str, str] = attribute(repr=False)
-    corrections: tuple[Correction, ...]
-    problems: tuple[Problem, ...]
-    warnings: tuple[Doubt, ...]
+    corrections: tuple[FormCorrection, ...]
+    problems: tuple[FormProblem, ...]
+    warnings: tuple[FormDoubt, ...]
 
     @property
     def document(self) -> dict[str, Any]:
@@ -119,9 +93,9 @@ class _Check:
     def __init__(self, values: Mapping[str, Any], contract: Contract, today: date) -> None:
         self._contract = contract
         self._today = today
-        self._corrections: list[Correction] = []
-        self._problems: list[Problem] = []
-        self._doubts: list[Doubt] = []
+        self._corrections: list[FormCorrection] = []
+        self._problems: list[FormProblem] = []
+        self._doubts: list[FormDoubt] = []
         self._values = self._take_texts(values)
         self._pattern = Pattern.from_values(self._values)
         self._faulty: set[str] = {problem.field for problem in self._problems}
@@ -142,7 +116,7 @@ class _Check:
         )
 
     def _fail(self, name: str, message: str, code: str = "") -> None:
-        self._problems.append(Problem(field=name, message=message, code=code or FIELDS[name].code))
+        self._problems.append(FormProblem(field=name, message=message, code=code or FIELDS[name].code))
 
     def _take_texts(self, values: Mapping[str, Any]) -> dict[str, str]:
         """What is given, as text; a number would be refused even where its digits are right."""
@@ -210,7 +184,7 @@ class _Check:
             self._check_date(name)
         elif name in _EIDS and int(self._values[name]) % _EID_MODULUS != 1:
             message = _("The check digits of this EID do not fit: compare it with the device once more.")
-            self._doubts.append(Doubt(field=name, message=message))
+            self._doubts.append(FormDoubt(field=name, message=message))
 
     def _check_name(self, name: str) -> None:
         rule = FIELDS[name]
@@ -221,10 +195,10 @@ class _Check:
         self._values[name] = reading.text
         if reading.changes:
             why = " ".join(reading.changes)
-            self._corrections.append(Correction(field=name, old=given, new=reading.text, why=why))
+            self._corrections.append(FormCorrection(field=name, old=given, new=reading.text, why=why))
         for message in reading.problems:
             self._fail(name, message)
-        self._doubts += [Doubt(field=name, message=message) for message in reading.doubts]
+        self._doubts += [FormDoubt(field=name, message=message) for message in reading.doubts]
 
     def _check_date(self, name: str) -> None:
         text = self._values[name]
@@ -237,7 +211,7 @@ class _Check:
             self._fail(name, _("This day is still to come in Japan."))
         elif name == "mnp.birthday" and self._today.year - day.year > _GREATEST_AGE:
             message = _("More than %(years)s years ago: is this right?") % {"years": _GREATEST_AGE}
-            self._doubts.append(Doubt(field=name, message=message))
+            self._doubts.append(FormDoubt(field=name, message=message))
 
     def _check_together(self) -> None:
         """What two fields say only together. Nothing is said about a field that is wrong by itself."""

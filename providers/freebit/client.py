@@ -10,12 +10,14 @@ from django.conf import settings
 from django.utils import timezone
 
 from providers import transport
+from providers.activation_form import ActivationRules
 from providers.base import Provider
 from providers.errors import Mend, ProviderError, Rejected
 from providers.freebit import results
 from providers.freebit.checking import check_activation, flatten_document
 from providers.freebit.completion import read_completion_file
 from providers.freebit.config import FreebitConfig
+from providers.freebit.form import FreebitRules
 from providers.freebit.lines import make_line
 from providers.freebit.rules import RESULT_CODES
 from providers.reading import UnreadableError
@@ -146,6 +148,9 @@ class FreebitProvider(Provider):
         self, row: CompletionRow, eid: str, delivery_code: str, seen_at: datetime
     ) -> LineSnapshot:
         return make_line(row, eid=eid, delivery_code=delivery_code, seen_at=seen_at)
+
+    def _make_activation_rules(self) -> ActivationRules:
+        return FreebitRules(self.config.contract)
 
     # -- shared -----------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ def _list_second_steps(provider: Provider, capability: Capability) -> list[Calla
         Capability.LINE_ACTIVATION: [
             lambda: provider.read_activation_reply(_REPLY, activation),
             lambda: provider.read_completions(b""),
+            lambda: provider.activation_rules,
         ],
         Capability.WEBHOOKS: [
             lambda: provider.authenticate_webhook(webhook),
