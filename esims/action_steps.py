@@ -15,7 +15,8 @@ State = LineAction.State
 #: Allowed steps of state.
 STEPS: dict[str, frozenset[str]] = {
     State.PLANNED: frozenset({State.PLANNED, State.SENDING, State.REJECTED}),
-    State.SENDING: frozenset({State.PLANNED, State.NOT_CONFIRMED, State.REJECTED}),
+    # At once confirmed or unknown: what leaves no trace on the line (an SMS).
+    State.SENDING: frozenset({State.PLANNED, State.NOT_CONFIRMED, State.REJECTED, State.CONFIRMED, State.UNKNOWN}),
     State.NOT_CONFIRMED: frozenset({State.CONFIRMED, State.UNKNOWN}),
 }
 _FINAL_EVENTS = {
@@ -37,7 +38,7 @@ def take_turn(action: LineAction) -> datetime | None:
 def move_action(action: LineAction, to: str, *, event: EventKind | None, message: str = "", **fields: Any) -> bool:
     """Change the action's state as the table allows, with one timeline row. False when it has moved on meanwhile."""
     with transaction.atomic():
-        row = LineAction.objects.select_for_update(of=("self",)).select_related("esim").get(pk=action.pk)
+        row = LineAction.objects.select_for_update(of=("self",)).select_related("esim", "package").get(pk=action.pk)
         if row.state != action.state or to not in STEPS.get(row.state, frozenset()):
             return False
         row.state = to
@@ -45,15 +46,34 @@ def move_action(action: LineAction, to: str, *, event: EventKind | None, message
             setattr(row, name, value)
         row.save(update_fields=["state", *fields])
         if event is not None:
-            facts = {"action": row.kind, "message": message, "code": fields.get("error_code", "")}
+            facts = {**action_facts(row), "message": message, "code": fields.get("error_code", "")}
             make_event(row.esim, event, by="actions", why=row.reason, facts=facts).save()
     return True
 
 
-def finish_action(action: LineAction, to: State, *, code: str = "", message: str = "") -> bool:
+def action_facts(action: LineAction) -> dict[str, Any]:
+    """What the timeline says of an action: never an SMS's text, which may be personal."""
+    facts: dict[str, Any] = {"action": action.kind}
+    if action.package is not None:
+        facts["package"] = action.package.name
+    if action.refunded is not None:
+        facts["refunded"] = action.refunded
+    return facts
+
+
+def finish_action(
+    action: LineAction, to: State, *, code: str = "", message: str = "", refunded: bool | None = None
+) -> bool:
     """End the action for good; the line is read again soon, whatever came of it."""
     now = timezone.now()
-    fields = {"next_attempt_at": None, "finished_at": now, "error_code": code[:60], "error": message[:300]}
+    fields: dict[str, Any] = {
+        "next_attempt_at": None,
+        "finished_at": now,
+        "error_code": code[:60],
+        "error": message[:300],
+    }
+    if refunded is not None:
+        fields["refunded"] = refunded
     moved = move_action(action, to, event=_FINAL_EVENTS[to], message=message[:300], **fields)
     if moved and to is not State.CONFIRMED and code != "not_sent":
         Esim.objects.filter(pk=action.esim_id, next_refresh_at__gt=now).update(next_refresh_at=now)

@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from esims.action_rules import action_label
+from esims.action_rules import RULES, action_label
 from esims.models import PACKAGE_LABELS, STATE_LABELS, Esim, LineEvent
 from esims.states import date_words, instant_words
 from providers.types import Capability, LineState, PackageStatus
@@ -120,7 +120,24 @@ def _describe_action(kind: str, facts: Mapping[str, Any]) -> str:
         action = action_label(Capability(facts.get("action", "")))
     except ValueError:
         action = str(facts.get("action", ""))
-    return (str(_ACTION_TEXTS[kind]) % {"action": action, "message": facts.get("message", "")}).strip()
+    if facts.get("package"):
+        action = _("%(action)s (%(package)s)") % {"action": action, "package": facts["package"]}
+    text = _TAKEN if kind == EventKind.ACTION_CONFIRMED and facts.get("action") in _UNSEEN else _ACTION_TEXTS[kind]
+    words = (str(text) % {"action": action, "message": facts.get("message", "")}).strip()
+    if kind in {EventKind.ACTION_CONFIRMED, EventKind.ACTION_UNKNOWN} and "refunded" in facts:
+        words += f" {_MONEY_BACK[bool(facts['refunded'])]}"
+    return words
+
+
+#: Actions that leave no trace on the line.
+_UNSEEN = frozenset(capability.value for capability, rule in RULES.items() if not rule.shows)
+_TAKEN = gettext_lazy("%(action)s: the provider took it.")
+
+
+_MONEY_BACK = {
+    True: gettext_lazy("The provider gives our money back."),
+    False: gettext_lazy("The provider gives no money back."),
+}
 
 
 def _describe_field(facts: Mapping[str, Any]) -> str:
