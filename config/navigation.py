@@ -29,6 +29,7 @@ ENTRIES = (
     Entry("purchase-queue", _("Purchases"), "queue", "orders.view_purchase", starts_group=True),
     Entry("refund-list", _("Refunds"), "refund", "orders.view_refund"),
     Entry("sync-run-list", _("Sync runs"), "sync", "catalog.view_syncrun"),
+    Entry("delivery-list", _("Webhooks"), "queue", "providers.view_webhookdelivery"),
     Entry("provider-list", _("Providers"), "provider", "providers.view_provideraccount"),
     Entry("admin:index", _("Admin"), "admin", starts_group=True),
 )

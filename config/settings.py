@@ -382,6 +382,8 @@ USAGE_SAMPLE_DAYS = env.int("USAGE_SAMPLE_DAYS", default=14)
 JOB_LOG_DAYS = env.int("JOB_LOG_DAYS", default=7)
 #: Minutes between two readings of every account's catalogue.
 CATALOG_SYNC_MINUTES = env.int("CATALOG_SYNC_MINUTES", default=360)
+#: Minutes between two readings of every account's balance, where the provider tells it.
+BALANCE_MINUTES = env.int("BALANCE_MINUTES", default=60)
 #: A job that waits longer, or a worker that is silent longer, raises the alarm.
 JOB_ALARM_SECONDS = env.int("JOB_ALARM_SECONDS", default=120)
 #: A worker that has begun nothing for so long, and shows no work, starts itself again. Longer than any reading takes.

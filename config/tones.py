@@ -41,6 +41,13 @@ TONES = {
     "ok": "ok",
     "rate_limited": "warn",
     "not_sent": "warn",
+    # webhook deliveries, account tasks
+    "new": "info",
+    "applied": "ok",
+    "ignored": "neutral",
+    "not_understood": "warn",
+    "parked": "danger",
+    "done": "ok",
     # sync runs
     "waiting": "info",
     "running": "info",

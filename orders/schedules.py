@@ -38,6 +38,12 @@ def declare_jobs() -> Sequence[Job]:
             purpose="catalogue",
             minutes=settings.CATALOG_SYNC_MINUTES,
         ),
+        Job(
+            name="read balances",
+            function="providers.tasks.read_all_balances",
+            purpose="catalogue",
+            minutes=settings.BALANCE_MINUTES,
+        ),
         Job(name="prune", function="orders.tasks.prune", purpose="catalogue", minutes=24 * 60),
     )
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.views import accounts, customers, dashboard, order_pages, queue, refunds, topups, wizard
+from orders.views import accounts, customers, dashboard, deliveries, order_pages, queue, refunds, topups, wizard
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -19,9 +19,14 @@ urlpatterns = [
     path("purchases/<int:pk>/<slug:decision>/", queue.purchase_decide, name="purchase-decide"),
     path("refunds/", refunds.refund_list, name="refund-list"),
     path("refunds/<int:pk>/made/", refunds.refund_made, name="refund-made"),
+    path("webhooks/", deliveries.delivery_list, name="delivery-list"),
+    path("webhooks/<int:pk>/", deliveries.delivery_detail, name="delivery-detail"),
+    path("webhooks/<int:pk>/retry/", deliveries.delivery_retry, name="delivery-retry"),
     path("customers/<int:pk>/", customers.customer_detail, name="customer-detail"),
     path("providers/", accounts.provider_list, name="provider-list"),
     path("providers/<slug:slug>/", accounts.provider_detail, name="provider-detail"),
+    path("providers/<slug:slug>/tasks/", accounts.provider_task, name="provider-task"),
+    path("providers/<slug:slug>/low-mark/", accounts.provider_low_mark, name="provider-low-mark"),
     path("providers/<slug:slug>/pause/", accounts.provider_pause, name="provider-pause"),
     path("providers/<slug:slug>/resume/", accounts.provider_resume, name="provider-resume"),
 ]

@@ -16,6 +16,7 @@ from esims.actions import run_due_actions, sweep_actions
 from esims.claims import are_lines_due
 from esims.due_lines import refresh_due_lines
 from esims.models import LineAction
+from orders.inbox import drain_inbox, due_deliveries
 from orders.models import Wake
 from orders.purchasing import due_purchases, run_due_purchases
 from orders.sweeping import overdue_purchases, sweep_purchases, waiting_replies
@@ -46,6 +47,10 @@ def _are_purchases_due() -> bool:
 
 def _are_purchases_lost() -> bool:
     return overdue_purchases().exists() or waiting_replies().exists()
+
+
+def _are_deliveries_due() -> bool:
+    return due_deliveries().exists()
 
 
 def _are_actions_due() -> bool:
@@ -80,6 +85,9 @@ WAKE_UPS: Mapping[str, WakeUp] = {
         purpose="orders", is_due=_are_purchases_due, run=lambda: run_due_purchases(seconds=_DRAIN_SECONDS)
     ),
     "sweep": WakeUp(purpose="orders", is_due=_are_purchases_lost, run=sweep_purchases),
+    "inbox": WakeUp(
+        purpose="webhooks", is_due=_are_deliveries_due, run=lambda: drain_inbox(seconds=_SHORT_DRAIN_SECONDS)
+    ),
     "actions": WakeUp(purpose="orders", is_due=_are_actions_due, run=_run_actions),
     "lines": WakeUp(
         purpose="refresh",

@@ -8,7 +8,17 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from providers.accounts import pause_account, resume_account
-from providers.models import AccountEvent, ProviderAccount, ProviderCall, RatePause, RateSlot
+from providers.models import (
+    AccountEvent,
+    AccountTask,
+    BalanceReading,
+    ProviderAccount,
+    ProviderCall,
+    ProviderRegion,
+    RatePause,
+    RateSlot,
+    WebhookDelivery,
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -97,3 +107,36 @@ class AccountEventAdmin(ReadOnlyAdmin):
     list_display = ("account", "at", "kind", "by", "why")
     list_filter = ("account", "kind")
     list_select_related = ("account",)
+
+
+@admin.register(BalanceReading)
+class BalanceReadingAdmin(ReadOnlyAdmin):
+    list_display = ("account", "at", "amount", "currency")
+    list_filter = ("account", "currency")
+    list_select_related = ("account",)
+
+
+@admin.register(AccountTask)
+class AccountTaskAdmin(ReadOnlyAdmin):
+    list_display = ("account", "kind", "state", "asked_by", "created_at", "finished_at", "result", "error")
+    list_filter = ("account", "kind", "state")
+    list_select_related = ("account",)
+
+
+@admin.register(ProviderRegion)
+class ProviderRegionAdmin(ReadOnlyAdmin):
+    list_display = ("name", "code", "account", "is_multi", "seen_at")
+    list_filter = ("account", "is_multi")
+    search_fields = ("name", "code")
+    list_select_related = ("account",)
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    """Without the body: the console shows it redacted."""
+
+    list_display = ("received_at", "account", "word", "state", "attempts", "repeats", "note")
+    list_filter = ("account", "state", "kind")
+    search_fields = ("=key",)
+    list_select_related = ("account",)
+    exclude = ("body",)

@@ -8,51 +8,44 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Plan, SyncRun
 from esims.models import Esim
 from orders.models import Purchase
+from orders.selectors.account_words import CAPABILITY_WORDS, OPERATION_WORDS
 from orders.selectors.dashboard import is_failing
-from providers.models import AccountEvent, ProviderAccount, ProviderCall, RatePause, RateSlot
+from providers import account_tasks, balances
+from providers.models import (
+    AccountEvent,
+    AccountTask,
+    BalanceReading,
+    ProviderAccount,
+    ProviderCall,
+    ProviderRegion,
+    RatePause,
+    RateSlot,
+    WebhookDelivery,
+)
 from providers.registry import configured_accounts, get_provider
 from providers.types import Capability, RateBudget
 
 RUNS_SHOWN = 8
 CALLS_SHOWN = 25
 EVENTS_SHOWN = 10
+TASKS_SHOWN = 8
+BALANCES_SHOWN = 60
+REGIONS_SHOWN = 400
+#: Over how long the calls' outcomes are counted.
+HEALTH_SPAN = timedelta(hours=24)
 
-CAPABILITY_WORDS: Mapping[Capability, Any] = {
-    Capability.LIST_PLANS: _("Read the catalogue"),
-    Capability.ORDER: _("Order eSIMs"),
-    Capability.BATCH_QUERY: _("Read many lines at once"),
-    Capability.READ_LINE: _("Read a line"),
-    Capability.SUSPEND: _("Suspend a line"),
-    Capability.RELEASE: _("Release a suspended line"),
-    Capability.CANCEL: _("Cancel an unused line"),
-    Capability.REVOKE: _("Revoke a line"),
-    Capability.TERMINATE: _("End a line"),
-    Capability.ACTIVATE: _("Activate a line"),
-    Capability.BLOCK: _("Block a line"),
-    Capability.TOP_UP: _("Top up a line"),
-    Capability.BALANCE: _("Tell our balance"),
-    Capability.USAGE_BY_DAY: _("Report usage by day"),
-    Capability.SMS: _("Send an SMS to a line"),
-    Capability.REGIONS: _("List regions"),
-    Capability.WEBHOOK_SETUP: _("Set up webhooks"),
-    Capability.TRANSACTION_INQUIRY: _("Look up a transaction"),
-    Capability.LINE_ACTIVATION: _("Activate a line with the holder's data"),
-    Capability.SIMULATE_USAGE: _("Simulate usage (sandbox)"),
-}
-
-OPERATION_WORDS: Mapping[str, Any] = {
-    "plans": _("Catalogue pages"),
-    "order": _("Orders"),
-    "status": _("Line reads"),
-    "transaction": _("Transaction inquiries"),
-    "control": _("Suspend and release"),
-    "usage": _("Usage setter"),
-}
+#: What can be asked about an account, in this order.
+TASK_KINDS = (
+    AccountTask.Kind.CHECK,
+    AccountTask.Kind.BALANCE,
+    AccountTask.Kind.REGIONS,
+    AccountTask.Kind.WEBHOOK_READ,
+    AccountTask.Kind.WEBHOOK_SAVE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +77,43 @@ class BudgetUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallHealth:
+    """The calls of the last day: how many, and how they ended. ``error_percent`` None: none was made."""
+
+    total: int
+    failed: int
+    refused: int
+    limited: int
+
+    @property
+    def error_percent(self) -> float | None:
+        """The share of calls that failed (not those that were refused or told to wait)."""
+        return round(100 * self.failed / self.total, 1) if self.total else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceLook:
+    """Our money there: the newest reading, the readings before (oldest first), and the mark."""
+
+    newest: BalanceReading | None
+    history: Sequence[BalanceReading]
+    is_low: bool
+
+    @property
+    def amounts(self) -> list[float]:
+        return [float(reading.amount) for reading in self.history]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskChoice:
+    """Something that can be asked; ``is_open`` while it is under way."""
+
+    kind: str
+    label: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPage:
     account: ProviderAccount
     is_configured: bool
@@ -100,6 +130,13 @@ class AccountPage:
     runs: Sequence[SyncRun]
     has_open_run: bool
     calls: Sequence[ProviderCall]
+    health: CallHealth
+    balance: BalanceLook | None
+    choices: Sequence[TaskChoice]
+    tasks: Sequence[AccountTask]
+    regions: Sequence[ProviderRegion]
+    #: Whether it calls us, and how many of its deliveries wait for a person; None: it does not.
+    deliveries_waiting: int | None
     #: Who paused it and let it go on, the newest first, as the timeline shows it.
     events: Sequence[Mapping[str, Any]]
 
@@ -132,6 +169,8 @@ def read_account_page(account: ProviderAccount) -> AccountPage:
         provider = get_provider(account.slug)
     except ImproperlyConfigured as error:
         trouble = str(error)
+    offered = provider.offered if provider else frozenset()
+    tasks = list(AccountTask.objects.filter(account=account)[:TASKS_SHOWN])
     runs = list(SyncRun.objects.filter(account=account).order_by("-created_at", "-pk")[:RUNS_SHOWN])
     declared = sorted(provider.capabilities, key=lambda one: str(CAPABILITY_WORDS.get(one, one))) if provider else []
     return AccountPage(
@@ -154,6 +193,12 @@ def read_account_page(account: ProviderAccount) -> AccountPage:
         open_purchases=Purchase.objects.filter(~Q(state__in=Purchase.ENDED), account=account).count(),
         runs=runs,
         has_open_run=any(run.state in {SyncRun.State.WAITING, SyncRun.State.RUNNING} for run in runs),
+        health=_read_health(account.slug),
+        balance=_read_balance(account) if Capability.BALANCE in offered else None,
+        choices=_list_choices(account, tasks) if provider else [],
+        tasks=tasks,
+        regions=list(ProviderRegion.objects.filter(account=account).order_by("-is_multi", "name")[:REGIONS_SHOWN]),
+        deliveries_waiting=_count_deliveries(account) if Capability.WEBHOOKS in offered else None,
         calls=list(ProviderCall.objects.filter(account=account.slug).order_by("-sent_at")[:CALLS_SHOWN]),
         events=[
             {
@@ -168,6 +213,39 @@ def read_account_page(account: ProviderAccount) -> AccountPage:
     )
 
 
+def _read_health(slug: str) -> CallHealth:
+    outcome = ProviderCall.Outcome
+    calls = ProviderCall.objects.filter(account=slug, sent_at__gte=timezone.now() - HEALTH_SPAN)
+    counts = dict(calls.order_by().values_list("outcome").annotate(number=Count("pk")))
+    failed = (outcome.FAILED, outcome.UNKNOWN, outcome.NOT_SENT)
+    return CallHealth(
+        total=sum(counts.values()),
+        failed=sum(counts.get(word, 0) for word in failed),
+        refused=counts.get(outcome.REJECTED, 0),
+        limited=counts.get(outcome.RATE_LIMITED, 0),
+    )
+
+
+def _read_balance(account: ProviderAccount) -> BalanceLook:
+    readings = list(BalanceReading.objects.filter(account=account)[:BALANCES_SHOWN])
+    newest = readings[0] if readings else None
+    return BalanceLook(newest=newest, history=readings[::-1], is_low=balances.is_low(account, newest))
+
+
+def _list_choices(account: ProviderAccount, tasks: Sequence[AccountTask]) -> list[TaskChoice]:
+    is_open = {task.kind for task in tasks if task.state in {AccountTask.State.WAITING, AccountTask.State.RUNNING}}
+    return [
+        TaskChoice(kind=kind.value, label=str(kind.label), is_open=kind in is_open)
+        for kind in TASK_KINDS
+        if not account_tasks.why_refused(account, kind)
+    ]
+
+
+def _count_deliveries(account: ProviderAccount) -> int:
+    states = (WebhookDelivery.State.PARKED, WebhookDelivery.State.NOT_UNDERSTOOD)
+    return WebhookDelivery.objects.filter(account=account, state__in=states).count()
+
+
 def _read_budgets(slug: str, budgets: Mapping[str, RateBudget]) -> list[BudgetUse]:
     now = timezone.now()
     stamps: dict[str, list[datetime]] = {}
@@ -177,16 +255,18 @@ def _read_budgets(slug: str, budgets: Mapping[str, RateBudget]) -> list[BudgetUs
         if used_at is not None:
             stamps.setdefault(operation, []).append(used_at)
     pauses = dict(RatePause.objects.filter(account=slug, until__gt=now).values_list("operation", "until"))
+    # Operations that share a budget are one row.
+    shared = {budget.scope or operation: budget for operation, budget in sorted(budgets.items())}
     return [
         BudgetUse(
-            label=str(OPERATION_WORDS.get(operation, operation)),
-            used=sum(stamp > now - timedelta(seconds=budget.seconds) for stamp in stamps.get(operation, [])),
+            label=str(OPERATION_WORDS.get(scope, scope)),
+            used=sum(stamp > now - timedelta(seconds=budget.seconds) for stamp in stamps.get(scope, [])),
             calls=budget.calls,
             seconds=round(budget.seconds),
             reserve=budget.reserve,
-            paused_until=pauses.get(operation),
+            paused_until=pauses.get(scope),
         )
-        for operation, budget in sorted(budgets.items())
+        for scope, budget in shared.items()
     ]
 
 

@@ -5,13 +5,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import staff_page
 from orders.forms import PauseForm
+from orders.forms_account import LowMarkForm
 from orders.selectors.accounts import list_accounts, read_account_page
 from orders.views.requests import person
+from providers.account_tasks import NEEDS, TaskRefused, request_task
 from providers.accounts import pause_account, resume_account
+from providers.balances import set_low_mark
 from providers.models import ProviderAccount
 
 
@@ -25,8 +28,43 @@ def provider_list(request: HttpRequest) -> HttpResponse:
 @staff_page("providers.view_provideraccount")
 def provider_detail(request: HttpRequest, slug: str) -> HttpResponse:
     account = get_object_or_404(ProviderAccount, slug=slug)
-    context = {"account": account, "page": read_account_page(account), "sync_url": reverse("sync-start")}
-    return render(request, "providers/detail.html", context)
+    return _show(request, account, LowMarkForm(initial={"amount": account.low_balance}))
+
+
+@require_POST
+@staff_page("providers.change_provideraccount")
+def provider_task(request: HttpRequest, slug: str) -> HttpResponse:
+    """Have a worker do something about the account; the page shows what came of it."""
+    account = get_object_or_404(ProviderAccount, slug=slug)
+    kind = request.POST.get("kind", "")
+    if kind not in NEEDS:
+        return HttpResponse(status=400)
+    try:
+        request_task(account=account, kind=kind, asked_by=person(request).email)
+    except TaskRefused as refused:
+        messages.error(request, refused.message)
+    else:
+        messages.success(request, _("It is asked for; what came of it shows on this page."))
+    return redirect("provider-detail", slug)
+
+
+@require_POST
+@staff_page("providers.change_provideraccount")
+def provider_low_mark(request: HttpRequest, slug: str) -> HttpResponse:
+    """Set the amount below which staff are told."""
+    account = get_object_or_404(ProviderAccount, slug=slug)
+    form = LowMarkForm(request.POST)
+    if not form.is_valid():
+        return _show(request, account, form, status=422)
+    set_low_mark(account=account, amount=form.cleaned_data["amount"], by=person(request).email)
+    messages.success(request, _("The mark is set."))
+    return redirect("provider-detail", slug)
+
+
+def _show(request: HttpRequest, account: ProviderAccount, form: LowMarkForm, *, status: int = 200) -> HttpResponse:
+    page = read_account_page(account)
+    context = {"account": account, "page": page, "sync_url": reverse("sync-start"), "mark_form": form}
+    return render(request, "providers/detail.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -1,0 +1,53 @@
+"""Providers' calls as staff see them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, QuerySet
+
+from providers.models import WebhookDelivery
+from providers.redaction import redact_text
+
+BODY_SHOWN = 6_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFilter:
+    """What is asked for; the defaults ask for everything."""
+
+    state: str = ""
+    account: str = ""
+
+
+def find_deliveries(wanted: DeliveryFilter) -> QuerySet[WebhookDelivery]:
+    """Deliveries that fit, the newest first, without their bodies."""
+    rows = WebhookDelivery.objects.select_related("account").defer("body").order_by("-received_at", "-pk")
+    if wanted.state:
+        rows = rows.filter(state=wanted.state)
+    if wanted.account:
+        rows = rows.filter(account__slug=wanted.account)
+    return rows
+
+
+def count_waiting() -> dict[str, int]:
+    """How many deliveries wait for a person, or for their turn, by state: only states that are few are counted."""
+    few = (
+        WebhookDelivery.State.NEW,
+        WebhookDelivery.State.PARKED,
+        WebhookDelivery.State.NOT_UNDERSTOOD,
+    )
+    rows = WebhookDelivery.objects.filter(state__in=few).order_by().values_list("state").annotate(number=Count("pk"))
+    return dict(rows)
+
+
+def read_body(delivery: WebhookDelivery) -> str:
+    """The body as it may be shown: redacted first, then cut."""
+    # Half a secret is a secret, so the cut comes last.
+    text = redact_text(bytes(delivery.body or b"").decode("utf-8", "replace"))
+    return text if len(text) <= BODY_SHOWN else text[: BODY_SHOWN - 1] + "…"
+
+
+def account_choices() -> Sequence[tuple[str, str]]:
+    """Accounts that have called us, for the filter."""
+    rows = WebhookDelivery.objects.order_by("account__name").values_list("account__slug", "account__name").distinct()
+    return list(rows)
