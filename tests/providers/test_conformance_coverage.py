@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from inspect import isroutine
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -9,7 +10,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from providers import registry
-from providers.base import OPERATIONS, Provider
+from providers.base import CONTROLS, OPERATIONS, Provider
 from providers.types import Capability, PlanPage, RateBudget
 from tests.providers.conformance.coverage import (
     find_all_suites,
@@ -108,3 +109,22 @@ def test_every_capability_has_its_operations() -> None:
     assert {capability for capability in Capability if not find_methods(capability)} == WITHOUT_OPERATION
     methods = [operation.method for operation in PROTOTYPES]
     assert len(set(methods)) == len(methods)
+
+
+def test_every_public_method_of_a_provider_is_known_to_the_suite() -> None:
+    # One that is new belongs to the prototypes when it makes calls, and to these when it makes none.
+    without_calls = {
+        "from_settings",
+        "is_configured",
+        "require",
+        "authenticate_webhook",
+        "read_webhook_key",
+        "read_webhook",
+        "read_completions",
+        "build_completed_line",
+    }
+    methods = {operation.method for operation in PROTOTYPES if operation.capability not in CONTROLS}
+    named = methods | {f"send_{method}" for method in methods} | {f"read_{method}_reply" for method in methods}
+    named |= {"send_control", "read_control_reply", "check"}
+    public = {name for name, value in vars(Provider).items() if isroutine(value) and not name.startswith("_")}
+    assert public - named == without_calls

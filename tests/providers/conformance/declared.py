@@ -12,6 +12,7 @@ from providers.models import ProviderCall
 from providers.types import (
     ActivationRequest,
     Capability,
+    CompletionRow,
     IncomingWebhook,
     OrderRequest,
     ProviderReply,
@@ -29,6 +30,7 @@ def _list_second_steps(provider: Provider, capability: Capability) -> list[Calla
     order = OrderRequest(plan_ref="x", quantity=1, idempotency_key="x")
     top_up = TopUpRequest(provider_ref="x", iccid="x", plan_ref="x", idempotency_key="x")
     activation = ActivationRequest(eid="x", delivery_code="x", payload={})
+    row = CompletionRow(number=1, eid="x", delivery_code="x", account_number="", succeeded=True)
     webhook = IncomingWebhook(path_secret="x", address="127.0.0.1", headers={}, body=b"{}")
     steps: dict[Capability, list[Callable[[], object]]] = {
         Capability.ORDER: [lambda: provider.read_order_reply(_REPLY, order)],
@@ -36,6 +38,7 @@ def _list_second_steps(provider: Provider, capability: Capability) -> list[Calla
         Capability.LINE_ACTIVATION: [
             lambda: provider.read_activation_reply(_REPLY, activation),
             lambda: provider.read_completions(b""),
+            lambda: provider.build_completed_line(row, eid="x", delivery_code="x", seen_at=_NOW),
             lambda: provider.activation_rules,
         ],
         Capability.WEBHOOKS: [
