@@ -5,19 +5,13 @@ It judges requests as strictly as the documents allow, and answers as its ``Quir
 
 import json
 import re
-import socket
-import socketserver
-import threading
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote, urlsplit
 
 from tests.emulator.books import Books
+from tests.emulator.house import Arrival, House
 from tests.emulator.quirks import Quirks
-from tests.emulator.wire import Fault, Reply, reset, send
+from tests.emulator.wire import Fault, Reply
 from tests.emulator.wording import SAMPLE_PLAN, Wording
 
 KEY_ID = "kid-7Q2Z9F4M"
@@ -25,32 +19,15 @@ KEY_SECRET = "shh-4d1f0c9be27a86"
 _LIMITS = {"status": 60, "transaction": 10, "usage": 60}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One request as it came."""
-
-    operation: str
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: Any
-
-
-class Emulator:
+class Emulator(House[Quirks]):
     """One house with one system (production or sandbox) and one key pair."""
 
     def __init__(self, quirks: Quirks, *, sandbox: bool = False) -> None:
-        self.quirks = quirks
+        super().__init__(quirks)
         self.sandbox = sandbox
         self.books = Books(sandbox=sandbox)
+        self.lock = self.books.lock
         self.wording = Wording(quirks)
-        self.arrivals: list[Arrival] = []
-        #: What the next requests of an operation meet, in their order; None is nothing.
-        self.faults: dict[str, deque[Fault | None]] = defaultdict(deque)
-        #: Answers of whole operations that replace what the books would say.
-        self.canned: dict[str, Callable[[Arrival], object]] = {}
-        self.url = ""
         self.stock_plans(1)
 
     def stock_plans(self, count: int) -> None:
@@ -60,77 +37,12 @@ class Emulator:
             for number in range(1, count + 1)
         }
 
-    def meet(self, operation: str, *faults: Fault | None) -> None:
-        self.faults[operation].extend(faults)
-
-    def count(self, operation: str) -> int:
-        return sum(arrival.operation == operation for arrival in self.arrivals)
-
-    @contextmanager
-    def running(self) -> Iterator["Emulator"]:
-        emulator = self
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                with suppress(OSError):
-                    emulator._serve(self.request)
-
-        class Server(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-            request_queue_size = 64
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                emulator.arrivals.append(
-                    Arrival(operation="CRASH", method="", path="", query={}, headers={}, body=None)
-                )
-                super().handle_error(request, client_address)  # type: ignore[arg-type]
-
-        with Server(("127.0.0.1", 0), Handler) as server:
-            self.url = f"http://127.0.0.1:{server.server_address[1]}{self.quirks.prefix}"
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-            thread.start()
-            try:
-                yield self
-            finally:
-                server.shutdown()
-                thread.join()
-
     # -- one request --------------------------------------------------------------------------------------------------
 
-    def _serve(self, connection: socket.socket) -> None:
-        request = _read_request(connection)
-        if request is None:
-            return
-        method, target, headers, body = request
-        operation, arguments, query = self._route(method, target)
-        arrival = Arrival(
-            operation=operation, method=method, path=target, query=query, headers=headers, body=_parse(body)
-        )
-        with self.books.lock:
-            self.arrivals.append(arrival)
-            fault = self.faults[operation].popleft() if self.faults[operation] else None
-            if fault and fault.kind in ("reset_before", "close_before"):
-                if fault.kind == "reset_before":
-                    reset(connection)
-                return
-            reply = self._answer(arrival, arguments, fault)
-        if fault and fault.kind == "reset_after":
-            reset(connection)
-            return
-        send(connection, reply, self.quirks, fault)
-        if self.quirks.keeps_open and fault is None:
-            connection.settimeout(5)
-            connection.recv(1)
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_WR)
+    def _word_fault(self, fault: Fault) -> tuple[bytes, str]:
+        return self.wording.error(fault.status, "no", "really no")
 
-    def _answer(self, arrival: Arrival, arguments: Mapping[str, str], fault: Fault | None) -> Reply:
-        if fault and fault.kind == "answer":
-            if fault.effect:
-                self._act(arrival, arguments)
-            body, kind = self.wording.error(fault.status, "no", "really no") if fault.body is None else (fault.body, "")
-            return Reply(fault.status, body, kind or "application/json", dict(fault.headers))
-        reply = self._act(arrival, arguments)
+    def _dress(self, arrival: Arrival, reply: Reply) -> Reply:
         limit = _LIMITS.get(arrival.operation)
         if limit and self.quirks.rate_headers != "none":
             mark = '"' if self.quirks.rate_headers == "quoted" else ""
@@ -138,9 +50,8 @@ class Emulator:
                 reply.headers[f"X-RateLimit-{name}"] = f"{mark}{value}{mark}"
         return reply
 
-    def _route(self, method: str, target: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    def _route(self, method: str, target: str) -> tuple[str, dict[str, str]]:
         parts = urlsplit(target)
-        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         for operation, route in self.quirks.paths.items():
             wanted, template = route.split()
             if operation == "usage" and not self.sandbox:
@@ -150,8 +61,8 @@ class Emulator:
             pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/?&]+)", re.escape(self.quirks.prefix + template))
             found = re.fullmatch(pattern, asked)
             if found and wanted == method:
-                return operation, {name: unquote(value) for name, value in found.groupdict().items()}, query
-        return "NOWHERE", {}, query
+                return operation, {name: unquote(value) for name, value in found.groupdict().items()}
+        return "NOWHERE", {}
 
     # -- the documented operations ------------------------------------------------------------------------------------
 
@@ -243,30 +154,3 @@ class Emulator:
 
 
 _PLAN_QUERY = {"countryCode", "providerCode", "page", "limit", "includeRoaming"}
-
-
-def _read_request(connection: socket.socket) -> tuple[str, str, dict[str, str], bytes] | None:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = connection.recv(65536)
-        if not piece:
-            return None
-        data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    method, target, _version = first.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    length = int(headers.get("content-length", "0"))
-    while len(body) < length:
-        piece = connection.recv(65536)
-        if not piece:
-            return None
-        body += piece
-    return method, target, headers, body
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None

@@ -8,9 +8,9 @@ import pytest
 from catalog.models import Plan, PlanCoverage, SyncRun
 from catalog.search import sellable_plans
 from tests.emulator.conftest import OpenOffice
+from tests.emulator.house import Arrival
 from tests.emulator.office import Office
 from tests.emulator.quirks import Quirks
-from tests.emulator.server import Arrival
 from tests.emulator.wire import Fault
 from tests.emulator.wording import SAMPLE_PLAN
 

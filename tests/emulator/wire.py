@@ -6,10 +6,31 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-from tests.emulator.quirks import Quirks
+from typing import Protocol
 
 _PHRASES = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 400: "Bad Request", 429: "Too Many"}
+
+
+class Manners(Protocol):
+    """How a variant frames its replies, and where it lives."""
+
+    @property
+    def prefix(self) -> str: ...
+
+    @property
+    def keeps_open(self) -> bool:
+        """Whether it waits for us to hang up."""
+
+    @property
+    def framing(self) -> str:
+        """length | chunked | close"""
+
+    @property
+    def gzip(self) -> bool: ...
+
+    @property
+    def header_case(self) -> str:
+        """lower | UPPER | Title"""
 
 
 @dataclass(slots=True)
@@ -38,24 +59,24 @@ class Fault:
     seconds: float = 0.5
 
 
-def send(connection: socket.socket, reply: Reply, quirks: Quirks, fault: Fault | None) -> None:
+def send(connection: socket.socket, reply: Reply, manners: Manners, fault: Fault | None) -> None:
     """Write a reply as the house frames it, or as much of it as the fault lets through."""
     cut = fault.cut(reply.body) if fault and fault.cut else None
     is_broken = cut is not None or (fault is not None and fault.kind == "no_end")
-    coded, whole_length = _compress(reply.body, cut) if quirks.gzip and reply.body else (reply.body[:cut], None)
+    coded, whole_length = _compress(reply.body, cut) if manners.gzip and reply.body else (reply.body[:cut], None)
     length = len(reply.body) if whole_length is None else whole_length
     headers = {"Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()), **reply.headers}
     if reply.body:
         headers["Content-Type"] = reply.content_type
-    if quirks.gzip and reply.body:
+    if manners.gzip and reply.body:
         headers["Content-Encoding"] = "gzip"
-    framing = "none" if reply.status == 204 else quirks.framing
+    framing = "none" if reply.status == 204 else manners.framing
     if framing == "length" or not reply.body:
         headers["Content-Length"] = str(length)
     elif framing == "chunked":
         headers["Transfer-Encoding"] = "chunked"
     pieces = fault.pieces if fault and fault.kind == "drip" else 1
-    connection.sendall(_write_head(reply.status, headers, quirks.header_case))
+    connection.sendall(_write_head(reply.status, headers, manners.header_case))
     size = max(1, -(-len(coded) // pieces))
     for start in range(0, len(coded), size):
         piece = coded[start : start + size]

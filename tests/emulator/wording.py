@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.emulator.books import Line
+from tests.emulator.phrasing import write_json
 from tests.emulator.quirks import Quirks
 
 #: The sandbox document's plan, verbatim.
@@ -71,10 +72,7 @@ class Wording:
         self.quirks = quirks
 
     def encode(self, document: Any) -> bytes:
-        text = json.dumps(self._arrange(document), indent=self.quirks.indent, ensure_ascii=False)
-        if self.quirks.escapes:
-            text = text.replace("/", "\\/").replace("$", "\\u0024")
-        return text.encode()
+        return write_json(document, self.quirks)
 
     def plan(self, plan: dict[str, Any]) -> dict[str, Any]:
         quirks = self.quirks
@@ -144,16 +142,3 @@ class Wording:
             case _:
                 return b"", ""
         return json.dumps(body).encode(), "application/json; charset=utf-8"
-
-    def _arrange(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self._arrange(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        names = list(value)
-        if self.quirks.key_order != "document":
-            names = sorted(names) if self.quirks.key_order == "sorted" else names[::-1]
-        arranged = {name: self._arrange(value[name]) for name in names}
-        if self.quirks.extra_fields:
-            arranged |= {"_links": {"self": "/x"}, "cmconMdlsts": "01", "note": None}
-        return arranged
