@@ -61,7 +61,8 @@ def _describe(name: str, before: Any, after: Any) -> str:
     if name == "price_source":
         before, after = describe_source(before), describe_source(after)
     label = str(_LABELS.get(name, name))
-    return f"{label}: {_show(before)} → {_show(after)}"
+    words = _WORDS.get(name, {})
+    return f"{label}: {_show(words.get(before, before))} → {_show(words.get(after, after))}"
 
 
 def _describe_coverage(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
@@ -86,3 +87,9 @@ def _show(value: Any) -> str:
 
 
 _LABELS = {field.name: field.verbose_name for field in Plan._meta.concrete_fields}  # noqa: SLF001
+#: Columns that keep a word for machines: what people read instead.
+_WORDS = {
+    field.name: dict(field.flatchoices)
+    for field in Plan._meta.concrete_fields  # noqa: SLF001
+    if field.flatchoices
+}

@@ -25,7 +25,7 @@ from catalog.sync_write import Written, retire_plans, write_catalogue
 from providers.errors import ProviderError
 from providers.models import ProviderAccount
 from providers.registry import get_provider
-from providers.types import Fault
+from providers.types import Capability, Fault
 
 log = structlog.get_logger(__name__)
 
@@ -49,19 +49,25 @@ class AlreadyDecided(Exception):
     """Somebody, or a newer run, has answered the question of this run."""
 
 
+class NoCatalogue(Exception):
+    """The account's provider lists no plans: there is nothing to read. The message says so to staff."""
+
+
 # -- asking -----------------------------------------------------------------------------------------------------------
 
 
 def request_sync(*, account: ProviderAccount, asked_by: str) -> SyncRun:
-    """Have an account's catalogue read by a worker. Returns the open run if there is one."""
+    """Have an account's catalogue read by a worker. Returns the open run if there is one. Raises ``NoCatalogue``."""
     return open_run(account=account, asked_by=asked_by, enqueue=True)[0]
 
 
 def open_run(*, account: ProviderAccount, asked_by: str, enqueue: bool) -> tuple[SyncRun, bool]:
-    """The account's open run, made if there is none; and whether it was made.
+    """The account's open run, made if there is none; and whether it was made. Raises ``NoCatalogue``.
 
     With ``enqueue`` a job is put on the queue in the same transaction, again for a run whose first job seems lost.
     """
+    if not has_catalogue(account.slug):
+        raise NoCatalogue(tell_no_catalogue(account.name))
     fail_stale_runs(account=account)
     try:
         with transaction.atomic():
@@ -77,6 +83,21 @@ def open_run(*, account: ProviderAccount, asked_by: str, enqueue: bool) -> tuple
             _enqueue(found)
         return found, False
     return run, True
+
+
+def has_catalogue(slug: str) -> bool:
+    """Whether an account's provider lists its plans. One that is not set up may: its run says what is wrong."""
+    try:
+        return Capability.LIST_PLANS in get_provider(slug).offered
+    except ImproperlyConfigured:
+        return True
+
+
+def tell_no_catalogue(name: str) -> str:
+    """Why an account is never read, in the reader's language."""
+    return gettext("%(account)s has no list of plans that could be read: its plans are entered by staff.") % {
+        "account": name
+    }
 
 
 def fail_stale_runs(*, account: ProviderAccount | None = None) -> int:

@@ -15,7 +15,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog.forms import SyncStartForm
 from catalog.history import describe_change
 from catalog.models import Plan, SyncRun
-from catalog.sync import OPEN, STEPS, AlreadyDecided, approve_retirement, decline_retirement, request_sync
+from catalog.sync import (
+    OPEN,
+    STEPS,
+    AlreadyDecided,
+    NoCatalogue,
+    approve_retirement,
+    decline_retirement,
+    has_catalogue,
+    request_sync,
+    tell_no_catalogue,
+)
 from catalog.views import name_of
 from providers.access import is_partial, staff_page
 from providers.models import ProviderAccount
@@ -35,8 +45,14 @@ def run_list(request: HttpRequest) -> HttpResponse:
     if account is not None:
         runs = runs.filter(account=account)
     page = Paginator(runs, PAGE).get_page(request.GET.get("page"))
-    accounts = [(slug, settings.PROVIDERS[slug]["name"]) for slug in configured_accounts()]
-    return render(request, "catalog/runs.html", {"page": page, "accounts": accounts, "account": account})
+    names = {slug: settings.PROVIDERS[slug]["name"] for slug in configured_accounts()}
+    context = {
+        "page": page,
+        "account": account,
+        "accounts": [(slug, name) for slug, name in names.items() if has_catalogue(slug)],
+        "never_read": [tell_no_catalogue(name) for slug, name in names.items() if not has_catalogue(slug)],
+    }
+    return render(request, "catalog/runs.html", context)
 
 
 @require_safe
@@ -73,7 +89,11 @@ def sync_start(request: HttpRequest) -> HttpResponse:
     if account is None:
         messages.error(request, _("This provider account is not set up."))
         return redirect("sync-run-list")
-    run = request_sync(account=account, asked_by=name_of(request.user))
+    try:
+        run = request_sync(account=account, asked_by=name_of(request.user))
+    except NoCatalogue as error:
+        messages.error(request, str(error))
+        return redirect("sync-run-list")
     return redirect("sync-run-detail", run.pk)
 
 

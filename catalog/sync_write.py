@@ -41,8 +41,12 @@ class Known:
     pk: int
     digest: str
     is_retired: bool
-    #: A plan of the catalogue; packages for lines and what staff entered are no sync's business until it lists them.
-    is_listed: bool
+    kind: str
+
+    @property
+    def is_listed(self) -> bool:
+        """A plan of the catalogue; packages for lines and what staff entered are no sync's business until listed."""
+        return self.kind == Plan.Kind.ESIM
 
 
 @dataclass(slots=True)
@@ -88,7 +92,7 @@ def write_catalogue(*, run: SyncRun, rows: Mapping[str, PlanRow], unreadable: se
     done.added = len(fresh)
     done.returned += len(only_returned)
 
-    writes = prepare_writes(run.account_id, fresh, touched, known)
+    writes = prepare_writes(run.account_id, fresh, touched, known, kind=Plan.Kind.ESIM)
     if writes:
         write = write_by_copy if connection.vendor == "postgresql" else write_in_bulk
         write(run=run, writes=writes, at=now)
@@ -119,19 +123,21 @@ def retire_plans(ids: Sequence[int], *, run: SyncRun, by: str, at: datetime) -> 
     return len(live)
 
 
-def read_known(account_id: int) -> dict[str, Known]:
-    """What the database holds of an account's plans, by plan code."""
-    rows = Plan.objects.filter(account=account_id).values_list("plan_ref", "pk", "digest", "retired_at", "kind")
+def read_known(account_id: int, refs: Sequence[str] | None = None) -> dict[str, Known]:
+    """What the database holds of an account's plans (None: all of them), by plan code."""
+    plans = Plan.objects.filter(account=account_id)
+    if refs is not None:
+        plans = plans.filter(plan_ref__in=refs)
+    rows = plans.values_list("plan_ref", "pk", "digest", "retired_at", "kind")
     return {
-        ref: Known(pk, digest, retired_at is not None, kind == Plan.Kind.ESIM)
-        for ref, pk, digest, retired_at, kind in rows.order_by()
+        ref: Known(pk, digest, retired_at is not None, kind) for ref, pk, digest, retired_at, kind in rows.order_by()
     }
 
 
 def prepare_writes(
-    account_id: int, fresh: Sequence[PlanRow], touched: Sequence[PlanRow], known: Mapping[str, Known]
+    account_id: int, fresh: Sequence[PlanRow], touched: Sequence[PlanRow], known: Mapping[str, Known], *, kind: str
 ) -> list[PlanWrite]:
-    """Prices and history of the plans that are new or changed."""
+    """Prices and history of the plans that are new or changed; all of them are to be of ``kind``."""
     rules, percent = active_rules(), floor_percent()
 
     def price(row: PlanRow, own_price: Decimal | None) -> tuple[Decimal | None, str]:
@@ -168,6 +174,8 @@ def prepare_writes(
                 changes["retail_price"] = [_amount(old.retail_price), _amount(amount)]
             if old.price_source != source:
                 changes["price_source"] = [old.price_source, source]
+            if known[row.plan_ref].kind != kind:
+                changes["kind"] = [known[row.plan_ref].kind, str(kind)]
             writes.append(
                 PlanWrite(
                     row=row,

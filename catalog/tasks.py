@@ -1,8 +1,7 @@
 """Jobs of the catalogue queue. Each takes an id, looks at the row, and may run twice."""
 
-from catalog.sync import fail_stale_runs, request_sync, run_sync
-from providers.registry import ensure_accounts, offers
-from providers.types import Capability
+from catalog.sync import fail_stale_runs, has_catalogue, request_sync, run_sync
+from providers.registry import ensure_accounts
 
 
 def sync_catalog(run_id: int) -> str:
@@ -13,11 +12,7 @@ def sync_catalog(run_id: int) -> str:
 def sync_all_catalogs() -> int:
     """Ask for a sync of every account that can be read and is not paused; returns how many."""
     fail_stale_runs()
-    accounts = [
-        account
-        for account in ensure_accounts()
-        if not account.is_paused and offers(account.slug, Capability.LIST_PLANS)
-    ]
+    accounts = [account for account in ensure_accounts() if not account.is_paused and has_catalogue(account.slug)]
     for account in accounts:
         request_sync(account=account, asked_by="schedule")
     return len(accounts)

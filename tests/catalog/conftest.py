@@ -6,7 +6,7 @@ from pytest_django import Settings
 from providers import registry
 from providers.models import ProviderAccount
 from tests.catalog.making import make_offer
-from tests.catalog.shelf import SLUG, Shelf, ShelfProvider
+from tests.catalog.shelf import CARRIER, SLUG, Shelf, ShelfProvider
 from tests.catalog.syncing import read
 from tests.simulator_client import KEYS, PRODUCTION, Simulator
 
@@ -25,6 +25,14 @@ def shelf(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Shelf:
 def account(shelf: Shelf, db: None) -> ProviderAccount:
     """The shelf's account."""
     return registry.ensure_accounts()[0]
+
+
+@pytest.fixture
+def carrier(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, settings: Settings, db: None) -> ProviderAccount:
+    """An account beside the shelf's whose provider lists no plans: staff enter them."""
+    monkeypatch.setitem(registry.ADAPTERS, "form", "tests.catalog.shelf.FormProvider")
+    settings.PROVIDERS = {**settings.PROVIDERS, CARRIER: {"adapter": "form", "name": "Carrier", "on": True}}
+    return registry.ensure_accounts()[-1]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from catalog.models import Plan, SyncRun
-from catalog.sync import STALE_AFTER, request_sync
+from catalog.sync import STALE_AFTER, NoCatalogue, request_sync
 from catalog.tasks import sync_all_catalogs
 from providers.models import ProviderAccount
 from tests.catalog.making import make_offer
@@ -42,6 +42,17 @@ def test_the_scheduled_job_leaves_paused_accounts_alone(account: ProviderAccount
 
     assert queue.waiting() == []
     assert not SyncRun.objects.exists()
+
+
+def test_the_scheduled_job_leaves_accounts_without_a_catalogue_alone(
+    account: ProviderAccount, carrier: ProviderAccount, queue: Queue
+) -> None:
+    assert sync_all_catalogs() == 1
+
+    assert [run.account for run in SyncRun.objects.all()] == [account]
+    with pytest.raises(NoCatalogue, match=r"^Carrier has no list of plans that could be read: its plans are entered"):
+        request_sync(account=carrier, asked_by="mia@example.com")
+    assert SyncRun.objects.count() == 1
 
 
 def test_the_scheduled_job_closes_dead_runs(account: ProviderAccount) -> None:
@@ -143,8 +154,24 @@ def test_the_command_refuses_an_account_that_is_not_set_up(shelf: Shelf) -> None
 
 def test_the_command_needs_an_account(settings: Settings) -> None:
     settings.PROVIDERS = {}
-    with pytest.raises(CommandError, match="No provider account is set up"):
+    with pytest.raises(CommandError, match="No provider account with a catalogue is set up"):
         call_command("sync_catalog")
+
+
+def test_the_command_says_of_an_account_without_a_catalogue_that_it_is_never_read(
+    carrier: ProviderAccount, shelf: Shelf, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "Carrier has no list of plans that could be read: its plans are entered by staff."
+
+    call_command("sync_catalog")
+    assert words in capsys.readouterr().err.splitlines()
+    with pytest.raises(CommandError, match=words):
+        call_command("sync_catalog", "--account", "carrier")
+    settings.PROVIDERS = {"carrier": settings.PROVIDERS["carrier"]}
+    with pytest.raises(CommandError, match="No provider account with a catalogue is set up"):
+        call_command("sync_catalog")
+
+    assert [run.account.slug for run in SyncRun.objects.all()] == ["shelf"]
 
 
 # -- the wire ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.models import SyncRun
-from catalog.sync import request_sync
 from esims.models import Esim
 from orders.attention import ask_for_look
 from orders.health import ask_for_beats, record_beat
@@ -205,7 +204,7 @@ def test_an_account_shows_what_it_can_do_and_how_it_does() -> None:
         duration_ms=1200,
         request_id="abc-123",
     )
-    request_sync(account=account, asked_by="mia@example.com")
+    SyncRun.objects.create(account=account, asked_by="mia@example.com")
     response = sign_in(*EVERYTHING, "providers.view_provideraccount").get("/providers/fake/")
     assert_clean_page(response)
     html = response.content.decode()

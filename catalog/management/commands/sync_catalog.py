@@ -7,10 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from catalog.models import SyncRun
-from catalog.sync import OPEN, STEPS, open_run, run_sync
+from catalog.sync import OPEN, STEPS, has_catalogue, open_run, run_sync, tell_no_catalogue
 from providers.models import ProviderAccount
-from providers.registry import configured_accounts, ensure_accounts, offers
-from providers.types import Capability
+from providers.registry import ensure_accounts
 
 FAILED, ASKS = 1, 2
 
@@ -33,15 +32,23 @@ class Command(BaseCommand):
             raise SystemExit(ASKS)
 
     def _choose(self, slug: str | None) -> list[ProviderAccount]:
-        accounts = [account for account in ensure_accounts() if offers(account.slug, Capability.LIST_PLANS)]
+        accounts = ensure_accounts()
+        listed = [account for account in accounts if has_catalogue(account.slug)]
         if slug is None:
-            if not accounts:
-                raise CommandError("No provider account is set up: see docs/environment.md.", returncode=FAILED)
-            return [account for account in accounts if not account.is_paused]
+            for account in accounts:
+                if account not in listed:
+                    self.stderr.write(tell_no_catalogue(account.name))
+            if not listed:
+                raise CommandError(
+                    "No provider account with a catalogue is set up: see docs/environment.md.", returncode=FAILED
+                )
+            return [account for account in listed if not account.is_paused]
         chosen = [account for account in accounts if account.slug == slug]
         if not chosen:
-            known = ", ".join(configured_accounts()) or "none"
+            known = ", ".join(account.slug for account in listed) or "none"
             raise CommandError(f"No account {slug!r} is set up to be read. Set up: {known}.", returncode=FAILED)
+        if chosen[0] not in listed:
+            raise CommandError(tell_no_catalogue(chosen[0].name), returncode=FAILED)
         return chosen
 
     def _sync(self, account: ProviderAccount) -> SyncRun:
