@@ -4,19 +4,21 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from catalog.countries import country_name
+from catalog.compare import Need
+from catalog.models import Plan
+from catalog.places import Place, country_choices, region_choices
 from catalog.search import (
-    GIGABYTE,
     CoverageChoice,
     PlanFilter,
     Sort,
-    covered_countries,
     known_carriers,
     known_currencies,
     tells_home_from_roaming,
 )
+from catalog.terms import GIGABYTE
 from providers.models import ProviderAccount
 from providers.types import DataPeriod
 
@@ -35,11 +37,32 @@ SORTS = {
 }
 
 
+#: What a comparison can be sorted by, and how people call it.
+COMPARE_SORTS = (Sort.PRICE, Sort.PER_DAY, Sort.PER_GB, Sort.DATA, Sort.DAYS_DOWN)
+
+
+class DestinationField(forms.ChoiceField):
+    """A country that plans cover, or an area by a provider's own code where there are any. Cleans to a ``Place``."""
+
+    def load(self, nothing: str | Promise) -> None:
+        """Read what can be chosen; ``nothing`` stands for no choice."""
+        countries = country_choices()
+        self._countries = {code for code, _ in countries}
+        regions = region_choices(without=self._countries)
+        # A heading over a single list would say nothing.
+        groups = [(_("Countries"), countries), (_("Providers' regions"), regions)] if regions else countries
+        self.choices = [("", nothing), *groups]
+
+    def clean(self, value: Any) -> Place:
+        word = str(super().clean(value))
+        return Place(country=word) if word in self._countries else Place(region=word)
+
+
 class PlanFilterForm(forms.Form):
     """The filter bar of the plan list; all fields are optional and travel in the address."""
 
     q = forms.CharField(label=_("Name or code"), required=False, max_length=100)
-    country = forms.ChoiceField(label=_("Destination"), required=False)
+    country = DestinationField(label=_("Destination"), required=False)
     coverage = forms.ChoiceField(
         label=_("Coverage there"),
         required=False,
@@ -64,6 +87,7 @@ class PlanFilterForm(forms.Form):
     )
     currency = forms.ChoiceField(label=_("Currency"), required=False)
     account = forms.ChoiceField(label=_("Provider"), required=False)
+    kind = forms.ChoiceField(label=_("Kind"), required=False, choices=[ANY, *Plan.Kind.choices])
     carrier = forms.ChoiceField(label=_("Carrier"), required=False)
     unlimited = forms.ChoiceField(label=_("Without a cap"), required=False, choices=YES_NO)
     tethering = forms.ChoiceField(label=_("Tethering"), required=False, choices=YES_NO)
@@ -84,10 +108,9 @@ class PlanFilterForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        countries = sorted(((code, country_name(code)) for code in covered_countries()), key=lambda pair: pair[1])
+        cast("DestinationField", self.fields["country"]).load(ANY[1])
         accounts = [(account.slug, account.name) for account in ProviderAccount.objects.all()]
         found = {
-            "country": countries,
             "currency": [(code, code) for code in known_currencies()],
             "account": accounts,
             "carrier": [(code, code) for code in known_carriers()],
@@ -111,9 +134,12 @@ class PlanFilterForm(forms.Form):
         """What was asked for; a form with errors asks for what could be read."""
         given = self.cleaned_data if self.is_bound and self.is_valid() else getattr(self, "cleaned_data", {})
         size = given.get("min_gb")
+        place = given.get("country") or Place()
         return PlanFilter(
             text=given.get("q") or "",
-            country=given.get("country") or "",
+            kind=given.get("kind") or "",
+            country=place.country,
+            region=place.region,
             coverage=CoverageChoice(given.get("coverage") or CoverageChoice.ANY),
             min_bytes=None if size is None else int(size * GIGABYTE),
             data_period=DataPeriod(given["period"]) if given.get("period") else None,
@@ -148,14 +174,43 @@ class OwnPriceForm(forms.Form):
 
 
 class CompareForm(forms.Form):
-    """The destination to compare."""
+    """What a traveller needs; it travels in the address, ``like`` (a plan's number) beside it."""
 
-    country = forms.ChoiceField(label=_("Destination"), required=False)
+    country = DestinationField(label=_("Destination"), required=False)
+    days = forms.IntegerField(
+        label=_("Days"),
+        required=False,
+        min_value=1,
+        max_value=3650,
+        help_text=_("Plans that are sold by the day are priced for them."),
+    )
+    gb = forms.DecimalField(
+        label=_("GB in all, at least"),
+        required=False,
+        min_value=Decimal(0),
+        max_value=Decimal(1_000_000),
+        localize=True,
+        help_text=_("A daily allowance counts for all its days."),
+    )
+    sort = forms.ChoiceField(
+        label=_("Sorted by"), required=False, choices=[(sort.value, SORTS[sort]) for sort in COMPARE_SORTS]
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        countries = sorted(((code, country_name(code)) for code in covered_countries()), key=lambda pair: pair[1])
-        cast("forms.ChoiceField", self.fields["country"]).choices = [("", _("choose")), *countries]
+        cast("DestinationField", self.fields["country"]).load(_("choose"))
+
+    def read_need(self, like: Plan | None) -> Need:
+        """What is asked for; what cannot be read narrows nothing and is said at its field."""
+        given = self.cleaned_data if self.is_bound and self.is_valid() else getattr(self, "cleaned_data", {})
+        size = given.get("gb")
+        return Need(
+            place=given.get("country") or Place(),
+            days=given.get("days"),
+            min_bytes=int(size * GIGABYTE) if size else None,
+            like=like,
+            sort=Sort(given.get("sort") or Sort.PRICE),
+        )
 
 
 class SyncStartForm(forms.Form):

@@ -6,26 +6,13 @@ from decimal import Decimal
 from enum import StrEnum
 
 from django.conf import settings
-from django.db.models import (
-    Case,
-    Count,
-    DecimalField,
-    Exists,
-    F,
-    FloatField,
-    Min,
-    OuterRef,
-    Q,
-    QuerySet,
-    When,
-)
+from django.db.models import Count, F, Min, Q, QuerySet
 from django.db.models.expressions import OrderBy
-from django.db.models.functions import Cast, Round
 
 from catalog.models import Plan, PlanCoverage
+from catalog.places import covers_country, covers_region
+from catalog.terms import with_equal_terms
 from providers.types import CoverageKind, DataPeriod, Money
-
-GIGABYTE = 1024**3
 
 
 class CoverageChoice(StrEnum):
@@ -56,10 +43,15 @@ class PlanFilter:
 
     ``min_bytes`` is compared with a plan's own number, as the plan counts it: a daily cap as "per day", never
     multiplied by its days. ``data_period`` narrows to plans that count so. Plans without a cap always have enough.
-    ``max_price`` is in ``currency``, the house currency where none is given.
+    A plan that is sold by the day fits when the days asked for lie between 1 and its most, and its price is then the
+    one of ``min_days``. ``max_price`` is in ``currency``, the house currency where none is given.
     """
 
+    #: A ``Plan.Kind``; "" for all.
+    kind: str = ""
     country: str = ""
+    #: A provider's own code of an area: its plans, and those of others that cover all its countries.
+    region: str = ""
     coverage: CoverageChoice = CoverageChoice.ANY
     min_bytes: int | None = None
     data_period: DataPeriod | None = None
@@ -91,16 +83,17 @@ class Destination:
 
 
 def search_plans(wanted: PlanFilter) -> QuerySet[Plan]:
-    """The plans that fit, with their account, ``per_day`` and ``per_gb`` (see ``with_unit_prices``)."""
-    plans = with_unit_prices(Plan.objects.select_related("account"))
+    """The plans that fit, with their account and what ``with_equal_terms`` adds."""
+    plans = with_equal_terms(Plan.objects.select_related("account"), days=wanted.min_days)
     for condition in (_place(wanted), _data(wanted), _terms(wanted), _price(wanted), _state(wanted), _text(wanted)):
         plans = plans.filter(condition)
-    return plans.order_by(*_ordering(wanted.sort))
+    return plans.order_by(*order_plans(wanted.sort))
 
 
 def sellable_plans() -> QuerySet[Plan]:
-    """Plans that may be sold now: offered, published, with a price, by an account that is not paused."""
+    """Plans that may be sold as new eSIMs now: offered, published, with a price, by an account that is not paused."""
     return Plan.objects.filter(
+        kind=Plan.Kind.ESIM,
         retired_at=None,
         is_published=True,
         retail_price__gt=0,
@@ -130,12 +123,6 @@ def destinations(plans: QuerySet[Plan] | None = None) -> list[Destination]:
     return list(found.values())
 
 
-def covered_countries() -> list[str]:
-    """Codes of all countries that plans still offered cover, for the filter's list."""
-    rows = PlanCoverage.objects.filter(plan__retired_at=None).order_by("country")
-    return list(rows.values_list("country", flat=True).distinct())
-
-
 def known_carriers() -> list[str]:
     """Carrier codes of plans still offered, for the filter's list."""
     rows = Plan.objects.filter(retired_at=None).exclude(carrier="").order_by("carrier")
@@ -153,41 +140,21 @@ def tells_home_from_roaming() -> bool:
     return PlanCoverage.objects.exclude(kind=CoverageKind.UNSPECIFIED).filter(plan__retired_at=None).exists()
 
 
-def plans_to_compare(*, ids: Sequence[int] = (), country: str = "", most: int = 12) -> list[Plan]:
-    """Plans side by side, cheapest first in each currency: the chosen ones, or a destination's sellable ones."""
-    plans = Plan.objects.filter(pk__in=ids) if ids else sellable_plans()
-    if country and not ids:
-        plans = plans.filter(_covers(country))
-    rows = with_unit_prices(plans.select_related("account").prefetch_related("coverage"))
-    return list(rows.order_by(*_ordering(Sort.PRICE))[:most])
-
-
-def with_unit_prices(plans: QuerySet[Plan]) -> QuerySet[Plan]:
-    """Adds ``per_day`` (retail price ÷ days) and ``per_gb`` (only where a cap in total exists); else None."""
-    money = DecimalField(max_digits=20, decimal_places=4)
-    # As floats on the way: SQLite divides whole numbers without a remainder.
-    retail, days, size = (Cast(name, FloatField()) for name in ("retail_price", "validity_days", "data_bytes"))
-    capped = Q(data_period=DataPeriod.TOTAL, data_bytes__gt=0, data_unlimited=False)
-    return plans.annotate(
-        per_day=Case(
-            When(validity_days__gt=0, then=Round(Cast(retail / days, money), 4)), default=None, output_field=money
-        ),
-        per_gb=Case(
-            When(capped, then=Round(Cast(retail * float(GIGABYTE) / size, money), 4)), default=None, output_field=money
-        ),
-    )
+def marked_plans(ids: Sequence[int]) -> list[Plan]:
+    """The chosen plans side by side, cheapest first in each currency."""
+    plans = Plan.objects.filter(pk__in=ids).defer("raw").select_related("account").prefetch_related("coverage")
+    return list(with_equal_terms(plans).order_by(*order_plans(Sort.PRICE)))
 
 
 # -- conditions -------------------------------------------------------------------------------------------------------
 
 
-def _covers(country: str, choice: CoverageChoice = CoverageChoice.ANY) -> Exists:
-    rows = PlanCoverage.objects.filter(plan=OuterRef("pk"), country=country.upper())
-    return Exists(rows if choice is CoverageChoice.ANY else rows.filter(kind=choice.value))
-
-
 def _place(wanted: PlanFilter) -> Q:
-    return Q(_covers(wanted.country, wanted.coverage)) if wanted.country else Q()
+    condition = Q()
+    if wanted.country:
+        kind = "" if wanted.coverage is CoverageChoice.ANY else wanted.coverage.value
+        condition &= Q(covers_country(wanted.country, kind))
+    return condition & covers_region(wanted.region) if wanted.region else condition
 
 
 def _data(wanted: PlanFilter) -> Q:
@@ -203,10 +170,12 @@ def _data(wanted: PlanFilter) -> Q:
 
 def _terms(wanted: PlanFilter) -> Q:
     condition = Q()
+    is_fixed = Q(days_choice_max=None)
     if wanted.min_days is not None:
-        condition &= Q(validity_days__gte=wanted.min_days)
+        condition &= Q(is_fixed, validity_days__gte=wanted.min_days) | Q(days_choice_max__gte=wanted.min_days)
     if wanted.max_days is not None:
-        condition &= Q(validity_days__lte=wanted.max_days)
+        by_the_day = Q(days_choice_max__gte=1) if wanted.max_days >= 1 else Q(pk__in=())
+        condition &= Q(is_fixed, validity_days__lte=wanted.max_days) | by_the_day
     said = {"tethering": wanted.tethering, "top_up_supported": wanted.top_up, "kyc_required": wanted.kyc}
     return condition & Q(**{name: value for name, value in said.items() if value is not None})
 
@@ -215,12 +184,12 @@ def _price(wanted: PlanFilter) -> Q:
     condition = Q(currency=wanted.currency.upper()) if wanted.currency else Q()
     if wanted.max_price is not None:
         currency = wanted.currency.upper() or settings.CURRENCY
-        condition &= Q(retail_price__lte=wanted.max_price, currency=currency)
+        condition &= Q(asked_price__lte=wanted.max_price, currency=currency)
     return condition
 
 
 def _state(wanted: PlanFilter) -> Q:
-    condition = Q()
+    condition = Q(kind=wanted.kind) if wanted.kind else Q()
     if wanted.account:
         condition &= Q(account__slug=wanted.account)
     if wanted.carrier:
@@ -233,25 +202,25 @@ def _state(wanted: PlanFilter) -> Q:
 
 
 def _text(wanted: PlanFilter) -> Q:
-    """Every word must be in the name or in the plan code."""
+    """Every word must be in the name or in one of the plan's codes."""
     condition = Q()
     for word in wanted.text.split()[:8]:
-        condition &= Q(name__icontains=word) | Q(plan_ref__icontains=word)
+        condition &= Q(name__icontains=word) | Q(plan_ref__icontains=word) | Q(alias__icontains=word)
     return condition
 
 
-def _ordering(sort: Sort) -> list[OrderBy]:
-    """Prices are ordered within their currency; what is not known comes last."""
+def order_plans(sort: Sort) -> list[OrderBy]:
+    """Prices are ordered within their currency; what is not known comes last. For plans with their equal terms."""
     currency = F("currency").asc()
     keys: dict[Sort, list[OrderBy]] = {
         Sort.NAME: [F("name").asc()],
-        Sort.PRICE: [currency, F("retail_price").asc(nulls_last=True)],
-        Sort.PRICE_DOWN: [currency, F("retail_price").desc(nulls_last=True)],
+        Sort.PRICE: [currency, F("asked_price").asc(nulls_last=True)],
+        Sort.PRICE_DOWN: [currency, F("asked_price").desc(nulls_last=True)],
         Sort.PER_DAY: [currency, F("per_day").asc(nulls_last=True)],
         Sort.PER_GB: [currency, F("per_gb").asc(nulls_last=True)],
         Sort.DATA: [F("data_unlimited").desc(), F("data_bytes").desc(nulls_last=True)],
-        Sort.DAYS: [F("validity_days").asc(nulls_last=True)],
-        Sort.DAYS_DOWN: [F("validity_days").desc(nulls_last=True)],
+        Sort.DAYS: [F("most_days").asc(nulls_last=True)],
+        Sort.DAYS_DOWN: [F("most_days").desc(nulls_last=True)],
         Sort.NEWEST: [F("first_seen_at").desc()],
     }
     return [*keys[sort], F("pk").asc()]

@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from catalog import sync_views, views
+from catalog import compare_views, entering_views, sync_views, views
 
 urlpatterns = [
     path("plans/", views.plan_list, name="plan-list"),
-    path("plans/compare/", views.plan_compare, name="plan-compare"),
+    path("plans/compare/", compare_views.plan_compare, name="plan-compare"),
+    path("plans/enter/", entering_views.plan_enter, name="plan-enter"),
     path("plans/<int:pk>/", views.plan_detail, name="plan-detail"),
+    path("plans/<int:pk>/edit/", entering_views.plan_edit, name="plan-edit"),
+    path("plans/<int:pk>/retire/", entering_views.plan_retire, name="plan-retire"),
+    path("plans/<int:pk>/return/", entering_views.plan_return, name="plan-return"),
     path("plans/<int:pk>/price/", views.plan_price, name="plan-price"),
     path("plans/<int:pk>/publish/", views.plan_publish, name="plan-publish"),
     path("syncs/", sync_views.run_list, name="sync-run-list"),

@@ -1,7 +1,6 @@
-"""The catalogue's pages: list, plan, comparison, and the two things that staff set on a plan."""
+"""The catalogue's pages: list, plan, and the two things that staff set on every plan."""
 
 import json
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -9,21 +8,23 @@ from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from catalog.forms import CompareForm, OwnPriceForm, PlanFilterForm
+from catalog.compare_views import ask_for_equal
+from catalog.forms import OwnPriceForm, PlanFilterForm
 from catalog.history import tell_history
 from catalog.models import Plan, PriceRule
 from catalog.pricing import active_rules, describe_source, explain_price, floor_percent, set_own_price, set_published
 from catalog.quotes import PriceQuote
-from catalog.search import plans_to_compare, search_plans, with_unit_prices
+from catalog.search import search_plans
+from catalog.terms import with_equal_terms
 from providers.access import staff_page
 
 PAGE = 50
-MOST_COMPARED = 8
 HISTORY = 50
 
 
@@ -40,7 +41,14 @@ def plan_list(request: HttpRequest) -> HttpResponse:
     plans = search_plans(form.to_filter()).defer("raw").prefetch_related("coverage")
     page = Paginator(plans, PAGE).get_page(request.GET.get("page"))
     is_filtered = any(value for name, value in request.GET.items() if name not in ("page", "sort"))
-    return render(request, "catalog/list.html", {"form": form, "page": page, "is_filtered": is_filtered})
+    context = {
+        "form": form,
+        "page": page,
+        "is_filtered": is_filtered,
+        "days": form.cleaned_data.get("min_days"),
+        "may_enter": request.user.has_perms(("catalog.set_price", "catalog.add_plan")),
+    }
+    return render(request, "catalog/list.html", context)
 
 
 @require_safe
@@ -75,28 +83,8 @@ def plan_publish(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("plan-detail", pk)
 
 
-@require_safe
-@staff_page("catalog.view_plan")
-def plan_compare(request: HttpRequest) -> HttpResponse:
-    """``?plan=1&plan=2`` or ``?country=JP``."""
-    form = CompareForm(request.GET or None)
-    ids = [int(word) for word in request.GET.getlist("plan") if word.isdecimal() and len(word) < 19]
-    country = str(form.cleaned_data["country"]) if form.is_bound and form.is_valid() else ""
-    plans = plans_to_compare(ids=ids[:MOST_COMPARED], country=country, most=MOST_COMPARED) if ids or country else []
-    context = {
-        "form": form,
-        "plans": plans,
-        "country": country if not ids else "",
-        "best": _find_best(plans),
-        "asked": bool(ids or country),
-        "most": MOST_COMPARED,
-        "left_out": len(ids) > MOST_COMPARED,
-    }
-    return render(request, "catalog/compare.html", context)
-
-
 def _get_plan(pk: int) -> Plan:
-    plans = with_unit_prices(Plan.objects.select_related("account").prefetch_related("coverage"))
+    plans: QuerySet[Plan] = with_equal_terms(Plan.objects.select_related("account").prefetch_related("coverage"))
     return get_object_or_404(plans, pk=pk)
 
 
@@ -112,6 +100,8 @@ def _render_plan(request: HttpRequest, plan: Plan, form: OwnPriceForm | None = N
         "rounding": PriceRule.Rounding(quote.rule.rounding).label if quote.rule else "",
         "is_stale": (quote.amount, quote.source) != (plan.retail_price, plan.price_source),
         "price_form": form or OwnPriceForm(initial=start),
+        "is_entered": plan.kind in Plan.ENTERED_KINDS,
+        "equal_url": ask_for_equal(plan),
         "history": tell_history(plan.history.all()[:HISTORY]),
         "raw": json.dumps(plan.raw, ensure_ascii=False, indent=2),
     }
@@ -123,17 +113,3 @@ def _margin_percent(quote: PriceQuote) -> Decimal | None:
     if quote.margin is None or not quote.net_price:
         return None
     return (quote.margin / quote.net_price * 100).quantize(Decimal("0.1"))
-
-
-def _find_best(plans: Iterable[Plan]) -> dict[str, set[int]]:
-    """Measure → plans with the lowest one, in each currency that more than one plan has."""
-    best: dict[str, set[int]] = {}
-    for measure in ("retail_price", "per_day", "per_gb"):
-        by_currency: dict[str, list[tuple[Decimal, int]]] = {}
-        for plan in plans:
-            amount = getattr(plan, measure)
-            if amount is not None:
-                by_currency.setdefault(plan.currency, []).append((amount, plan.pk))
-        several = [rows for rows in by_currency.values() if len(rows) > 1]
-        best[measure] = {pk for rows in several for amount, pk in rows if amount == min(rows)[0]}
-    return best

@@ -11,11 +11,17 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from catalog.countries import country_name
-from catalog.search import GIGABYTE, CoverageChoice, PlanFilter, Sort, covered_countries
+from catalog.forms import DestinationField
+from catalog.models import Plan
+from catalog.places import Place
+from catalog.search import CoverageChoice, PlanFilter, Sort
+from catalog.terms import GIGABYTE
 from orders.models import Order, Payment
 from orders.selectors.order_list import OrderFilter
 from providers.models import ProviderAccount
+
+#: More days than anybody travels.
+MOST_DAYS = 3650
 
 
 class OrderFilterForm(forms.Form):
@@ -86,7 +92,7 @@ class CustomerSearchForm(forms.Form):
 class PlanSearchForm(forms.Form):
     """Which plan: where to, how much, how long."""
 
-    country = forms.ChoiceField(label=gettext_lazy("Destination"), required=False)
+    country = DestinationField(label=gettext_lazy("Destination"), required=False)
     coverage = forms.ChoiceField(
         label=gettext_lazy("Coverage"),
         required=False,
@@ -99,7 +105,7 @@ class PlanSearchForm(forms.Form):
     gb = forms.DecimalField(
         label=gettext_lazy("Data at least, GB"), required=False, min_value=0, max_value=100_000, decimal_places=2
     )
-    days = forms.IntegerField(label=gettext_lazy("Days at least"), required=False, min_value=1, max_value=3650)
+    days = forms.IntegerField(label=gettext_lazy("Days at least"), required=False, min_value=1, max_value=MOST_DAYS)
     account = forms.ChoiceField(label=gettext_lazy("Provider account"), required=False)
     q = forms.CharField(label=gettext_lazy("Name or code"), required=False, max_length=120)
     sort = forms.ChoiceField(
@@ -116,8 +122,8 @@ class PlanSearchForm(forms.Form):
 
     def __init__(self, *args: Any, with_coverage: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        countries = sorted(((code, country_name(code)) for code in covered_countries()), key=lambda pair: pair[1])
-        _choose(self, "country", [("", _("Anywhere")), *countries])
+        if isinstance(country := self.fields["country"], DestinationField):
+            country.load(_("Anywhere"))
         _choose(self, "account", [("", _("All accounts")), *account_choices()])
         if not with_coverage:
             del self.fields["coverage"]
@@ -127,8 +133,10 @@ class PlanSearchForm(forms.Form):
         self.is_valid()
         given = self.cleaned_data
         size = given.get("gb")
+        place = given.get("country") or Place()
         return PlanFilter(
-            country=given.get("country", ""),
+            country=place.country,
+            region=place.region,
             coverage=CoverageChoice(given.get("coverage") or CoverageChoice.ANY),
             min_bytes=int(size * GIGABYTE) if size else None,
             min_days=given.get("days"),
@@ -140,6 +148,8 @@ class PlanSearchForm(forms.Form):
 
 
 class QuantityForm(forms.Form):
+    """How many eSIMs, and for how many days where the plan is sold by the day."""
+
     quantity = forms.IntegerField(
         label=gettext_lazy("How many eSIMs"),
         error_messages={
@@ -148,7 +158,15 @@ class QuantityForm(forms.Form):
         },
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    period_days = forms.IntegerField(
+        label=gettext_lazy("For how many days"),
+        error_messages={
+            "required": gettext_lazy("Say for how many days."),
+            "invalid": gettext_lazy("Type a whole number, such as 7."),
+        },
+    )
+
+    def __init__(self, *args: Any, plan: Plan | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         most = settings.ORDER_MAX_QUANTITY
         self.fields["quantity"].validators += [
@@ -156,9 +174,17 @@ class QuantityForm(forms.Form):
             MaxValueValidator(most, message=_("At most %(most)s eSIMs in one order.") % {"most": most}),
         ]
         # Text, not a number field: browsers empty those when letters are typed, and nobody sees what was wrong.
-        self.fields["quantity"].widget = forms.TextInput(
-            attrs={"inputmode": "numeric", "autocomplete": "off", "class": "input-short", "autofocus": True}
-        )
+        typed = {"inputmode": "numeric", "autocomplete": "off", "class": "input-short"}
+        self.fields["quantity"].widget = forms.TextInput(attrs={**typed, "autofocus": True})
+        most_days = plan.days_choice_max if plan is not None else None
+        if most_days is None:
+            del self.fields["period_days"]
+            return
+        self.fields["period_days"].validators += [
+            MinValueValidator(1, message=_("At least one day.")),
+            MaxValueValidator(most_days, message=_("At most %(most)s days of this plan.") % {"most": most_days}),
+        ]
+        self.fields["period_days"].widget = forms.TextInput(attrs=typed)
 
 
 class PaymentChoice(TextChoices):

@@ -13,7 +13,6 @@ from catalog.search import (
     PlanFilter,
     Sort,
     destinations,
-    plans_to_compare,
     search_plans,
     sellable_plans,
     tells_home_from_roaming,
@@ -115,21 +114,12 @@ def test_orders_are_stable_and_put_the_unknown_last() -> None:
         Sort.PRICE: "EBDAC",
         Sort.PRICE_DOWN: "EADBC",
         Sort.PER_DAY: "EADBC",
-        Sort.PER_GB: "EBACD",
+        Sort.PER_GB: "EDBAC",
         Sort.DATA: "EBDAC",
         Sort.DAYS: "BDEAC",
         Sort.DAYS_DOWN: "ADEBC",
         Sort.NEWEST: "EDCBA",
     }
-
-
-def test_prices_per_day_and_per_gigabyte() -> None:
-    make_plan(plan_ref="A", name="a", retail_price=D(4), validity_days=7, data_bytes=3 * GB)
-    make_plan(plan_ref="B", name="b", retail_price=D(4), validity_days=0, data_period=DataPeriod.DAY)
-
-    capped, daily = search_plans(PlanFilter())
-    assert (capped.per_day, capped.per_gb) == (D("0.5714"), D("1.3333"))  # type: ignore[attr-defined]
-    assert (daily.per_day, daily.per_gb) == (None, None)  # type: ignore[attr-defined]
 
 
 def test_only_plans_with_a_price_and_an_open_account_can_be_sold() -> None:
@@ -159,14 +149,3 @@ def test_destinations_count_plans_and_name_the_lowest_price_of_each_currency(
     assert (japan.country, japan.plans) == ("JP", 3)
     assert japan.from_prices == (Money(amount=D(300), currency="JPY"), Money(amount=D(4), currency="USD"))
     assert (korea.country, korea.plans, korea.from_prices) == ("KR", 1, (Money(amount=D(5), currency="USD"),))
-
-
-def test_comparing_takes_the_chosen_plans_or_a_destination() -> None:
-    dear = make_plan(retail_price=D(9))
-    cheap = make_plan(retail_price=D(2))
-    hidden = make_plan(retail_price=D(1), is_published=False)
-    make_plan(covers=["FR"])
-
-    assert plans_to_compare(country="JP") == [cheap, dear]
-    assert plans_to_compare(country="JP", most=1) == [cheap]
-    assert plans_to_compare(ids=[dear.pk, hidden.pk]) == [hidden, dear]
