@@ -49,6 +49,15 @@ class ActionRule:
     def slug(self) -> str:
         return self.capability.value
 
+    @property
+    def url_name(self) -> str:
+        return f"esim-{self.slug}"
+
+    @property
+    def is_danger(self) -> bool:
+        """Whether the customer loses something by it."""
+        return self.is_final or self.capability is Capability.SUSPEND
+
 
 RULES: dict[Capability, ActionRule] = {
     rule.capability: rule

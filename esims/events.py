@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     CODES_REVEALED = "codes_revealed"
     QR_SHOWN = "qr_shown"
     USAGE_SIMULATED = "usage_simulated"
+    REPLACED = "replaced"  # by a reissue; facts: line (the new one's id), order (its number)
 
 
 def make_event(
@@ -99,6 +100,9 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     EventKind.CODES_REVEALED: lambda _facts: _("Activation codes and device numbers were shown."),
     EventKind.QR_SHOWN: lambda _facts: _("The QR code was shown."),
+    EventKind.REPLACED: lambda facts: (
+        _("Replaced by a reissue: another eSIM has the line now (order %(order)s).") % {"order": facts.get("order", "")}
+    ),
     EventKind.USAGE_SIMULATED: lambda facts: (
         ngettext("Simulated usage was set for %(count)d day.", "Simulated usage was set for %(count)d days.", days)
         % {"count": days}

@@ -7,10 +7,12 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from esims.models import STATE_CHOICES
+from esims.action_rules import LONGEST_MESSAGE, ActionRule
+from esims.models import STATE_CHOICES, Esim
 from esims.search import DEADLINE_NEAR_DAYS, LineFilter
 from esims.states import japan_today
 from providers.models import ProviderAccount
+from providers.types import Capability
 
 MB = 1024**2
 #: More days than this are not typed in by hand.
@@ -59,14 +61,46 @@ class LineFilterForm(forms.Form):
 
 
 class ActionForm(forms.Form):
-    """Why an action is asked for: it goes onto the timeline."""
+    """Why an action is asked for: it goes onto the timeline. What cannot be taken back is confirmed a second time, by
+    the end of the line's number; an SMS has its text.
+    """
 
+    message = forms.CharField(
+        label=_("Text of the SMS"),
+        max_length=LONGEST_MESSAGE,
+        widget=forms.Textarea({"rows": 4}),
+        help_text=_("At most %(count)s characters. It is kept with the line's actions.") % {"count": LONGEST_MESSAGE},
+    )
     reason = forms.CharField(
         label=_("Reason"),
         help_text=_("Written on the line's timeline, with your name."),
         max_length=300,
         widget=forms.TextInput({"autocomplete": "off"}),
     )
+    number_end = forms.CharField(
+        label=_("Last four digits of the line's number"),
+        max_length=8,
+        widget=forms.TextInput({"autocomplete": "off", "inputmode": "numeric"}),
+    )
+
+    def __init__(self, *args: Any, rule: ActionRule, esim: Esim | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._number = (esim.iccid or esim.provider_ref) if esim is not None else ""
+        if rule.capability is not Capability.SMS:
+            del self.fields["message"]
+        if not rule.is_final or esim is None:
+            del self.fields["number_end"]
+        else:
+            self.fields["number_end"].help_text = _(
+                "It cannot be taken back. Type the last four digits of %(number)s to confirm it."
+            ) % {"number": self._number}
+
+    def clean_number_end(self) -> str:
+        """Typed from the number itself: a click alone is not enough."""
+        end: str = self.cleaned_data["number_end"].strip()
+        if end != self._number[-4:]:
+            raise forms.ValidationError(_("These are not the last four digits of this line's number."))
+        return end
 
 
 class SimulatedUsageForm(forms.Form):

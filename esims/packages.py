@@ -65,6 +65,7 @@ def make_packages(
         package = _start_package(esim, known, kind=Package.Kind.BASE if number == base else Package.Kind.TOP_UP)
         if known is None:
             package.name, package.data_period = plan.name, plan.data_period
+        package.package_ref = snapshot.package_ref
         _take_package(package, snapshot, state=True, usage=True)
         yield package
 

@@ -9,8 +9,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from customers.models import User
+from esims.abilities import abilities_of
 from esims.action_rules import action_label
-from esims.actions import why_refused
+from esims.buttons import ActionButton, line_buttons, package_buttons
 from esims.events import describe_event, event_tone
 from esims.evidence import InstallEvidence, install_evidence
 from esims.install import (
@@ -22,22 +23,23 @@ from esims.install import (
 )
 from esims.models import Esim, LineAction, LineEvent, Package
 from esims.states import explain_state, shown_state, state_label
-from esims.usage import read_usage_series
+from esims.usage import is_counted_in_total, read_usage_series
 from providers.registry import offers
 from providers.types import Capability
 
 #: Newest rows of the timeline on the page.
 EVENTS_SHOWN = 50
+#: A package's states share some words with others of the house; their colours are their own.
+PACKAGE_TONES = {"waiting": "info", "active": "ok", "ended": "neutral", "terminated": "neutral", "unknown": "warn"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionButton:
-    """A button of the page; ``why_not`` explains one that cannot be pressed now."""
+class PackageRow:
+    """A package as the page shows it. ``percent`` is None where a share of it would say nothing."""
 
-    label: str
-    url_name: str
-    icon: str
-    why_not: str
+    package: Package
+    percent: int | None
+    buttons: Sequence[ActionButton]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ class LineView:
     is_action_open: bool
     is_being_read: bool
     can_refresh: bool
+    #: The provider tells of single lines at all.
+    is_read: bool
 
     @property
     def seen(self) -> str:
@@ -66,46 +70,65 @@ class LineView:
         return self.is_action_open or self.is_being_read
 
 
-_BUTTONS = (
-    (Capability.SUSPEND, "esim-suspend", "pause"),
-    (Capability.RELEASE, "esim-release", "play"),
-)
-
-
 def find_line(pk: int) -> Esim | None:
     """The line with everything that its page needs, or None."""
     return Esim.objects.select_related("account", "customer", "plan").filter(pk=pk).first()
 
 
-def read_line_view(esim: Esim, user: User, *, now: datetime | None = None) -> LineView:
+def read_packages(esim: Esim) -> list[Package]:
+    """The line's packages, the base first."""
+    return list(Package.objects.filter(esim=esim).order_by("pk"))
+
+
+def read_line_view(
+    esim: Esim, user: User, packages: Sequence[Package] | None = None, *, now: datetime | None = None
+) -> LineView:
     """The live part, as this person may see it."""
     now = now or timezone.now()
     state = shown_state(esim, now)
     action = (
         LineAction.objects.filter(esim=esim)
-        .select_related("requested_by")
+        .select_related("requested_by", "package")
         .order_by(F("finished_at").desc(nulls_first=True), "-pk")
         .first()
     )
     is_open = action is not None and action.state in LineAction.OPEN
+    abilities = abilities_of(esim.account)
     can_read = user.has_perm("esims.refresh_esim") and offers(esim.account.slug, Capability.READ_LINE)
     return LineView(
         esim=esim,
         state=state.value,
         state_label=state_label(state),
-        sentences=explain_state(esim, now),
-        buttons=() if is_open else _buttons(esim, user),
+        sentences=explain_state(esim, now, packages=read_packages(esim) if packages is None else packages),
+        buttons=() if is_open else line_buttons(esim, user),
         action=action,
         action_label=action_label(action.capability) if action else "",
         is_action_open=is_open,
         is_being_read=_is_being_read(esim, now),
         can_refresh=can_read,
+        is_read=Capability.READ_LINE in abilities,
     )
 
 
-def read_usage(esim: Esim) -> dict[str, Any]:
+def read_package_rows(esim: Esim, user: User, packages: Sequence[Package], *, is_action_open: bool) -> list[PackageRow]:
+    """The packages with what may be asked for each of them."""
+    return [
+        PackageRow(
+            package=package,
+            percent=(
+                round(100 * package.used_bytes / package.data_bytes)
+                if is_counted_in_total(package) and package.used_bytes is not None and package.data_bytes
+                else None
+            ),
+            buttons=() if is_action_open else package_buttons(esim, package, user),
+        )
+        for package in packages
+    ]
+
+
+def read_usage(esim: Esim, packages: Sequence[Package] | None = None) -> dict[str, Any]:
     """The usage card: the series, and the days as the chart wants them."""
-    series = read_usage_series(esim)
+    series = read_usage_series(esim, packages=packages)
     return {
         "usage": series,
         "usage_days": [
@@ -129,20 +152,35 @@ def read_timeline(esim: Esim) -> list[dict[str, Any]]:
 
 def read_page(esim: Esim, user: User) -> dict[str, Any]:
     """Everything that the page shows at first."""
-    may_see_codes = user.has_perm("esims.reveal_codes")
+    packages = read_packages(esim)
+    view = read_line_view(esim, user, packages)
     return {
-        "esim": esim,
-        "view": read_line_view(esim, user),
-        "events": read_timeline(esim),
-        "packages": list(Package.objects.filter(esim=esim)),
-        "evidence": read_evidence(esim),
+        "view": view,
         "guide": read_guide(esim),
         "needs_confirmation": needs_confirmation_code(esim),
         "code_trouble": _code_trouble(esim),
-        "may_see_codes": may_see_codes,
-        "may_simulate": may_simulate(esim, user),
-        **read_usage(esim),
+        "may_see_codes": user.has_perm("esims.reveal_codes"),
+        "is_by_eid": is_by_eid(esim),
+        **read_parts(esim, user, view, packages),
     }
+
+
+def read_parts(esim: Esim, user: User, view: LineView, packages: Sequence[Package]) -> dict[str, Any]:
+    """The parts that may have changed once the line has been read anew."""
+    return {
+        "esim": esim,
+        "events": read_timeline(esim),
+        "packages": read_package_rows(esim, user, packages, is_action_open=view.is_action_open),
+        "package_tones": PACKAGE_TONES,
+        "evidence": read_evidence(esim),
+        "may_simulate": may_simulate(esim, user),
+        **read_usage(esim, packages),
+    }
+
+
+def is_by_eid(esim: Esim) -> bool:
+    """Whether the line was made for one device, named beforehand: then there is no code to install it with."""
+    return Capability.LINE_ACTIVATION in abilities_of(esim.account)
 
 
 def may_simulate(esim: Esim, user: User) -> bool:
@@ -162,24 +200,6 @@ def read_evidence(esim: Esim) -> InstallEvidence:
 def read_guide(esim: Esim) -> tuple[GuideStage, ...]:
     """The install guide."""
     return install_guide(esim)
-
-
-def _buttons(esim: Esim, user: User) -> list[ActionButton]:
-    """Buttons by capability, permission and state; of suspend and release the one that makes sense."""
-    if not user.has_perm("esims.suspend_esim"):
-        return []
-    buttons = [
-        ActionButton(
-            label=action_label(capability),
-            url_name=url_name,
-            icon=icon,
-            why_not=why_refused(esim, capability),
-        )
-        for capability, url_name, icon in _BUTTONS
-        if offers(esim.account.slug, capability)
-    ]
-    possible = [button for button in buttons if not button.why_not]
-    return possible or buttons[:1]
 
 
 def _is_being_read(esim: Esim, now: datetime) -> bool:

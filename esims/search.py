@@ -77,6 +77,7 @@ def for_list(lines: QuerySet[Esim]) -> QuerySet[Esim]:
     """Load what a row of a list shows, and none of the secrets."""
     return lines.select_related("customer", "plan", "account").only(
         *("pk", "iccid", "provider_ref", "state", "state_as_of", "expires_on", "activation_deadline", "created_at"),
+        "expires_at",
         *("total_used_bytes", "refresh_failures", "customer__name", "customer__email", "plan__name", "account__name"),
         "account__is_sandbox",
     )

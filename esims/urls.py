@@ -3,6 +3,7 @@
 from django.urls import path
 
 from esims import views
+from esims.action_views import action_urls
 
 urlpatterns = [
     path("esims/", views.esim_list, name="esim-list"),
@@ -13,7 +14,6 @@ urlpatterns = [
     path("esims/<int:pk>/qr.svg", views.esim_qr_svg, name="esim-qr-svg"),
     path("esims/<int:pk>/codes/", views.esim_reveal, name="esim-reveal"),
     path("esims/<int:pk>/refresh/", views.esim_refresh, name="esim-refresh"),
-    path("esims/<int:pk>/suspend/", views.esim_suspend, name="esim-suspend"),
-    path("esims/<int:pk>/release/", views.esim_release, name="esim-release"),
+    *action_urls(),
     path("esims/<int:pk>/usage/", views.esim_simulate_usage, name="esim-simulate-usage"),
 ]

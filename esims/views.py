@@ -13,19 +13,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from customers.access import NothingHere, is_partial, staff_page
 from customers.keyset import keyset_page
 from customers.models import Customer, User
-from esims.action_rules import action_label
-from esims.actions import ActionRefused, request_action, why_refused
 from esims.codes import record_qr_shown, record_reveal
-from esims.forms import ActionForm, LineFilterForm, SimulatedUsageForm
+from esims.forms import LineFilterForm, SimulatedUsageForm
 from esims.install import install_links
 from esims.models import Esim
-from esims.page import find_line, may_simulate, read_evidence, read_line_view, read_page, read_timeline, read_usage
+from esims.page import find_line, is_by_eid, read_line_view, read_packages, read_page, read_parts
 from esims.qr import qr_png, qr_svg
 from esims.refresh import RefreshRefused, request_refresh, watch_line
 from esims.search import LineFilter, count_up_to, search_lines
 from esims.usage import UsageRefused, set_simulated_usage
 from providers.errors import OutcomeUnknown, ProviderError
-from providers.types import Capability
 
 #: A list counts its lines no further than this.
 COUNTED = 1000
@@ -79,14 +76,14 @@ def esim_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @staff_page("esims.view_esim")
 def esim_live(request: HttpRequest, pk: int) -> HttpResponse:
     """The changing part of the page; with it, once the line has been read anew, the parts that may have changed."""
-    esim = _find(pk)
-    view = read_line_view(esim, _person(request))
+    esim, person = _find(pk), _person(request)
     if not is_partial(request):
         return redirect("esim-detail", pk)
+    packages = read_packages(esim)
+    view = read_line_view(esim, person, packages)
     context: dict[str, Any] = {"esim": esim, "view": view}
     if request.GET.get("seen", "") != view.seen or not view.is_live:
-        context |= {"oob": True, "evidence": read_evidence(esim), "events": read_timeline(esim), **read_usage(esim)}
-        context["may_simulate"] = may_simulate(esim, _person(request))
+        context |= {"oob": True, **read_parts(esim, person, view, packages)}
     return render(request, "esims/_live_answer.html", context)
 
 
@@ -104,20 +101,6 @@ def esim_refresh(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("esim-detail", pk)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@staff_page("esims.suspend_esim")
-def esim_suspend(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask whether to suspend, then ask the provider for it."""
-    return _act(request, _find(pk), Capability.SUSPEND)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@staff_page("esims.suspend_esim")
-def esim_release(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask whether to release, then ask the provider for it."""
-    return _act(request, _find(pk), Capability.RELEASE)
-
-
 @require_POST
 @staff_page("esims.reveal_codes")
 def esim_reveal(request: HttpRequest, pk: int) -> HttpResponse:
@@ -127,7 +110,9 @@ def esim_reveal(request: HttpRequest, pk: int) -> HttpResponse:
     record_reveal(esim=esim, by=person.email)
     shown = {"revealed": True, "links": install_links(esim.lpa) if esim.lpa else None}
     if is_partial(request):
-        response = render(request, "esims/_codes.html", {"esim": esim, "may_see_codes": True, **shown})
+        response = render(
+            request, "esims/_codes.html", {"esim": esim, "may_see_codes": True, "is_by_eid": is_by_eid(esim), **shown}
+        )
     else:
         response = render(request, "esims/detail.html", {**read_page(esim, person), **shown})
     return _keep_private(response)
@@ -172,57 +157,6 @@ def esim_simulate_usage(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 # -- shared -----------------------------------------------------------------------------------------------------------
-
-
-def _act(request: HttpRequest, esim: Esim, capability: Capability) -> HttpResponse:
-    """Confirmation page, and the asking itself. Whatever is refused is said on the line's page."""
-    form = ActionForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            request_action(esim=esim, capability=capability, reason=form.cleaned_data["reason"], by=_person(request))
-        except ActionRefused as error:
-            messages.error(request, error.message)
-        else:
-            messages.info(request, _WORDS[capability]["asked"]())
-        return redirect("esim-detail", esim.pk)
-    why = why_refused(esim, capability)
-    if why:
-        messages.error(request, why)
-        return redirect("esim-detail", esim.pk)
-    words = _WORDS[capability]
-    context = {
-        "esim": esim,
-        "form": form,
-        "title": words["title"](),
-        "consequences": words["consequences"](),
-        "action": action_label(capability),
-        "danger": capability is Capability.SUSPEND,
-        "cancel_url": reverse("esim-detail", args=(esim.pk,)),
-    }
-    return render(request, "esims/confirm_action.html", context, status=422 if form.errors else 200)
-
-
-_WORDS: dict[Capability, dict[str, Any]] = {
-    Capability.SUSPEND: {
-        "title": lambda: _("Suspend this line?"),
-        "asked": lambda: _("The suspension has been asked for; this page shows when the line confirms it."),
-        "consequences": lambda: [
-            _("The provider is asked to block the line's network access. The customer loses data at once."),
-            _("The line is read first: nothing is sent if it has ended or is suspended already."),
-            _("It counts as suspended only when the provider reports it so."),
-            _("The plan's days may go on running. You can release the line later."),
-        ],
-    },
-    Capability.RELEASE: {
-        "title": lambda: _("Release this line?"),
-        "asked": lambda: _("The release has been asked for; this page shows when the line confirms it."),
-        "consequences": lambda: [
-            _("The provider is asked to lift the suspension. The customer can use data again."),
-            _("The line is read first: nothing is sent if it is not suspended."),
-            _("It counts as released only when the provider reports it so."),
-        ],
-    },
-}
 
 
 def _find(pk: int) -> Esim:
