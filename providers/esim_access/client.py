@@ -28,6 +28,7 @@ from providers.types import (
     Fault,
     IncomingWebhook,
     LineSnapshot,
+    MoneyBack,
     OrderOutcome,
     OrderRequest,
     PlanOffer,
@@ -36,6 +37,7 @@ from providers.types import (
     ProviderReply,
     RateBudget,
     Region,
+    Returned,
     TopUpOutcome,
     TopUpRequest,
     TransactionRecord,
@@ -88,6 +90,11 @@ class EsimAccessProvider(Provider):
     )
     #: "Duplicate transactionId will be identified as the same request": said of orders, not of top-ups.
     repeatable: ClassVar[frozenset[Capability]] = frozenset({Capability.ORDER})
+    #: "The eSIM `price` is refunded to your balance" (cancel); "Non-refundable" (revoke).
+    money_back: ClassVar[Mapping[Capability, MoneyBack]] = {
+        Capability.CANCEL: MoneyBack(returned=Returned.ALL),
+        Capability.REVOKE: MoneyBack(returned=Returned.NOTHING),
+    }
     #: "You can order up to 30 eSIMs in one batch."
     max_order_quantity = 30
     #: "Check the data usage of up to 10 eSIMs."

@@ -23,6 +23,7 @@ from providers.types import (
     Fault,
     IncomingWebhook,
     LineSnapshot,
+    MoneyBack,
     OrderOutcome,
     OrderRequest,
     PlanOffer,
@@ -30,6 +31,7 @@ from providers.types import (
     Priority,
     ProviderReply,
     RateBudget,
+    Returned,
     TopUpOutcome,
     TopUpRequest,
     TopUpRule,
@@ -76,6 +78,10 @@ class EsimfxProvider(Provider):
     repeatable = frozenset({Capability.ORDER, Capability.TOP_UP})
     #: "Once data from your current plan is used up or expires, your add-on data will be automatically activated."
     top_up_rule = TopUpRule.QUEUED
+    #: PENDING "within the 60 days creation of the order"; "the eSIM fee will not be refunded". Of blocking nothing is said.
+    money_back: ClassVar[Mapping[Capability, MoneyBack]] = {
+        Capability.TERMINATE: MoneyBack(returned=Returned.PACKAGE_FEE, only_waiting=True, within=timedelta(days=60)),
+    }
     #: No quantity is documented.
     max_order_quantity = 1
     #: OURS, for an order whose reply names no eSIM yet: no such reply is described.
