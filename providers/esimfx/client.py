@@ -78,7 +78,7 @@ class EsimfxProvider(Provider):
     repeatable = frozenset({Capability.ORDER, Capability.TOP_UP})
     #: "Once data from your current plan is used up or expires, your add-on data will be automatically activated."
     top_up_rule = TopUpRule.QUEUED
-    #: PENDING "within the 60 days creation of the order"; "the eSIM fee will not be refunded". Of blocking nothing is said.
+    #: PENDING "within the 60 days creation of the order"; "the eSIM fee will not be refunded". Blocking: not said.
     money_back: ClassVar[Mapping[Capability, MoneyBack]] = {
         Capability.TERMINATE: MoneyBack(returned=Returned.PACKAGE_FEE, only_waiting=True, within=timedelta(days=60)),
     }
