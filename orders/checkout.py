@@ -13,6 +13,7 @@ from catalog.models import Plan
 from customers.models import Customer, User
 from esims.models import Esim
 from orders.amounts import say_amount
+from orders.erasing import close_activations
 from orders.models import Order, OrderLine
 from orders.numbers import draw_number
 from orders.requests import find_capability
@@ -101,6 +102,7 @@ def cancel_order(*, order: Order, by: User, why: str) -> Order:
         if locked.state != Order.State.UNPAID:
             raise CheckoutRefused(_("This order is paid and being bought. It can no longer be cancelled."))
         change_order(locked, to=Order.State.CANCELLED, by=by.email, why=why)
+        close_activations(locked)
     return locked
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django_q.models import Task
 
 from esims.days import trim_usage_samples
+from orders.erasing import erase_waiting_forms
 from orders.models import Purchase, PurchaseAttempt
 from providers.calls import prune_calls
 
@@ -20,6 +21,7 @@ def prune_old_rows() -> Mapping[str, int]:
         "calls": prune_calls(),
         "replies": erase_raw_replies(older_than=timedelta(days=settings.RAW_REPLY_DAYS)),
         "samples": trim_usage_samples(),
+        "forms": erase_waiting_forms(older_than=timedelta(days=settings.ACTIVATION_FORM_DAYS)),
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
     }

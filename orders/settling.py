@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from orders.attention import ask_for_look, raise_alarm
 from orders.delivering import Delivery
-from orders.models import OrderLine, Purchase
+from orders.models import CompletionOutcome, OrderLine, Purchase
 from orders.states import change_purchase, save_purchase, settle_purchase
 from orders.waiting import find_look, wait_for_allocation
 from providers.base import Provider
@@ -61,6 +61,9 @@ def settle_delivery(
         park_unknown(purchase, by=by, why=why, facts={**facts, "taken": list(delivery.taken)})
     elif surely_all and delivery.delivered:
         move_or_stay(purchase, to=PS.SHORT, by=by, why="the provider delivered fewer for good", facts=facts)
+    elif _is_told_by_file(purchase):
+        # A reply that was read late: the provider has said since what became of it.
+        settle_purchase(purchase, by=by)
     elif not surely_all and purchase.order_line.kind in OrderLine.BY_FORM:
         why = "accepted: the completion file will say what came of it"
         move_or_stay(purchase, to=PS.ALLOCATING, by=by, why=why, facts=facts, next_attempt_at=None)
@@ -76,6 +79,14 @@ def settle_delivery(
     else:
         why = f"the provider took the order and named {delivery.delivered} of {purchase.quantity} lines"
         park_unknown(purchase, by=by, why=why, facts=facts)
+
+
+def _is_told_by_file(purchase: Purchase) -> bool:
+    """Whether a completion file has told what became of an activation, after which "accepted" is no news."""
+    if purchase.order_line.kind not in OrderLine.BY_FORM or purchase.state not in Purchase.ENDED:
+        return False
+    told = CompletionOutcome.objects.filter(purchase=purchase, outcome=CompletionOutcome.Outcome.APPLIED)
+    return told.exists()
 
 
 def _wait_for_more(provider: Provider | None, delivery: Delivery) -> timedelta:

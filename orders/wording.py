@@ -166,6 +166,7 @@ _KIND_WORDS: Mapping[str, Any] = {
     "purchase.attention": gettext_lazy("Purchase: needs a look"),
     "purchase.looked_at": gettext_lazy("Purchase: looked at"),
     "purchase.late_reply": gettext_lazy("Purchase: a late reply came"),
+    "activation.form_erased": gettext_lazy("The form was erased"),
 }
 
 

@@ -9,6 +9,7 @@ from orders.checkpoints import install_hook
 from providers import registry
 from tests.orders import fakes, fakes_lines
 from tests.simulator_client import KEYS, PRODUCTION, Simulator
+from tests.simulator_freebit import OEM_ID, OEM_KEY, SYSTEM, Freebit
 
 
 @pytest.fixture
@@ -55,3 +56,19 @@ def wire(settings: Settings, simulator: Simulator) -> Simulator:
     }
     settings.HTTP_CONNECT_TIMEOUT = settings.HTTP_READ_TIMEOUT = settings.HTTP_ORDER_READ_TIMEOUT = 1.0
     return simulator
+
+
+@pytest.fixture
+def freebit(settings: Settings, simulator: Simulator) -> Freebit:
+    """freebit at the simulator, over real HTTP, as the only account; its budgets are no matter of these tests."""
+    settings.PROVIDERS = {
+        "freebit": {
+            **settings.PROVIDERS["freebit"],
+            "url": f"{simulator.url}/{SYSTEM}",
+            "oem_id": OEM_ID,
+            "oem_key": OEM_KEY,
+            "limits": {"auth": 1000, "activate": 1000},
+        }
+    }
+    settings.HTTP_CONNECT_TIMEOUT = settings.HTTP_READ_TIMEOUT = settings.HTTP_ORDER_READ_TIMEOUT = 2.0
+    return Freebit(simulator)

@@ -381,7 +381,7 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
     Task.objects.create(id=uuid.uuid4().hex, name="new", func="x", started=old, stopped=timezone.now())
     Session.objects.create(session_key="old", expire_date=old)
     Session.objects.create(session_key="new", expire_date=timezone.now() + timedelta(days=1))
-    assert prune_old_rows() == {"calls": 0, "replies": 1, "samples": 0, "jobs": 1, "sessions": 1}
+    assert prune_old_rows() == {"calls": 0, "replies": 1, "samples": 0, "forms": 0, "jobs": 1, "sessions": 1}
     assert PurchaseAttempt.objects.get(purchase=done).body is None
     assert PurchaseAttempt.objects.get(purchase=parked).body is not None
     assert prune_old_rows() == {"calls": 0, "replies": 0, "samples": 0, "jobs": 0, "sessions": 0}
