@@ -10,6 +10,7 @@ from django.utils import timezone
 from catalog.countries import country_name
 from catalog.models import Plan
 from customers.models import Customer
+from orders.checkout import price_for
 from orders.models import Order
 from providers.types import CoverageKind
 
@@ -26,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A plan with its places; money is in the plan's currency."""
+    """A plan with its places; money is in the plan's currency and for all days that are bought."""
 
     plan: Plan
     places: Sequence[Place]
@@ -35,8 +36,11 @@ class Offer:
     margin_percent: Decimal | None
 
 
-def read_offer(plan: Plan) -> Offer:
-    """What staff must know before they sell a plan (fetched with its account); one query."""
+def read_offer(plan: Plan, *, period_days: int | None = None) -> Offer:
+    """What staff must know before they sell a plan (fetched with its account); one query.
+
+    ``period_days`` of a plan that is sold by the day; without them money is that of one day.
+    """
     places = [
         Place(
             code=row.country,
@@ -45,7 +49,8 @@ def read_offer(plan: Plan) -> Offer:
         )
         for row in plan.coverage.order_by("country")
     ]
-    price, cost = plan.retail_price, plan.net_price
+    price = price_for(plan, period_days)
+    cost = None if plan.net_price is None else plan.net_price * (period_days or 1)
     margin = price - cost if price is not None and cost is not None else None
     return Offer(
         plan=plan,

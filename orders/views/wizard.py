@@ -5,7 +5,7 @@ that was placed with it.
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -26,9 +26,9 @@ from customers.customers import CustomerExists, create_customer
 from customers.forms import CustomerForm
 from customers.models import Customer
 from customers.search import find_customers
-from orders.checkout import CheckoutRefused, why_not_sellable
+from orders.checkout import CheckoutRefused, price_for, why_not_sellable
 from orders.forms import BuyForm, CustomerSearchForm, PaymentChoice, PlanSearchForm, QuantityForm
-from orders.models import Order
+from orders.models import Order, OrderLine
 from orders.payments import PaymentRefused
 from orders.selectors.checkout_page import read_offer, recent_twin
 from orders.selling import PaymentTaken, sell_plan
@@ -39,7 +39,7 @@ CUSTOMERS_SHOWN = 12
 PLANS_SHOWN = 20
 #: What rides along in the address: what was chosen, the filters, and what was typed about the payment.
 _WORDS = (
-    *("customer", "plan", "quantity", "key"),
+    *("customer", "plan", "quantity", "period_days", "key"),
     *("find", "country", "coverage", "gb", "days", "account", "q", "sort"),
     *("method", "reference", "note"),
 )
@@ -52,16 +52,28 @@ class Draft:
     words: dict[str, str]
     customer: Customer | None
     plan: Plan | None
-    #: A valid one only; ``words["quantity"]`` is what was typed.
+    #: Valid ones only; ``words["quantity"]`` and ``words["period_days"]`` are what was typed. The days are None as well
+    #: where the plan's are fixed.
     quantity: int | None
+    period_days: int | None
     key: uuid.UUID | None
     #: What is wrong with a choice, by its step: the customer is gone, the plan can no longer be sold.
     problems: dict[str, str]
 
     @property
+    def unit_price(self) -> Decimal | None:
+        """What one eSIM costs, for all its days."""
+        return price_for(self.plan, self.period_days) if self.plan is not None else None
+
+    @property
     def next_step(self) -> str:
         """The first step that is not done."""
-        done = {"customer": self.customer, "plan": self.plan, "quantity": self.quantity}
+        lacks_days = self.plan is not None and self.plan.days_choice_max is not None and self.period_days is None
+        done = {
+            "customer": self.customer,
+            "plan": self.plan,
+            "quantity": None if lacks_days else self.quantity,
+        }
         return next((step for step, choice in done.items() if choice is None or step in self.problems), "confirm")
 
     def address(self, step: str = "", **changes: object) -> str:
@@ -75,7 +87,7 @@ def read_draft(request: HttpRequest) -> Draft:
     """The draft from the address; nonsense in it counts as not chosen."""
     words = {name: request.GET[name][:2000] for name in _WORDS if request.GET.get(name)}
     problems: dict[str, str] = {}
-    customer = plan = quantity = key = None
+    customer = plan = key = None
     if number := words.get("customer"):
         customer = Customer.objects.filter(pk=read_id(number) or 0).first()
         if customer is None:
@@ -84,18 +96,32 @@ def read_draft(request: HttpRequest) -> Draft:
         plan = Plan.objects.select_related("account").filter(pk=read_id(number) or 0).first()
         if plan is None:
             problems["plan"] = _("This plan is no longer in the catalogue. Choose another one.")
-        elif refusal := why_not_sellable(plan):
+        elif refusal := _why_not_here(plan):
             problems["plan"] = _("“%(plan)s”: %(reason)s Choose another one.") % {"plan": plan, "reason": refusal}
-    if "quantity" in request.GET:
-        # Left empty is an answer as well, and gets its message.
-        words.setdefault("quantity", "")
-        form = QuantityForm(words)
-        quantity = form.cleaned_data["quantity"] if form.is_valid() else None
+    for name in ("quantity", "period_days"):
+        if name in request.GET:
+            # Left empty is an answer as well, and gets its message.
+            words.setdefault(name, "")
+    amounts = QuantityForm(words, plan=plan)
+    amounts.is_valid()
     try:
         key = uuid.UUID(words.get("key", ""))
     except ValueError:
         words.pop("key", None)
-    return Draft(words=words, customer=customer, plan=plan, quantity=quantity, key=key, problems=problems)
+    return Draft(
+        words=words,
+        customer=customer,
+        plan=plan,
+        quantity=amounts.cleaned_data.get("quantity"),
+        period_days=amounts.cleaned_data.get("period_days"),
+        key=key,
+        problems=problems,
+    )
+
+
+def _why_not_here(plan: Plan) -> str:
+    """Why the wizard cannot sell the plan now; it sells new eSIMs only."""
+    return _("This plan is not sold as a new eSIM.") if plan.kind != Plan.Kind.ESIM else why_not_sellable(plan)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -205,6 +231,7 @@ def _show_plans(request: HttpRequest, draft: Draft, status: int = 200) -> HttpRe
         "clear_url": draft.address("plan", country="", coverage="", gb="", days="", account="", q="", sort=""),
         "is_filtered": any(draft.words.get(name) for name in ("country", "coverage", "gb", "days", "account", "q")),
         "sees_cost": request.user.has_perm("catalog.set_price"),
+        "days": search.cleaned_data.get("days"),
     }
     return _render(request, "plan", draft, context, status)
 
@@ -213,19 +240,28 @@ def _show_plans(request: HttpRequest, draft: Draft, status: int = 200) -> HttpRe
 
 
 def _show_quantity(request: HttpRequest, draft: Draft, *, refusal: str = "", status: int = 200) -> HttpResponse:
-    typed = draft.words.get("quantity")
-    form = QuantityForm({"quantity": typed}) if typed is not None else QuantityForm(initial={"quantity": 1})
+    form = _open_quantity(draft)
     if refusal:
         form.add_error("quantity", refusal)
     context = {
         "form": form,
         "offer": read_offer(draft.plan) if draft.plan else None,
         # A new quantity is a new order: the key is not taken along.
-        "hidden": _hidden(draft, "quantity", "key"),
+        "hidden": _hidden(draft, *form.fields, "key"),
         "plan_url": draft.address("plan"),
         "customer_url": draft.address("customer"),
     }
     return _render(request, "quantity", draft, context, 422 if form.errors else status)
+
+
+def _open_quantity(draft: Draft) -> QuantityForm:
+    """The form with what was typed, or, where a field was never shown, with what is likely."""
+    form = QuantityForm(draft.words, plan=draft.plan)
+    if all(name in draft.words for name in form.fields):
+        return form
+    searched = draft.words.get("days", "")
+    likely = {"quantity": 1, "period_days": searched if searched.isdecimal() else ""}
+    return QuantityForm(initial={**likely, **draft.words}, plan=draft.plan)
 
 
 # -- buy --------------------------------------------------------------------------------------------------------------
@@ -242,7 +278,7 @@ def _show_confirm(request: HttpRequest, draft: Draft) -> HttpResponse:
         initial={
             "checkout_key": draft.key,
             "form_key": uuid.uuid5(draft.key, "payment"),
-            "unit_price": draft.plan.retail_price if draft.plan else None,
+            "unit_price": draft.unit_price,
             "method": draft.words.get("method", ""),
             "reference": draft.words.get("reference", ""),
             "note": draft.words.get("note", ""),
@@ -256,10 +292,12 @@ def _render_confirm(
 ) -> HttpResponse:
     if draft.customer is None or draft.plan is None or draft.quantity is None:
         raise ValueError("nothing to confirm yet")
+    price = draft.unit_price or Decimal(0)
     context = {
         "form": form,
-        "offer": read_offer(draft.plan),
-        "total": (draft.plan.retail_price or Decimal(0)) * draft.quantity,
+        "offer": read_offer(draft.plan, period_days=draft.period_days),
+        "price": price,
+        "total": price * draft.quantity,
         "old_price": old_price,
         "old_total": old_price * draft.quantity if old_price is not None else None,
         "twin": recent_twin(draft.customer, draft.plan),
@@ -276,9 +314,10 @@ def _buy(request: HttpRequest, draft: Draft) -> HttpResponse:
     form = BuyForm(request.POST)
     valid = form.is_valid()
     key = form.cleaned_data.get("checkout_key")
-    if key is not None and Order.objects.filter(checkout_key=key).exists() and not draft.problems.get("customer"):
+    placed = OrderLine.objects.filter(order__checkout_key=key).first() if key is not None else None
+    if placed is not None and not draft.problems.get("customer"):
         # The same form again, whatever has changed meanwhile: it is answered with its order.
-        draft = _without_problems(draft)
+        draft = _without_problems(draft, placed)
     if draft.next_step != "confirm":
         return _send_back(draft, form)
     if not valid:
@@ -300,6 +339,7 @@ def _sell(request: HttpRequest, draft: Draft, form: BuyForm) -> HttpResponse:
             quantity=draft.quantity,
             checkout_key=given["checkout_key"],
             expected_unit_price=given["unit_price"],
+            period_days=draft.period_days,
             payment=payment,
             by=person(request),
             note=given["note"],
@@ -329,13 +369,14 @@ def _answer_refusal(request: HttpRequest, draft: Draft, form: BuyForm, error: Ch
         draft.plan.refresh_from_db()
         old_price = form.cleaned_data["unit_price"]
         # The new price goes into the form only now that the page shows it.
-        again = BuyForm({**request.POST.dict(), "unit_price": draft.plan.retail_price})
+        again = BuyForm({**request.POST.dict(), "unit_price": draft.unit_price})
         again.add_error(None, error.message)
         return _render_confirm(request, draft, again, old_price=old_price, status=409)
-    if error.field in {"plan", "quantity", "customer"}:
-        if error.field not in read_draft(request).problems:
+    step = "quantity" if error.field == "period_days" else error.field
+    if step in {"plan", "quantity", "customer"}:
+        if step not in read_draft(request).problems:
             messages.error(request, error.message)
-        return _send_back(draft, form, step=error.field)
+        return _send_back(draft, form, step=step)
     form.add_error(None, error.message)
     return _render_confirm(request, draft, form, status=422)
 
@@ -346,15 +387,10 @@ def _send_back(draft: Draft, form: BuyForm, step: str = "") -> HttpResponseRedir
     return HttpResponseRedirect(draft.address(step, key="", **typed))
 
 
-def _without_problems(draft: Draft) -> Draft:
-    return Draft(
-        words=draft.words,
-        customer=draft.customer,
-        plan=draft.plan,
-        quantity=draft.quantity,
-        key=draft.key,
-        problems={},
-    )
+def _without_problems(draft: Draft, placed: OrderLine) -> Draft:
+    """As the draft was when its order was placed: the days were right then, whatever the plan allows by now."""
+    days = read_id(draft.words.get("period_days", "")) if placed.period_days is not None else None
+    return replace(draft, period_days=days, problems={})
 
 
 def _named(order: Order) -> dict[str, str]:
