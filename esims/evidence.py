@@ -6,9 +6,10 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from esims.abilities import abilities_of
 from esims.models import Esim
 from esims.states import instant_words, japan_date_words
-from providers.types import LineState
+from providers.types import Capability, LineState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +46,14 @@ def install_evidence(esim: Esim) -> InstallEvidence:
         facts.append(fact(_("Downloaded to a device"), instant_words(esim.downloaded_at)))
     if esim.installed_at:
         facts.append(fact(_("First installed on a device"), instant_words(esim.installed_at)))
+    if _device_told_its_eid(esim):
+        facts.append(fact(_("EID of the device"), _("its number was reported")))
     if esim.install_device_imei:
         facts.append(fact(_("Device at installation"), _("its number was reported")))
     if esim.activated_on:
         facts.append(fact(_("First connected to a network"), japan_date_words(esim.activated_on)))
+    elif esim.activated_at:
+        facts.append(fact(_("Began to be used"), instant_words(esim.activated_at)))
     if esim.connection_device_imei:
         facts.append(fact(_("Device at first connection"), _("its number was reported")))
     if esim.total_used_bytes:
@@ -70,8 +75,14 @@ def _install_verdict(esim: Esim) -> str:
     state = LineState(esim.state)
     if esim.installed_at or esim.install_device_imei or state is LineState.INSTALLED:
         return "yes"
-    if esim.activated_on or esim.connection_device_imei or esim.total_used_bytes:
+    traces = (esim.activated_on, esim.activated_at, esim.connection_device_imei, esim.total_used_bytes)
+    if any(traces) or state in {LineState.ACTIVE, LineState.DEPLETED}:
         return "used"
-    if esim.downloaded_at or state is LineState.DOWNLOADED:
+    if esim.downloaded_at or state is LineState.DOWNLOADED or _device_told_its_eid(esim):
         return "downloaded"
     return "no" if esim.state_as_of else "not_known"
+
+
+def _device_told_its_eid(esim: Esim) -> bool:
+    """An EID that the provider reports comes from a device; one that we named ourselves proves nothing."""
+    return bool(esim.eid) and Capability.LINE_ACTIVATION not in abilities_of(esim.account)

@@ -80,7 +80,8 @@ def take_state(esim: Esim, snapshot: LineSnapshot) -> None:
 def take_usage(esim: Esim, snapshot: LineSnapshot) -> None:
     """Set the totals; not reported leaves the last one known, with its time."""
     _take_totals(esim, snapshot.total_used_bytes, snapshot.total_data_bytes)
-    if snapshot.total_used_bytes is not None or snapshot.daily_usage is not None:
+    of_packages = any(package.used_bytes is not None for package in snapshot.packages)
+    if snapshot.total_used_bytes is not None or snapshot.daily_usage is not None or of_packages:
         esim.usage_as_of = snapshot.usage_as_of
 
 

@@ -12,6 +12,7 @@ from customers.models import Customer
 from customers.search import find_customers
 from esims.models import Esim
 from esims.states import NOT_INSTALLED
+from providers.models import ProviderAccount
 
 #: Fewer digits than these name too many lines.
 LEAST_DIGITS = 4
@@ -57,12 +58,13 @@ def must_be_installed_within(days: int, *, now: datetime | None = None) -> Q:
 
 
 def find_lines(text: str) -> QuerySet[Esim]:
-    """Lines that a text names: a whole ICCID or its last four or more digits, an EID, the customer, the plan.
+    """Lines that a text names: a whole ICCID or its last four or more digits, an EID, the line's phone number, the
+    provider's order, the customer, the plan.
 
     Newest first. A text of digits is a number and nothing else; a text with an @ is an e-mail address.
     """
     words = text.strip()
-    digits = "".join(words.split()).replace("-", "")
+    digits = "".join(words.split()).replace("-", "").removeprefix("+")
     if digits.isascii() and digits.isdecimal():
         return _find_by_number(digits)
     lines = Esim.objects.order_by("-created_at", "-pk")
@@ -70,6 +72,10 @@ def find_lines(text: str) -> QuerySet[Esim]:
     if "@" not in words:
         plans = Plan.objects.filter(Q(name__icontains=words) | Q(plan_ref__iexact=words)).order_by()
         named |= Q(plan__in=plans.values("pk")) | Q(provider_ref=words)
+        if " " not in words:
+            # By account, as the index has it; there are a handful.
+            accounts = list(ProviderAccount.objects.values_list("pk", flat=True))
+            named |= Q(account_id__in=accounts, order_ref=words)
     return lines.filter(named)
 
 
@@ -100,7 +106,7 @@ def pick_lines(ids: Iterable[int]) -> QuerySet[Esim]:
 
 
 def _find_by_number(digits: str) -> QuerySet[Esim]:
-    """By ICCID, its end, or EID; too few digits find nothing."""
+    """By ICCID, its end, the line's phone number or EID; too few digits find nothing."""
     lines = Esim.objects.order_by("-created_at", "-pk")
     if len(digits) < LEAST_DIGITS:
         return lines.none()
@@ -108,5 +114,10 @@ def _find_by_number(digits: str) -> QuerySet[Esim]:
     # A range instead of LIKE: every database answers it from the index. No digit sorts after 9.
     by_end = Q(iccid_reversed__gte=end, iccid_reversed__lte=end.ljust(_LONGEST_ICCID, "9"))
     if len(digits) <= _LONGEST_ICCID:
-        return lines.filter(Q(iccid=digits) | by_end | Q(provider_ref=digits))
+        return lines.filter(Q(iccid=digits) | by_end | Q(provider_ref=digits) | _has_phone_number(digits))
     return lines.filter(eid=digits)
+
+
+def _has_phone_number(digits: str) -> Q:
+    """As stored, with or without the plus that people leave out."""
+    return Q(phone_number__in=[digits, f"+{digits}"]) & ~Q(phone_number="")

@@ -47,6 +47,15 @@ def test_a_line_is_found_by_eid_customer_and_plan() -> None:
     assert found("%") == set()
 
 
+def test_a_line_is_found_by_its_phone_number_and_by_the_providers_order() -> None:
+    ref = make_line(make_snapshot(phone_number="+819012345678", order_ref="B26033119290003")).provider_ref
+    make_line(make_snapshot(order_ref="B26033119290004"))
+    for text in ("819012345678", "+81 90-1234-5678", "B26033119290003"):
+        assert found(text) == {ref}, text
+    assert found("90123456") == set()
+    assert found("B2603311929") == set()
+
+
 def test_filters_narrow_and_combine() -> None:
     customer = make_customer("Ren Ito")
     other = make_account("esim-commerce-sandbox")
@@ -195,11 +204,13 @@ def test_postgres_answers_from_the_indexes() -> None:
         "first page": (search_lines(LineFilter())[:51], "esim_recent"),
         "state": (search_lines(LineFilter(state="ready"))[:51], "esim_"),
         "end of the number": (search_lines(LineFilter(text="0007"))[:51], "esim_by_iccid_end"),
+        "provider's order": (search_lines(LineFilter(text="B26033119290003"))[:51], "esim_by_order"),
         "number": (search_lines(LineFilter(text="8981200000000000007"))[:51], "esim_by_iccid"),
     }
     for name, (lines, index) in searches.items():
         plan = lines.explain()
         assert index in plan, f"{name}:\n{plan}"
         assert "Seq Scan on esims_esim" not in plan, f"{name}:\n{plan}"
-    due = Esim.objects.filter(next_refresh_at__lte=timezone.now()).order_by("next_refresh_at")[:50].explain()
-    assert "esim_due" in due
+    account = ProviderAccount.objects.get(slug="esim-commerce")
+    due = Esim.objects.filter(account=account, next_refresh_at__lte=timezone.now()).order_by("next_refresh_at")
+    assert "esim_due" in due[:50].explain()
