@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from providers import classify
-from providers.errors import Mend, OutcomeUnknown, ProviderError, RateLimited, Rejected, Unavailable
+from providers.errors import KeyTaken, Mend, OutcomeUnknown, ProviderError, RateLimited, Rejected, Unavailable
 from providers.esim_access.envelope import Envelope
 from providers.limits import wait_asked_for
 from providers.types import ProviderReply
@@ -28,6 +28,8 @@ class Meaning(StrEnum):
     TIME = "time"
     #: Nothing was done: the provider has too much to do.
     BUSY = "busy"
+    #: A request under our key is there already: our own earlier one, as far as we know.
+    TAKEN = "taken"
     #: Nobody can tell what was done.
     UNKNOWN = "unknown"
 
@@ -64,8 +66,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "310243": Meaning.FINAL,
     "310251": Meaning.FINAL,
     "310272": Meaning.FINAL,
-    # The transaction is there already: our own earlier request, or somebody else's.
-    "310402": Meaning.UNKNOWN,
+    "310402": Meaning.TAKEN,
     "310403": Meaning.FINAL,
     "900001": Meaning.BUSY,
 }
@@ -154,7 +155,7 @@ def _make_error(
             operation=reply.operation,
             account=account,
         )
-    if meaning is not Meaning.UNKNOWN:
+    if meaning not in (Meaning.UNKNOWN, Meaning.TAKEN):
         return Rejected(
             f"The provider refused: {says}",
             code=code,
@@ -164,8 +165,13 @@ def _make_error(
             mend=_MENDS.get(meaning),
         )
     if is_write:
-        return OutcomeUnknown(
-            f"The provider answered {says}; the request may have been carried out",
+        kind, note = (
+            (KeyTaken, "an earlier request of ours was carried out")
+            if meaning is Meaning.TAKEN
+            else (OutcomeUnknown, "the request may have been carried out")
+        )
+        return kind(
+            f"The provider answered {says}; {note}",
             code=code,
             operation=reply.operation,
             account=account,
