@@ -338,10 +338,9 @@ class AccessHouse(House[Quirks]):
         days = body.get("periodNum")
         if (package.data_type == 1) != (days is None):
             raise RefusedError("200008")
-        if "amount" in body:
-            # A String in the table; of a daily plan's nobody knows what it would be.
-            if package.data_type != 1 or body["amount"] != str(package.price):
-                raise RefusedError("200006")
+        # A String in the table; of a daily plan's nobody knows what it would be.
+        if "amount" in body and (package.data_type != 1 or body["amount"] != str(package.price)):
+            raise RefusedError("200006")
         self.books.top_up(line, package, key, days or 0)
         return self.wording.top_up(line)
 
@@ -373,10 +372,8 @@ class AccessHouse(House[Quirks]):
         if not isinstance(address, str) or not address:
             raise RefusedError("000105")
         try:
-            request = urllib.request.Request(  # noqa: S310 - the test's own receiver
-                address, CHECK_HEALTH, {"Content-Type": "application/json"}, method="POST"
-            )
-            with urllib.request.urlopen(request, timeout=2) as reply:  # noqa: S310
+            request = urllib.request.Request(address, CHECK_HEALTH, {"Content-Type": "application/json"}, method="POST")
+            with urllib.request.urlopen(request, timeout=2) as reply:
                 answered = reply.status == 200
         except OSError:
             answered = False
