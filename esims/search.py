@@ -68,14 +68,13 @@ def find_lines(text: str) -> QuerySet[Esim]:
     if digits.isascii() and digits.isdecimal():
         return _find_by_number(digits)
     lines = Esim.objects.order_by("-created_at", "-pk")
+    of_order = _find_by_order(words)
+    if of_order is not None:
+        return of_order
     named = Q(customer__in=find_customers(words).order_by().values("pk"))
     if "@" not in words:
         plans = Plan.objects.filter(Q(name__icontains=words) | Q(plan_ref__iexact=words)).order_by()
         named |= Q(plan__in=plans.values("pk")) | Q(provider_ref=words)
-        if " " not in words:
-            # By account, as the index has it; there are a handful.
-            accounts = list(ProviderAccount.objects.values_list("pk", flat=True))
-            named |= Q(account_id__in=accounts, order_ref=words)
     return lines.filter(named)
 
 
@@ -103,6 +102,16 @@ def lines_of_customer(customer: Customer) -> QuerySet[Esim]:
 def pick_lines(ids: Iterable[int]) -> QuerySet[Esim]:
     """These lines, for lists on other pages (an order's, say), in the order in which they were entered."""
     return for_list(Esim.objects.filter(pk__in=list(ids))).order_by("pk")
+
+
+def _find_by_order(words: str) -> QuerySet[Esim] | None:
+    """The lines of one of the providers' orders; None where the text names none."""
+    if not any(letter.isdigit() for letter in words) or len(words.split()) != 1:
+        return None
+    # By account, as the index has it; there are a handful.
+    accounts = list(ProviderAccount.objects.values_list("pk", flat=True))
+    lines = Esim.objects.filter(account_id__in=accounts, order_ref=words).exclude(order_ref="")
+    return lines.order_by("-created_at", "-pk") if lines.exists() else None
 
 
 def _find_by_number(digits: str) -> QuerySet[Esim]:
