@@ -18,6 +18,7 @@ from django.utils import timezone, translation
 
 from esims.events import EventKind, make_event
 from orders.attention import ask_for_look
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.delivering import deliver_snapshots
 from orders.models import Activation, CompletionImport, CompletionOutcome, OrderLine, Purchase, PurchasedEsim
 from orders.settling import settle_delivery
@@ -125,6 +126,8 @@ def _import_row(
     try:
         with transaction.atomic():
             judged = _judge(report, provider, row, by=by)
+            if judged.purchase is not None:
+                pass_checkpoint(Checkpoint.APPLYING, purchase_id=judged.purchase.pk)
             return _report(report, number, row, faults, judged, said=said)
     except (OperationalError, InterfaceError):
         raise
