@@ -3,10 +3,12 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from customers.models import Customer, User
+from esims.models import Esim
 from orders.models import Order, Payment, Purchase, Refund
-from providers.models import ProviderAccount
+from providers.models import ProviderAccount, WebhookDelivery
 from tests.orders.desk import buy, sign_in, sign_in_as
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_fake_plan, make_user, order_plan
@@ -31,6 +33,9 @@ READ = {
     "provider-list": "providers.view_provideraccount",
     "provider-detail": "providers.view_provideraccount",
     "provider-pause": "providers.change_provideraccount",
+    "delivery-list": "providers.view_webhookdelivery",
+    "delivery-detail": "providers.view_webhookdelivery",
+    "esim-top-up": "orders.sell",
 }
 WRITE = {
     "order-pay": "orders.sell",
@@ -39,6 +44,10 @@ WRITE = {
     "purchase-decide": "orders.reconcile",
     "refund-made": "orders.refund",
     "provider-pause": "providers.change_provideraccount",
+    "provider-task": "providers.change_provideraccount",
+    "provider-low-mark": "providers.change_provideraccount",
+    "delivery-retry": "providers.handle_delivery",
+    "esim-top-up": "orders.sell",
 }
 
 
@@ -59,8 +68,19 @@ def address(name: str, wholesaler: Wholesaler) -> str:
             arguments = [Refund.objects.get(purchase__order_line__order=buy()).pk]
         case "customer-detail":
             arguments = [Customer.objects.create(name="Mia Sato").pk]
-        case "provider-detail" | "provider-pause":
+        case "provider-detail" | "provider-pause" | "provider-task" | "provider-low-mark":
             arguments = [make_fake_plan().account.slug]
+        case "delivery-list" | "delivery-detail" | "delivery-retry":
+            row = WebhookDelivery.objects.create(
+                account=make_fake_plan().account,
+                key="n1",
+                received_at=timezone.now(),
+                body=b'{"id": "n1"}',
+                state="parked",
+            )
+            arguments = [] if name == "delivery-list" else [row.pk]
+        case "esim-top-up":
+            arguments = [Esim.objects.filter(purchased__purchase__order_line__order=buy())[0].pk]
     return reverse(name, args=arguments)
 
 
