@@ -119,6 +119,10 @@ class EsimAccessProvider(Provider):
         return dict.fromkeys(PATHS, self.config.budget)
 
     @property
+    def webhook_secret(self) -> str:
+        return self.config.webhook_secret
+
+    @property
     def offered(self) -> frozenset[Capability]:
         """Without a secret in its path a webhook could be sent by anybody, so none is taken, nor asked for."""
         if self.config.webhook_secret:

@@ -1,13 +1,13 @@
 """Small replies: usage of several lines, the balance, the regions, our webhook address, a top-up's new totals."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from providers.esim_access.envelope import Envelope
 from providers.esim_access.lines import read_ref
 from providers.esim_access.money import read_amount
-from providers.reading import FieldReader, UnreadableError
+from providers.reading import FieldReader, UnreadableError, to_decimal
 from providers.types import (
     AccountBalance,
     Fault,
@@ -25,6 +25,8 @@ _CURRENCY = "USD"
 _CLOCKS_DIFFER = timedelta(days=1)
 _MULTI = 2
 _LONGEST_ADDRESS = 500
+#: The years 2000 to 2100; nothing else can be meant by such a number.
+_FIRST_MILLISECOND, _LAST_MILLISECOND = 946_684_800_000, 4_102_444_800_000
 
 
 # -- usage ------------------------------------------------------------------------------------------------------------
@@ -92,8 +94,8 @@ def _map_region(item: object) -> Region | None:
     code = reader.text("code", limit=60)
     if not code:
         return None
-    # Live: ``subLocationList``, null for a country. Document: ``subLocation``.
-    parts = reader.array("subLocationList") or reader.array("subLocation") or ()
+    # Live: ``subLocationList``, null for a country. Document: ``subLocation``. It is the only list there.
+    parts: Collection[Any] = next((value for value in item.values() if isinstance(value, list)), ())
     codes = [FieldReader(part, where="", faults=[]).text("code", limit=60) for part in parts if isinstance(part, dict)]
     members = tuple(dict.fromkeys(member for member in codes if member))
     is_multi = reader.integer("type") == _MULTI or bool(members)
@@ -145,6 +147,14 @@ def map_top_up(envelope: Envelope, request: TopUpRequest) -> TopUpOutcome:
         order_ref=read_ref(part.get("topUpEsimTranNo")),
         total_data_bytes=None if request.period_days is not None else total,
         used_bytes=reader.integer("orderUsage"),
-        expires_at=reader.instant("expiredTime"),
+        expires_at=_map_moment(reader, "expiredTime"),
         faults=tuple(faults),
     )
+
+
+def _map_moment(reader: FieldReader, name: str) -> datetime | None:
+    """An instant; the type here is Long and the example is a text, so a number of milliseconds is one too."""
+    number = to_decimal(reader.value(name))
+    if number is None or not _FIRST_MILLISECOND <= number < _LAST_MILLISECOND:
+        return reader.instant(name)
+    return datetime.fromtimestamp(int(number) / 1000, tz=UTC)

@@ -42,7 +42,8 @@ def read_pages(
 ) -> Iterator[Page]:
     """All pages of one query, each read when it is asked for. Raises as every read.
 
-    It ends where as many objects came as the pager counts, at an empty page, and at one that only repeats others.
+    It ends where as many different objects came as the pager counts, at an empty page, and at one that only repeats
+    others: what was sold meanwhile may push lines to the next page, so that one comes twice.
     """
     seen: set[str] = set()
     count = 0
@@ -50,12 +51,13 @@ def read_pages(
         body = {**criteria, "pager": {"pageNum": number, "pageSize": PAGE_SIZE}}
         page = gateway.read("query", body, parse=parse or _parse_page, priority=priority, accepted=accepted)
         yield page
-        refs = {find_refs(item)[0] for item in page.items}
-        count += len(page.items)
+        refs = [find_refs(item)[0] for item in page.items]
+        fresh = {ref for ref in refs if ref} - seen
+        seen |= fresh
+        count += len(fresh) + refs.count("")
         is_last = count >= page.total if page.total else len(page.items) < PAGE_SIZE
-        if is_last or refs <= seen:
+        if is_last or not fresh:
             return
-        seen |= refs
 
 
 def _parse_page(envelope: Envelope, reply: ProviderReply) -> Page:

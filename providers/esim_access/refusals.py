@@ -68,6 +68,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "310272": Meaning.FINAL,
     "310402": Meaning.TAKEN,
     "310403": Meaning.FINAL,
+    # OURS, a guess by its number: seen live, explained nowhere. What is held for staff is not lost.
+    "401001": Meaning.CREDENTIALS,
     "900001": Meaning.BUSY,
 }
 #: OURS: for one line there is neither stock nor price nor balance to mend; a line that is still being allocated, or

@@ -173,6 +173,7 @@ MENDS = {
     "101001": Mend.CREDENTIALS,
     "101002": Mend.CREDENTIALS,
     "101003": Mend.CREDENTIALS,
+    "401001": Mend.CREDENTIALS,
     "200005": Mend.PRICE,
     "200006": Mend.PRICE,
     "200007": Mend.BALANCE,
@@ -212,7 +213,7 @@ def test_the_whole_printed_table_is_known() -> None:
     assert set(MEANINGS) == {*MENDS, *FINAL, "000001", "101013", "200009", "200010", "310402", "900001"}
 
 
-@pytest.mark.parametrize("code", ["400001", "401001", "999999", "NEW"])
+@pytest.mark.parametrize("code", ["400001", "999999", "NEW"])
 def test_a_code_that_nobody_explains_proves_nothing(code: str) -> None:
     error = judge_order(refusal(code))
     assert isinstance(error, OutcomeUnknown)
@@ -227,8 +228,8 @@ def test_a_code_that_nobody_explains_proves_nothing(code: str) -> None:
 
 
 def test_a_setting_explains_a_code() -> None:
-    client = make_client(refusals={"401001": "credentials", "200011": "final"})
-    for code, mend in (("401001", Mend.CREDENTIALS), ("200011", None)):
+    client = make_client(refusals={"400001": "price", "200011": "final"})
+    for code, mend in (("400001", Mend.PRICE), ("200011", None)):
         with pytest.raises(Rejected) as caught:
             client.read_order_reply(make_reply(refusal(code)), ORDER)
         assert caught.value.mend is mend

@@ -168,6 +168,13 @@ def test_a_top_up_tells_new_totals() -> None:
     )
 
 
+@pytest.mark.parametrize("told", [1692291697000, "1692291697000", "2023-08-17T17:01:37Z", "2023-08-17T17:01:37+0000"])
+def test_the_new_end_is_a_number_by_its_type_and_a_text_by_its_example(told: object) -> None:
+    reply = make_reply(envelope({"expiredTime": told}), operation="topup")
+    outcome = make_client().read_top_up_reply(reply, TOP_UP)
+    assert (outcome.expires_at, outcome.faults) == (datetime(2023, 8, 17, 17, 1, 37, tzinfo=UTC), ())
+
+
 @pytest.mark.parametrize("obj", [{}, None, [], {"totalVolume": "x", "iccid": None}])
 def test_a_top_up_without_numbers_is_one_all_the_same(obj: object) -> None:
     outcome = make_client().read_top_up_reply(make_reply(envelope(obj), operation="topup"), TOP_UP)
@@ -196,7 +203,7 @@ def test_a_top_up_by_the_day_has_no_total() -> None:
         (lines(line(5), line(6, iccid="", ac="", esimStatus="GETTING_RESOURCE")), ["26033119290005"], True),
         (lines(line(5), line(6, ac="")), ["26033119290005"], True),
         (lines(line(5), {"iccid": "8985224528000942210"}), ["26033119290005"], True),
-        (lines(line(5), line(5)), ["26033119290005"], False),
+        (lines(line(5), line(5), total=1), ["26033119290005"], False),
     ],
 )
 def test_an_order_is_pending_until_all_of_it_are_whole_lines(body: bytes, ready: list[str], pending: bool) -> None:

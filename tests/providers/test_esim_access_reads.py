@@ -267,6 +267,7 @@ def test_regions_live_and_as_the_document_has_them() -> None:
         {"code": "ES", "name": "Spain", "type": 1, "subLocationList": None},
         {"code": "NA-3", "name": "North America", "type": 2, "subLocationList": [{"code": "US", "name": "USA"}, {}]},
         {"code": "EU-2", "name": "", "type": "2", "subLocation": [{"code": "DE"}, {"code": "FR"}]},
+        {"code": "AS-1", "name": "Asia", "type": None, "subLocations": [{"code": "JP"}]},
         {"name": "nameless"},
         {"code": "ES", "name": "twice", "type": 1},
     ]
@@ -275,6 +276,7 @@ def test_regions_live_and_as_the_document_has_them() -> None:
             Region(code="ES", name="Spain", is_multi=False, members=("ES",)),
             Region(code="NA-3", name="North America", is_multi=True, members=("US",)),
             Region(code="EU-2", name="EU-2", is_multi=True, members=("DE", "FR")),
+            Region(code="AS-1", name="Asia", is_multi=True, members=("JP",)),
         )
 
 

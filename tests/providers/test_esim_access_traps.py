@@ -222,12 +222,14 @@ def test_trap_13_times_in_every_spelling(text: str, instant: datetime) -> None:
 @pytest.mark.django_db
 def test_trap_14_pages_are_of_a_size_that_is_taken_and_their_lines_count_once() -> None:
     first, second = {**LINE, "esimTranNo": "1"}, {**LINE, "esimTranNo": "2"}
-    with scripted(*replies(lines(first, total=3), lines(first, second, total=3))) as server:
+    third = {**LINE, "esimTranNo": "3"}
+    pages = [lines(first, total=3), lines(first, second, total=3), lines(third, total=3)]
+    with scripted(*replies(*pages)) as server:
         now = datetime.now(UTC)
         found = list(make_client(url=server.url).list_lines(since=now - timedelta(hours=1), until=now))
-    assert [held.provider_ref for held in found] == ["1", "2"]
+    assert [held.provider_ref for held in found] == ["1", "2", "3"]
     assert all(5 <= body["pager"]["pageSize"] <= 500 for _path, body in read_sent(server))
-    assert [body["pager"]["pageNum"] for _path, body in read_sent(server)] == [1, 2]
+    assert [body["pager"]["pageNum"] for _path, body in read_sent(server)] == [1, 2, 3]
 
 
 def test_trap_15_types_are_not_what_the_table_says() -> None:
