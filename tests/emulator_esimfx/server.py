@@ -236,7 +236,7 @@ def _pack(document: Any) -> str:
 def _fits(product: Product, body: Json) -> bool:
     """When both have values, only the region takes effect."""
     if body.get("region"):
-        return product.region == body["region"]
+        return str(body["region"]) == product.region
     if body.get("countries"):
         return bool(set(body["countries"].split(",")) & set(product.coverage))
     return True

@@ -45,8 +45,8 @@ class Wording:
         return write_json({name: value for name, value in document.items() if value is not ABSENT}, self.quirks)
 
     def token(self, token: str) -> bytes:
-        life = {"none": {}, "expires_in": {"expires_in": 3600}, "expires_in_text": {"expires_in": "3600"}}
-        told: Json = dict(life[self.quirks.token_life])
+        life: dict[str, Json] = {"expires_in": {"expires_in": 3600}, "expires_in_text": {"expires_in": "3600"}}
+        told = life.get(self.quirks.token_life, {})
         match self.quirks.token_place:
             case "bare":
                 return self.success(token)
