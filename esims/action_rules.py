@@ -29,7 +29,7 @@ _PACKAGE_EFFECTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRule:
-    """One action. ``slug`` is its word in addresses; ``on_package``: it acts on one package of the line.
+    """One action. ``slug`` is its word in addresses. ``on_package``: it acts on one package of the line.
 
     ``is_final``: it cannot be taken back, so that it is confirmed twice. ``shows``: its effect can be seen on the line;
     otherwise the provider's word is all there will be.
@@ -37,6 +37,8 @@ class ActionRule:
 
     capability: Capability
     label: Promise
+    #: Beside what it is done to.
+    short_label: Promise | None = None
     permission: str
     icon: str
     states: frozenset[LineState]
@@ -113,6 +115,7 @@ RULES: dict[Capability, ActionRule] = {
         ActionRule(
             capability=Capability.ACTIVATE,
             label=gettext_lazy("Start the package"),
+            short_label=gettext_lazy("Start"),
             permission="esims.activate_esim",
             icon="play",
             states=frozenset(LineState) - _GONE - {LineState.PROVISIONING},
@@ -122,6 +125,7 @@ RULES: dict[Capability, ActionRule] = {
         ActionRule(
             capability=Capability.TERMINATE,
             label=gettext_lazy("Terminate the package"),
+            short_label=gettext_lazy("Terminate"),
             permission="esims.cancel_esim",
             icon="exit",
             states=frozenset(LineState) - _GONE,

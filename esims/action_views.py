@@ -78,6 +78,8 @@ def _act(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | 
         "consequences": words.consequences,
         "action": action_label(rule.capability),
         "danger": rule.is_danger,
+        # "Cancel" beside "Cancel the line" would leave one guessing.
+        "cancel_label": _("Leave it as it is"),
         "cancel_url": reverse("esim-detail", args=(esim.pk,)),
     }
     return render(request, "esims/confirm_action.html", context, status=422 if form.errors else 200)

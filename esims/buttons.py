@@ -53,7 +53,7 @@ def _action_button(rule: ActionRule, esim: Esim, package: Package | None) -> Act
     address = (esim.pk, package.pk) if package is not None else (esim.pk,)
     return ActionButton(
         key=f"{rule.url_name}-{package.pk}" if package is not None else rule.url_name,
-        label=str(rule.label),
+        label=str(rule.short_label or rule.label),
         url=reverse(rule.url_name, args=address),
         icon=rule.icon,
         why_not=why_refused(esim, rule.capability, package),

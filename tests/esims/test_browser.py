@@ -12,14 +12,16 @@ from playwright.sync_api import Page, expect
 
 from esims.actions import run_due_actions
 from esims.due_lines import refresh_due_lines
-from esims.models import Esim, LineAction, LineEvent
+from esims.models import Esim, LineAction, LineEvent, UsageDay
 from esims.refresh import refresh_line
 from esims.states import japan_today
 from esims.usage import set_simulated_usage
-from providers.types import Priority
+from providers.types import LineState, Priority
 from tests.browser import LOOKS, Console, Theme, Viewport, check_accessibility, check_width
 from tests.esims.conftest import SellLines
-from tests.esims.making import MB, make_customer
+from tests.esims.fakes import Fleet
+from tests.esims.making import GB, MB, make_customer
+from tests.esims.test_pages_wholesalers import enter, packages
 from tests.simulator_client import SANDBOX, Simulator
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -57,6 +59,57 @@ def test_the_pages_look_right(
         ("line", f"/esims/{esim.pk}/"),
         ("suspend", f"/esims/{esim.pk}/suspend/"),
         ("simulate", f"/esims/{esim.pk}/usage/"),
+    ):
+        page = console.open(path, viewport=viewport, theme=theme, enforce_csp=False)
+        check_look(page, f"esims-{name}-{viewport.width}-{theme}", screenshots)
+        page.close()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_pages_of_other_wholesalers_look_right(
+    console: Console, fleet: Fleet, screenshots: Path, look: tuple[Viewport, Theme]
+) -> None:
+    viewport, theme = look
+    busy = enter(
+        fleet.add(
+            state=LineState.ACTIVE,
+            packages=packages(),
+            total_used_bytes=256 * MB,
+            total_data_bytes=6 * GB,
+            activated_at=timezone.now() - timedelta(days=3),
+        ),
+        slug="fleet-single",
+    )
+    UsageDay.objects.bulk_create(
+        UsageDay(
+            esim=busy,
+            day=timezone.now().date() - timedelta(days=back),
+            used_bytes=(3 + back) * 9 * MB,
+            is_derived=True,
+        )
+        for back in range(8)
+        if back != 3
+    )
+    fresh = enter(fleet.add(order_ref="B26033119290003", apn="isp", api_sms=True))
+    (line,) = fleet.add(
+        state=LineState.ACTIVE,
+        lpa="",
+        smdp_address="",
+        matching_id="",
+        eid="89049032123451234512345678901235",
+        phone_number="+819012345678",
+    )
+    by_eid = enter([line], slug="fleet-mute")
+    talking = enter(fleet.add(state=LineState.ACTIVE))
+    waiting = busy.packages.order_by("pk").last()
+    assert waiting is not None
+    for name, path in (
+        ("packages", f"/esims/{busy.pk}/"),
+        ("fresh", f"/esims/{fresh.pk}/"),
+        ("by-eid", f"/esims/{by_eid.pk}/"),
+        ("revoke", f"/esims/{fresh.pk}/revoke/"),
+        ("terminate", f"/esims/{busy.pk}/packages/{waiting.pk}/terminate/"),
+        ("sms", f"/esims/{talking.pk}/sms/"),
     ):
         page = console.open(path, viewport=viewport, theme=theme, enforce_csp=False)
         check_look(page, f"esims-{name}-{viewport.width}-{theme}", screenshots)

@@ -1,6 +1,7 @@
 """Days derived from totals: growth is booked where it was seen, never guessed, never negative."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -52,7 +53,7 @@ def test_a_long_silence_says_nothing_of_its_days() -> None:
     assert derive_days(Sample(at=at(1), total=0), Sample(at=at(1) + timedelta(days=90), total=0)) == {}
 
 
-def make_total_line(**fields: object) -> Esim:
+def make_total_line(**fields: Any) -> Esim:
     """A line of a provider that reports totals alone."""
     account = make_account("esim-access", adapter="esim_access")
     plan = make_plan(account, data_bytes=GB)

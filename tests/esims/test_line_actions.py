@@ -1,6 +1,6 @@
 """Cancel, revoke, block, SMS, and what is asked of packages: each once, by its rule, believed when it shows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,10 +33,11 @@ def mika(db: None) -> User:
     return make_staff("cancel_esim", "revoke_esim", "message_esim", "activate_esim")
 
 
-def enter(snapshot: LineSnapshot, slug: str = "fleet") -> Esim:
+def enter(snapshots: Sequence[LineSnapshot], *, slug: str = "fleet") -> Esim:
+    """One line at one of the fleet\'s accounts."""
     account = ProviderAccount.objects.get(slug=slug)
     (esim,) = register_lines(
-        account=account, customer=make_customer(), plan=make_plan(account), snapshots=[snapshot], by="purchase"
+        account=account, customer=make_customer(), plan=make_plan(account), snapshots=snapshots, by="purchase"
     )
     return esim
 
@@ -78,7 +79,7 @@ def timeline(esim: Esim) -> list[str]:
 
 
 def test_a_cancelled_line_is_confirmed_with_the_providers_word_about_money(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(order_ref="B1"))
+    esim = enter(fleet.add(order_ref="B1"))
     fleet.effects[CANCEL] = becomes(LineState.CANCELLED, esimStatus="CANCEL")
     fleet.refund = True
     action = finish(ask(esim, mika, CANCEL))
@@ -96,7 +97,7 @@ def test_a_cancelled_line_is_confirmed_with_the_providers_word_about_money(fleet
 
 
 def test_cancelling_is_decided_by_the_fresh_look(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add())
+    esim = enter(fleet.add())
     # Our copy still says "ready"; the customer has installed it meanwhile.
     fleet.change(esim.provider_ref, state=LineState.INSTALLED, installed_at=timezone.now())
     action = finish(ask(esim, mika, CANCEL))
@@ -115,14 +116,14 @@ def test_cancelling_is_decided_by_the_fresh_look(fleet: Fleet, mika: User) -> No
     ],
 )
 def test_a_line_with_traces_of_a_device_is_not_cancelled(fleet: Fleet, mika: User, trace: dict[str, Any]) -> None:
-    esim = enter(*fleet.add(**trace))
+    esim = enter(fleet.add(**trace))
     with pytest.raises(ActionRefused, match="has been on a device or in use"):
         ask(esim, mika, CANCEL)
     assert fleet.calls == []
 
 
 def test_the_providers_refusal_of_a_cancellation_is_shown_with_its_code(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add())
+    esim = enter(fleet.add())
     fleet.errors.extend([None, Rejected("not allowed in this state", code="200002")])
     action = finish(ask(esim, mika, CANCEL))
     assert (action.state, action.error_code, action.error) == ("rejected", "200002", "not allowed in this state")
@@ -132,7 +133,7 @@ def test_the_providers_refusal_of_a_cancellation_is_shown_with_its_code(fleet: F
 
 
 def test_a_lost_answer_is_looked_into_and_never_sent_again(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE))
+    esim = enter(fleet.add(state=LineState.ACTIVE))
     fleet.effects[REVOKE] = becomes(LineState.TERMINATED, esimStatus="REVOKE")
     fleet.lost_answers = 1
     action = finish(ask(esim, mika, REVOKE))
@@ -143,7 +144,7 @@ def test_a_lost_answer_is_looked_into_and_never_sent_again(fleet: Fleet, mika: U
 def test_a_revocation_that_never_shows_ends_as_unknown_and_may_be_asked_again_by_a_person(
     fleet: Fleet, mika: User
 ) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE))
+    esim = enter(fleet.add(state=LineState.ACTIVE))
     fleet.lost_answers = 1
     action = finish(ask(esim, mika, REVOKE))
     assert action.state == "unknown"
@@ -155,7 +156,7 @@ def test_a_revocation_that_never_shows_ends_as_unknown_and_may_be_asked_again_by
 
 
 def test_what_was_not_sent_is_sent_later_once(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE))
+    esim = enter(fleet.add(state=LineState.ACTIVE))
     fleet.effects[REVOKE] = becomes(LineState.TERMINATED)
     fleet.errors.extend([None, NotSent("no connection"), None, RateLimited("busy", retry_after=timedelta(seconds=2))])
     assert finish(ask(esim, mika, REVOKE)).state == "confirmed"
@@ -163,7 +164,7 @@ def test_what_was_not_sent_is_sent_later_once(fleet: Fleet, mika: User) -> None:
 
 
 def test_a_block_ends_the_line(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.EXPIRED), slug="fleet-single")
+    esim = enter(fleet.add(state=LineState.EXPIRED), slug="fleet-single")
     fleet.effects[BLOCK] = becomes(LineState.TERMINATED, status="BLOCKED")
     assert finish(ask(esim, mika, BLOCK)).state == "confirmed"
 
@@ -185,7 +186,7 @@ def test_states_in_which_it_may_be_asked(capability: Capability, states: set[str
 
 
 def test_an_sms_that_the_provider_takes_is_confirmed(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, api_sms=True))
+    esim = enter(fleet.add(state=LineState.ACTIVE, api_sms=True))
     action = finish(ask(esim, mika, SMS, message="  Welcome to Spain!  "))
     assert (action.state, action.message) == ("confirmed", "Welcome to Spain!")
     assert [request.message for request in fleet.controls] == ["Welcome to Spain!"]
@@ -196,7 +197,7 @@ def test_an_sms_that_the_provider_takes_is_confirmed(fleet: Fleet, mika: User) -
 
 
 def test_an_sms_whose_answer_is_lost_is_not_sent_again(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE))
+    esim = enter(fleet.add(state=LineState.ACTIVE))
     fleet.lost_answers = 1
     action = finish(ask(esim, mika, SMS, message="Hello"))
     assert (action.state, action.finished_at is not None) == ("unknown", True)
@@ -205,7 +206,7 @@ def test_an_sms_whose_answer_is_lost_is_not_sent_again(fleet: Fleet, mika: User)
 
 
 def test_an_sms_whose_worker_died_is_not_sent_again(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE))
+    esim = enter(fleet.add(state=LineState.ACTIVE))
     action = ask(esim, mika, SMS, message="Hello")
     long_ago = timezone.now() - timedelta(minutes=5)
     LineAction.objects.filter(pk=action.pk).update(
@@ -221,7 +222,7 @@ def test_an_sms_whose_worker_died_is_not_sent_again(fleet: Fleet, mika: User) ->
     [("   ", "Write what the SMS is to say."), ("x" * 501, "An SMS has at most 500 characters.")],
 )
 def test_a_message_needs_a_text_that_fits(fleet: Fleet, mika: User, queue: Queue, message: str, words: str) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE))
+    esim = enter(fleet.add(state=LineState.ACTIVE))
     with pytest.raises(ActionRefused) as caught:
         ask(esim, mika, SMS, message=message)
     assert caught.value.message == words
@@ -230,13 +231,13 @@ def test_a_message_needs_a_text_that_fits(fleet: Fleet, mika: User, queue: Queue
 
 
 def test_a_message_of_500_characters_is_sent_whole(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE))
+    esim = enter(fleet.add(state=LineState.ACTIVE))
     assert finish(ask(esim, mika, SMS, message="é" * 500)).state == "confirmed"
     assert fleet.controls[0].message == "é" * 500
 
 
 def test_a_line_that_takes_no_sms_by_the_api_is_said_so(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, api_sms=False))
+    esim = enter(fleet.add(state=LineState.ACTIVE, api_sms=False))
     with pytest.raises(ActionRefused, match="no SMS can be sent to this line"):
         ask(esim, mika, SMS, message="Hello")
 
@@ -254,7 +255,7 @@ def two_packages(**second: Any) -> tuple[PackageSnapshot, ...]:
 
 
 def test_one_package_is_terminated_and_the_others_stay(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, packages=two_packages()), slug="fleet-single")
+    esim = enter(fleet.add(state=LineState.ACTIVE, packages=two_packages()), slug="fleet-single")
     waiting = Package.objects.get(package_ref="O-2")
     fleet.effects[TERMINATE] = package_becomes("O-2", status=PackageStatus.TERMINATED, raw_status="TERMINATED")
     fleet.refund = True
@@ -268,7 +269,7 @@ def test_one_package_is_terminated_and_the_others_stay(fleet: Fleet, mika: User)
 
 
 def test_no_money_back_is_shown_as_the_provider_said_it(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, packages=two_packages()), slug="fleet-single")
+    esim = enter(fleet.add(state=LineState.ACTIVE, packages=two_packages()), slug="fleet-single")
     fleet.effects[TERMINATE] = package_becomes("O-1", status=PackageStatus.TERMINATED)
     fleet.refund = False
     action = finish(ask(esim, mika, TERMINATE, package=Package.objects.get(package_ref="O-1")))
@@ -277,7 +278,7 @@ def test_no_money_back_is_shown_as_the_provider_said_it(fleet: Fleet, mika: User
 
 
 def test_a_waiting_package_is_started(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.READY, packages=two_packages()), slug="fleet-single")
+    esim = enter(fleet.add(state=LineState.READY, packages=two_packages()), slug="fleet-single")
     fleet.effects[ACTIVATE] = package_becomes("O-2", status=PackageStatus.ACTIVE, is_projected=False)
     action = finish(ask(esim, mika, ACTIVATE, package=Package.objects.get(package_ref="O-2")))
     assert action.state == "confirmed"
@@ -285,7 +286,7 @@ def test_a_waiting_package_is_started(fleet: Fleet, mika: User) -> None:
 
 
 def test_the_fresh_look_decides_about_packages_too(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, packages=two_packages()), slug="fleet-single")
+    esim = enter(fleet.add(state=LineState.ACTIVE, packages=two_packages()), slug="fleet-single")
     fleet.lines[esim.provider_ref] = package_becomes("O-2", status=PackageStatus.ACTIVE)(fleet.lines[esim.provider_ref])
     action = finish(ask(esim, mika, ACTIVATE, package=Package.objects.get(package_ref="O-2")))
     assert (action.state, action.error_code) == ("rejected", "state")
@@ -294,8 +295,8 @@ def test_the_fresh_look_decides_about_packages_too(fleet: Fleet, mika: User) -> 
 
 
 def test_a_package_of_another_line_and_an_unnamed_one_are_refused(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, packages=two_packages()), slug="fleet-single")
-    other = enter(*fleet.add(state=LineState.ACTIVE), slug="fleet-single")
+    esim = enter(fleet.add(state=LineState.ACTIVE, packages=two_packages()), slug="fleet-single")
+    other = enter(fleet.add(state=LineState.ACTIVE), slug="fleet-single")
     unnamed = Package.objects.get(esim=other)
     for package, words in (
         (None, "Name the package of this line."),
@@ -309,7 +310,7 @@ def test_a_package_of_another_line_and_an_unnamed_one_are_refused(fleet: Fleet, 
 
 
 def test_one_open_action_per_line_whatever_its_kind(fleet: Fleet, mika: User) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE))
+    esim = enter(fleet.add(state=LineState.ACTIVE))
     ask(esim, mika, SMS, message="Hello")
     with pytest.raises(ActionRefused, match="Something else is under way"):
         ask(esim, mika, REVOKE)
@@ -329,7 +330,7 @@ def test_one_open_action_per_line_whatever_its_kind(fleet: Fleet, mika: User) ->
 def test_what_the_provider_does_not_offer_is_refused(
     fleet: Fleet, mika: User, slug: str, capability: Capability
 ) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE), slug=slug)
+    esim = enter(fleet.add(state=LineState.ACTIVE), slug=slug)
     with pytest.raises(ActionRefused, match="does not offer that"):
         ask(esim, mika, capability, message="Hello")
     assert fleet.calls == []
@@ -341,7 +342,7 @@ NOW = datetime(2026, 5, 10, tzinfo=UTC)
 
 
 def test_the_words_about_money_come_from_what_the_adapter_declares(fleet: Fleet) -> None:
-    esim = enter(*fleet.add())
+    esim = enter(fleet.add())
     assert money_words(CANCEL, esim, None, now=NOW) == "The provider gives us back what the line cost."
     assert money_words(REVOKE, esim, None, now=NOW) == "The provider gives us no money back."
     assert money_words(BLOCK, esim, None, now=NOW) == (
@@ -350,7 +351,7 @@ def test_the_words_about_money_come_from_what_the_adapter_declares(fleet: Fleet)
 
 
 def test_the_words_about_a_package_depend_on_its_state_and_age(fleet: Fleet) -> None:
-    esim = enter(*fleet.add(packages=two_packages()), slug="fleet-single")
+    esim = enter(fleet.add(packages=two_packages()), slug="fleet-single")
     running, waiting = Package.objects.order_by("pk")
     waiting.created_at = running.created_at = NOW - timedelta(days=10)
     assert money_words(TERMINATE, esim, waiting, now=NOW) == (
@@ -367,7 +368,7 @@ def test_the_words_about_a_package_depend_on_its_state_and_age(fleet: Fleet) -> 
 
 
 def test_every_action_says_what_will_happen(fleet: Fleet) -> None:
-    esim = enter(*fleet.add(packages=two_packages()), slug="fleet-single")
+    esim = enter(fleet.add(packages=two_packages()), slug="fleet-single")
     for rule in RULES.values():
         words = action_words(rule.capability, esim, Package.objects.get(package_ref="O-2"), now=NOW)
         assert words.title.endswith("?")

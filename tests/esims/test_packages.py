@@ -171,7 +171,7 @@ def test_two_top_ups_that_nobody_has_named_yet_are_two() -> None:
         {},
     ],
 )
-def test_a_top_up_is_recognised_when_the_provider_reports_it(told: dict[str, str]) -> None:
+def test_a_top_up_is_recognised_when_the_provider_reports_it(told: dict[str, Any]) -> None:
     line = make_line()
     plan = make_plan(line.account, plan_ref="TOP")
     bought = top_up(line, plan, ref="26-9")
@@ -195,7 +195,7 @@ def test_a_top_up_is_recognised_when_the_provider_reports_it(told: dict[str, str
     ],
 )
 def test_a_top_up_that_was_reported_before_it_was_entered_is_the_same(
-    told: dict[str, str], answer: PackageSnapshot | None
+    told: dict[str, Any], answer: PackageSnapshot | None
 ) -> None:
     line = make_line()
     plan = make_plan(line.account, plan_ref="TOP")

@@ -1,6 +1,8 @@
 """The line's page for every kind of wholesaler: what can be asked, what is projected, what is not there and why."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -32,10 +34,11 @@ def staff(client: Client, db: None) -> Client:
     return client
 
 
-def enter(snapshot: LineSnapshot, slug: str = "fleet") -> Esim:
+def enter(snapshots: Sequence[LineSnapshot], *, slug: str = "fleet") -> Esim:
+    """One line at one of the fleet\'s accounts."""
     account = ProviderAccount.objects.get(slug=slug)
     plan = make_plan(account, data_bytes=10 * GB)
-    (esim,) = register_lines(account=account, customer=make_customer(), plan=plan, snapshots=[snapshot], by="purchase")
+    (esim,) = register_lines(account=account, customer=make_customer(), plan=plan, snapshots=snapshots, by="purchase")
     return esim
 
 
@@ -69,7 +72,7 @@ def packages() -> tuple[PackageSnapshot, ...]:
 
 
 def test_every_action_that_is_offered_has_its_button(staff: Client, fleet: Fleet) -> None:
-    esim = enter(*fleet.add(order_ref="B1", apn="isp", api_sms=True))
+    esim = enter(fleet.add(order_ref="B1", apn="isp", api_sms=True))
     response = staff.get(f"/esims/{esim.pk}/")
     assert_clean_page(response)
     page = text_of(response)
@@ -96,7 +99,7 @@ def test_every_action_that_is_offered_has_its_button(staff: Client, fleet: Fleet
     ],
 )
 def test_each_permission_has_its_own_buttons(client: Client, fleet: Fleet, permission: str, words: set[str]) -> None:
-    esim = enter(*fleet.add())
+    esim = enter(fleet.add())
     login(client, "view_esim", permission)
     page = text_of(client.get(f"/esims/{esim.pk}/"))
     shown = {word for word in ("suspend", "cancel", "revoke", "sms") if f'"/esims/{esim.pk}/{word}/"' in page}
@@ -112,7 +115,7 @@ def test_each_permission_has_its_own_buttons(client: Client, fleet: Fleet, permi
     ],
 )
 def test_every_address_needs_its_permission(client: Client, fleet: Fleet, word: str, permission: str) -> None:
-    esim = enter(*fleet.add(packages=packages()), slug="fleet-single")
+    esim = enter(fleet.add(packages=packages()), slug="fleet-single")
     address = f"/esims/{esim.pk}/{word.format(package=Package.objects.filter(esim=esim)[0].pk)}/"
     others = [name for name in ALL if name != permission]
     login(client, *others)
@@ -123,7 +126,7 @@ def test_every_address_needs_its_permission(client: Client, fleet: Fleet, word: 
 
 
 def test_what_cannot_be_taken_back_is_confirmed_twice(staff: Client, fleet: Fleet, queue: Queue) -> None:
-    esim = enter(*fleet.add())
+    esim = enter(fleet.add())
     address = f"/esims/{esim.pk}/revoke/"
     asked = staff.get(address)
     assert_clean_page(asked)
@@ -148,14 +151,14 @@ def test_what_cannot_be_taken_back_is_confirmed_twice(staff: Client, fleet: Flee
 
 
 def test_a_cancellation_says_what_comes_back(staff: Client, fleet: Fleet) -> None:
-    esim = enter(*fleet.add())
+    esim = enter(fleet.add())
     page = text_of(staff.get(f"/esims/{esim.pk}/cancel/"))
     assert "The provider gives us back what the line cost." in page
     assert "The provider may refuse all the same" in page
 
 
 def test_a_refusal_is_shown_with_the_providers_code(staff: Client, fleet: Fleet) -> None:
-    esim = enter(*fleet.add())
+    esim = enter(fleet.add())
     LineAction.objects.create(
         esim=esim,
         kind="cancel",
@@ -170,7 +173,7 @@ def test_a_refusal_is_shown_with_the_providers_code(staff: Client, fleet: Fleet)
 
 
 def test_an_sms_is_written_and_sent(staff: Client, fleet: Fleet, queue: Queue) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, api_sms=True))
+    esim = enter(fleet.add(state=LineState.ACTIVE, api_sms=True))
     address = f"/esims/{esim.pk}/sms/"
     page = text_of(staff.get(address))
     assert 'maxlength="500"' in page
@@ -191,7 +194,7 @@ def test_an_sms_is_written_and_sent(staff: Client, fleet: Fleet, queue: Queue) -
 
 def test_packages_are_told_apart_and_projections_said_as_such(staff: Client, fleet: Fleet) -> None:
     esim = enter(
-        *fleet.add(state=LineState.ACTIVE, packages=packages(), total_used_bytes=256 * MB, total_data_bytes=6 * GB),
+        fleet.add(state=LineState.ACTIVE, packages=packages(), total_used_bytes=256 * MB, total_data_bytes=6 * GB),
         slug="fleet-single",
     )
     first, second = Package.objects.filter(esim=esim).order_by("pk")
@@ -211,19 +214,19 @@ def test_packages_are_told_apart_and_projections_said_as_such(staff: Client, fle
 
 
 def test_terminating_says_what_becomes_of_the_money(staff: Client, fleet: Fleet) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, packages=packages()), slug="fleet-single")
+    esim = enter(fleet.add(state=LineState.ACTIVE, packages=packages()), slug="fleet-single")
     first, second = Package.objects.filter(esim=esim).order_by("pk")
     page = text_of(staff.get(f"/esims/{esim.pk}/packages/{second.pk}/terminate/"))
     assert "The provider gives us back the package&#x27;s fee alone" in page
     assert "Brazil 5 GB" in page
     page = text_of(staff.get(f"/esims/{esim.pk}/packages/{first.pk}/terminate/"))
     assert "The provider gives us no money back: the package has begun already." in page
-    other = enter(*fleet.add(), slug="fleet-single")
+    other = enter(fleet.add(), slug="fleet-single")
     assert staff.get(f"/esims/{other.pk}/packages/{first.pk}/terminate/").status_code == 404
 
 
 def test_derived_days_are_marked(staff: Client, fleet: Fleet) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, total_used_bytes=0))
+    esim = enter(fleet.add(state=LineState.ACTIVE, total_used_bytes=0))
     UsageDay.objects.create(esim=esim, day=date(2026, 5, 2), used_bytes=5 * MB, is_derived=True)
     page = text_of(staff.get(f"/esims/{esim.pk}/"))
     assert "chart-bar-derived" in page
@@ -232,9 +235,9 @@ def test_derived_days_are_marked(staff: Client, fleet: Fleet) -> None:
 
 
 def test_a_line_that_was_made_for_a_device_says_what_is_not_there(staff: Client, fleet: Fleet) -> None:
-    secrets = {"eid": "89049032123451234512345678901235", "phone_number": "+819012345678"}
+    secrets: dict[str, Any] = {"eid": "89049032123451234512345678901235", "phone_number": "+819012345678"}
     (snapshot,) = fleet.add(state=LineState.ACTIVE, lpa="", smdp_address="", matching_id="", **secrets)
-    esim = enter(snapshot, slug="fleet-mute")
+    esim = enter([snapshot], slug="fleet-mute")
     response = staff.get(f"/esims/{esim.pk}/")
     assert_clean_page(response)
     page = text_of(response)
@@ -253,7 +256,7 @@ def test_a_line_that_was_made_for_a_device_says_what_is_not_there(staff: Client,
 
 
 def test_an_end_that_is_an_instant_is_shown_with_its_time(staff: Client, fleet: Fleet) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, activated_at=SOON - timedelta(days=7), expires_at=SOON))
+    esim = enter(fleet.add(state=LineState.ACTIVE, activated_at=SOON - timedelta(days=7), expires_at=SOON))
     page = text_of(staff.get(f"/esims/{esim.pk}/"))
     assert "It ends on 1 May 2031, 00:00 UTC." in page
     assert "In use since 24 Apr 2031, 00:00 UTC." in page
@@ -266,7 +269,7 @@ def test_the_page_costs_the_same_with_many_packages(staff: Client, fleet: Fleet)
             PackageSnapshot(package_ref=f"O-{number}", name=f"Package {number}", status=PackageStatus.WAITING)
             for number in range(count)
         )
-        esim = enter(*fleet.add(state=LineState.ACTIVE, packages=many), slug="fleet-single")
+        esim = enter(fleet.add(state=LineState.ACTIVE, packages=many), slug="fleet-single")
         Esim.objects.filter(pk=esim.pk).update(watched_until=timezone.now() + timedelta(minutes=3))
         with CaptureQueriesContext(connection) as queries:
             assert staff.get(f"/esims/{esim.pk}/").status_code == 200
@@ -277,7 +280,7 @@ def test_the_page_costs_the_same_with_many_packages(staff: Client, fleet: Fleet)
 
 
 def test_the_admin_asks_for_the_same_things(client: Client, fleet: Fleet, queue: Queue) -> None:
-    esim = enter(*fleet.add(state=LineState.ACTIVE, packages=packages()), slug="fleet-single")
+    esim = enter(fleet.add(state=LineState.ACTIVE, packages=packages()), slug="fleet-single")
     package = Package.objects.get(package_ref="O-2")
     client.force_login(make_staff(*ALL))
     page = text_of(client.get(f"/admin/esims/esim/{esim.pk}/change/"))

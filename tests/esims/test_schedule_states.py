@@ -1,14 +1,15 @@
 """When a line is read next, and what its state means."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from esims.action_rules import shows_effect, why_not
 from esims.evidence import install_evidence
-from esims.models import Esim
-from esims.schedule import plan_next_refresh, plan_retry
+from esims.models import Esim, Package
+from esims.schedule import plan_next_refresh, plan_next_usage, plan_retry
 from esims.states import (
     explain_state,
     japan_today,
@@ -17,7 +18,7 @@ from esims.states import (
     surely_over_instant,
 )
 from providers.models import ProviderAccount
-from providers.types import Capability, LineState
+from providers.types import Capability, LineState, PackageStatus
 
 NOW = datetime(2026, 5, 10, 3, 0, tzinfo=UTC)  # noon in Japan
 INSTALLED_ON_3_MAY = (
@@ -26,7 +27,7 @@ INSTALLED_ON_3_MAY = (
 HOUR, MINUTE, DAY = timedelta(hours=1), timedelta(minutes=1), timedelta(days=1)
 
 
-def line(state: str = "ready", *, age: timedelta = timedelta(days=10), **fields: object) -> Esim:
+def line(state: str = "ready", *, age: timedelta = timedelta(days=10), **fields: Any) -> Esim:
     account = ProviderAccount(name="eSIM Commerce")
     return Esim(account=account, state=state, created_at=NOW - age, raw_states={}, **fields)
 
@@ -257,3 +258,137 @@ def test_evidence_names_source_and_time_and_no_device_number() -> None:
         ("Data was used", "yes", source, NOW - HOUR),
     ]
     assert timezone.is_aware(NOW)
+
+
+# -- ends that are instants, use that is read apart, packages ---------------------------------------------------------
+
+
+def package(status: PackageStatus, **fields: Any) -> Package:
+    return Package(name="Brazil 5 GB", status=status.value, **fields)
+
+
+def test_an_end_that_is_an_instant_is_both_promise_and_end() -> None:
+    silent = line("active", expires_at=NOW, state_as_of=NOW - HOUR, activated_at=NOW - DAY)
+    assert shown_state(silent, NOW - MINUTE) is LineState.ACTIVE
+    assert shown_state(silent, NOW) is LineState.EXPIRED
+    assert explain_state(silent, NOW - MINUTE) == [
+        "In use since 9 May 2026, 03:00 UTC.",
+        "It ends on 10 May 2026, 03:00 UTC.",
+    ]
+    assert explain_state(silent, NOW) == ["Its time was over on 10 May 2026, 03:00 UTC."]
+    spoken = line("active", expires_at=NOW - HOUR, state_as_of=NOW)
+    assert explain_state(spoken, NOW)[1] == (
+        "It had to end on 10 May 2026, 02:00 UTC, yet the provider still reports the line as “active”."
+    )
+    assert wait(line("suspended", expires_at=NOW + HOUR)) == HOUR + 5 * MINUTE
+    assert wait(line("active", expires_at=NOW - 7 * DAY, state_as_of=NOW - 8 * DAY)) is None
+
+
+def test_a_japan_date_goes_before_an_instant() -> None:
+    both = line("active", expires_on=date(2026, 5, 10), expires_at=NOW - DAY, state_as_of=NOW - 2 * DAY)
+    assert shown_state(both, NOW) is LineState.ACTIVE
+
+
+def test_a_depleted_line_says_so_and_when_it_ends() -> None:
+    assert explain_state(line("depleted", expires_at=NOW + DAY), NOW) == [
+        "The data is used up.",
+        "It ends on 11 May 2026, 03:00 UTC.",
+    ]
+
+
+def test_use_that_is_read_apart_gives_no_reason_to_read_the_line() -> None:
+    def waits(state: str, share: float | None = None, **fields: Any) -> tuple[timedelta | None, timedelta | None]:
+        esim = line(state, **fields)
+        whole = plan_next_refresh(esim, now=NOW, share_used=share, usage_apart=True)
+        use = plan_next_usage(esim, now=NOW, share_used=share)
+        return whole - NOW if whole else None, use - NOW if use else None
+
+    assert waits("active") == (12 * HOUR, 4 * HOUR)
+    assert waits("active", 0.8) == (12 * HOUR, HOUR)
+    assert waits("active", 0.95) == (12 * HOUR, 20 * MINUTE)
+    assert waits("ready") == (12 * HOUR, None)
+    assert waits("installed") == (2 * HOUR, None)
+    assert waits("depleted") == (12 * HOUR, None)
+    assert waits("cancelled") == (DAY, None)
+    assert waits("active", expires_at=NOW + HOUR) == (HOUR + 5 * MINUTE, 4 * HOUR)
+    # Surely over, and nothing said since.
+    assert waits("active", expires_at=NOW - HOUR, state_as_of=NOW - DAY) == (12 * HOUR, None)
+
+
+def test_a_package_that_ends_or_must_be_started_makes_the_line_due() -> None:
+    def waits(*packages: Package) -> timedelta | None:
+        at = plan_next_refresh(line("installed"), now=NOW, packages=packages)
+        return at - NOW if at else None
+
+    assert waits(package(PackageStatus.ACTIVE, ends_at=NOW + HOUR)) == HOUR + 5 * MINUTE
+    assert waits(package(PackageStatus.WAITING, activate_by=NOW + HOUR)) == HOUR + 5 * MINUTE
+    # What is projected has no time of its own.
+    projected = package(PackageStatus.WAITING, ends_at=NOW + HOUR, is_projected=True)
+    assert waits(projected, package(PackageStatus.ENDED, ends_at=NOW + HOUR)) == 2 * HOUR
+
+
+def test_a_waiting_package_is_explained_without_a_promise() -> None:
+    waiting = package(
+        PackageStatus.WAITING,
+        activate_by=NOW + DAY,
+        starts_at=NOW + DAY,
+        ends_at=NOW + 8 * DAY,
+        is_projected=True,
+    )
+    assert explain_state(line("ready"), NOW, packages=[waiting]) == [
+        "Not on a device yet: it can be installed now.",
+        (
+            "The package “Brazil 5 GB” waits to be started. It must be started before 11 May 2026, 03:00 UTC; "
+            "the provider does not say for certain what it does after that. It would end on 18 May 2026, 03:00 UTC "
+            "if it were started on 11 May 2026, 03:00 UTC: a projection, nothing has begun."
+        ),
+    ]
+    late = package(PackageStatus.WAITING, activate_by=NOW - DAY)
+    assert explain_state(line("ready"), NOW, packages=[late])[1].endswith(
+        "It had to be started before 9 May 2026, 03:00 UTC; the provider still reports it as waiting."
+    )
+    # Nothing is to come of a line that was ended, or of packages that run.
+    assert len(explain_state(line("terminated"), NOW, packages=[waiting])) == 1
+    assert len(explain_state(line("active"), NOW, packages=[package(PackageStatus.ACTIVE)])) == 1
+
+
+def test_one_word_for_both_ends_is_said_to_be_one() -> None:
+    ended = package(PackageStatus.ENDED)
+    assert explain_state(line("expired"), NOW, packages=[ended]) == [
+        "It is over: its time has ended or its data is used up; the provider does not tell which."
+    ]
+    assert explain_state(line("expired", expires_at=NOW - DAY), NOW, packages=[ended]) == [
+        "Its time was over on 9 May 2026, 03:00 UTC."
+    ]
+    assert explain_state(line("expired"), NOW) == ["Its time is over."]
+
+
+@pytest.mark.parametrize(
+    ("esim", "verdict"),
+    [
+        (line("ready", state_as_of=NOW, eid="8" * 32), "downloaded"),
+        (line("suspended", state_as_of=NOW, activated_at=NOW), "used"),
+        (line("active", state_as_of=NOW), "used"),
+        (line("depleted", state_as_of=NOW), "used"),
+    ],
+)
+def test_traces_that_the_new_wholesalers_report(esim: Esim, verdict: str) -> None:
+    assert install_evidence(esim).verdict == verdict
+
+
+def test_an_eid_that_we_named_ourselves_is_no_evidence() -> None:
+    ours = line("ready", state_as_of=NOW, eid="8" * 32)
+    ours.account = ProviderAccount(name="freebit", adapter="freebit")
+    assert install_evidence(ours).verdict == "no"
+    assert install_evidence(ours).facts == ()
+
+
+def test_the_words_of_both_states_stand_in_the_evidence() -> None:
+    esim = line("ready", state_as_of=NOW, eid="8" * 32)
+    esim.raw_states = {"esimStatus": "GOT_RESOURCE", "smdpStatus": "ENABLED"}
+    facts = [(fact.label, fact.value) for fact in install_evidence(esim).facts]
+    assert facts == [
+        ("esimStatus", "GOT_RESOURCE"),
+        ("smdpStatus", "ENABLED"),
+        ("EID of the device", "its number was reported"),
+    ]
