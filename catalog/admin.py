@@ -6,13 +6,16 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from catalog.entering import change_entered_plan, enter_plan, retire_entered_plan, return_entered_plan
+from catalog.forms_entering import IDENTITY, EnteredPlanForm
 from catalog.history import describe_change
 from catalog.models import Plan, PlanChange, PlanCoverage, PriceRule, SyncRun
 from catalog.pricing import (
@@ -37,6 +40,10 @@ else:
     _PlanModelForm = forms.ModelForm
 
 OURS = ("own_price", "is_published")
+#: What staff type of a plan that they enter.
+TERMS = tuple(name for name in EnteredPlanForm.field_order if name not in IDENTITY)
+#: The columns behind those that have no field of their own name.
+BEHIND_TERMS = ("data_bytes", "data_period", "data_unlimited", "restrictions")
 
 
 class ReadOnly:
@@ -92,8 +99,10 @@ class PlanAdmin(_Admin):
         "plan_ref",
         "name",
         "account",
+        "kind",
         "data_as_given",
         "validity_days",
+        "days_choice_max",
         "net_price",
         "currency",
         "own_price",
@@ -105,24 +114,28 @@ class PlanAdmin(_Admin):
     list_editable = OURS
     list_filter = (
         "account",
+        "kind",
         "is_published",
         ("retired_at", admin.EmptyFieldListFilter),
         ("retail_price", admin.EmptyFieldListFilter),
         ("own_price", admin.EmptyFieldListFilter),
         "currency",
         "data_period",
+        ("days_choice_max", admin.EmptyFieldListFilter),
+        "after_cap",
         "carrier",
     )
     list_select_related = ("account",)
     list_per_page = 50
     show_full_result_count = False
-    search_fields = ("plan_ref", "name", "coverage__country")
-    search_help_text = _("Code, name or country code")
+    search_fields = ("plan_ref", "alias", "name", "=region", "coverage__country")
+    search_help_text = _("Code, name, region or country code")
     inlines = (CoverageInline, ChangeInline)
-    actions = ("publish", "unpublish", "reprice")
+    actions = ("publish", "unpublish", "reprice", "retire", "bring_back")
 
-    def has_add_permission(self, _request: HttpRequest) -> bool:
-        return False
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only plans that no provider lists are added: see catalog/entering.py."""
+        return request.user.has_perms(("catalog.set_price", "catalog.add_plan"))
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
@@ -133,11 +146,36 @@ class PlanAdmin(_Admin):
     def has_set_price_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("catalog.set_price")
 
-    def get_readonly_fields(self, _request: HttpRequest, _obj: Any = None) -> list[str]:
-        return [field.name for field in self.opts.concrete_fields if field.name not in (*OURS, "id", "digest")]
+    def has_enter_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perms(("catalog.set_price", "catalog.change_plan"))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None or self._takes_terms(request, obj):
+            kwargs["form"] = EnteredPlanForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        if obj is None:
+            return []
+        typed = (*TERMS, *BEHIND_TERMS, "is_published") if self._takes_terms(request, obj) else OURS
+        return [field.name for field in self.opts.concrete_fields if field.name not in (*typed, "id", "digest")]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [*OURS, *self.get_readonly_fields(request, obj)]
+        if obj is None:
+            return [*IDENTITY, *TERMS]
+        typed = (*TERMS, "is_published") if self._takes_terms(request, obj) else OURS
+        return [*typed, *self.get_readonly_fields(request, obj)]
+
+    def _takes_terms(self, request: HttpRequest, plan: Plan) -> bool:
+        return plan.kind in Plan.ENTERED_KINDS and self.has_enter_permission(request)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except ValidationError as error:
+            # The form found nothing wrong: somebody was faster.
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+            return redirect("admin:catalog_plan_changelist")
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[PlanForm]:
         del request, kwargs
@@ -145,7 +183,17 @@ class PlanAdmin(_Admin):
 
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
         by = request.user.get_username()
-        if "own_price" in form.changed_data:
+        if isinstance(form, EnteredPlanForm) and not change:
+            given = form.cleaned_data
+            plan = enter_plan(
+                account=given["account"], kind=given["kind"], plan_ref=given["plan_ref"], terms=form.read_terms(), by=by
+            )
+            # The admin goes on with its own object: log, address of the page.
+            obj.pk = plan.pk
+            return
+        if isinstance(form, EnteredPlanForm):
+            change_entered_plan(plan=obj, terms=form.read_terms(), by=by)
+        elif "own_price" in form.changed_data:
             set_own_price(plan=obj, amount=form.cleaned_data["own_price"], by=by)
         if "is_published" in form.changed_data:
             set_published(plan=obj, is_published=form.cleaned_data["is_published"], by=by)
@@ -169,6 +217,18 @@ class PlanAdmin(_Admin):
     @admin.action(description=_("Work out the prices again"), permissions=["set_price"])
     def reprice(self, request: HttpRequest, plans: QuerySet[Plan]) -> None:
         self._say(request, reprice_plans(plans=plans, by=request.user.get_username()))
+
+    @admin.action(description=_("Retire (plans that staff entered)"), permissions=["enter"])
+    def retire(self, request: HttpRequest, plans: QuerySet[Plan]) -> None:
+        entered = plans.filter(kind__in=Plan.ENTERED_KINDS, retired_at=None)
+        found = [retire_entered_plan(plan=plan, by=request.user.get_username()) for plan in entered.order_by("pk")]
+        self._say(request, len(found))
+
+    @admin.action(description=_("Bring back (plans that staff entered)"), permissions=["enter"])
+    def bring_back(self, request: HttpRequest, plans: QuerySet[Plan]) -> None:
+        entered = plans.filter(kind__in=Plan.ENTERED_KINDS, retired_at__isnull=False)
+        found = [return_entered_plan(plan=plan, by=request.user.get_username()) for plan in entered.order_by("pk")]
+        self._say(request, len(found))
 
     def _say(self, request: HttpRequest, count: int) -> None:
         text = ngettext("%(count)s plan changed.", "%(count)s plans changed.", count) % {"count": count}

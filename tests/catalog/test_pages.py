@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Plan, PlanChange, SyncRun
 from catalog.pricing import save_rule
 from catalog.sync import run_sync
-from providers.models import ProviderAccount
+from providers.models import ProviderAccount, ProviderRegion
 from providers.types import DataPeriod
-from tests.catalog.making import GB, make_account, make_offer, make_plan, make_rule
+from tests.catalog.making import make_account, make_offer, make_plan, make_rule
 from tests.catalog.shelf import Shelf
 from tests.catalog.syncing import live, read
 from tests.customers.making import make_staff, signed_in
@@ -183,6 +184,38 @@ def test_a_plans_page_shows_every_field(clerk: Client, account: ProviderAccount,
     assert "Set the price" not in html
 
 
+def test_a_plans_page_says_the_newer_fields_in_words(clerk: Client) -> None:
+    plan = make_plan(
+        plan_ref="PK1",
+        alias="na-3-daily",
+        region="NA-3",
+        data_period=DataPeriod.DAY,
+        days_choice_max=365,
+        validity_days=1,
+        after_cap="reduced",
+        starts_with="connection",
+        top_up_profile="G-7",
+        api_sms=True,
+    )
+
+    html = page(clerk, "plan-detail", plan.pk)
+
+    for text in (
+        "na-3-daily",
+        "NA-3",
+        "1 to 365, chosen with the order: data and prices are those of one day",
+        "Sold by the day: every amount here is of one day.",
+        "When the data is used up</dt><dd>slower",
+        "Time starts</dt><dd>with the first connection",
+        "G-7",
+        "SMS by the provider's API</dt><dd>yes",
+    ):
+        assert text in html, text
+    untold = page(clerk, "plan-detail", make_plan().pk)
+    assert "Time starts</dt><dd>not said" in untold
+    assert "Top-up group" not in untold
+
+
 def test_setting_a_price_on_the_page(buyer: Client) -> None:
     plan = make_plan()
 
@@ -217,29 +250,35 @@ def test_taking_a_plan_off_sale(buyer: Client) -> None:
     assert plan.is_published
 
 
-def test_comparing_a_destination_marks_the_lowest(clerk: Client) -> None:
-    make_plan(name="Dear", retail_price=D(9), data_bytes=10 * GB, covers=["JP:home"])
-    make_plan(name="Cheap", retail_price=D(3), covers=["JP"])
-    make_plan(name="Elsewhere", covers=["FR"])
+def test_prices_are_said_to_be_of_a_day_wherever_they_are(clerk: Client) -> None:
+    make_plan(name="Daily", days_choice_max=30, validity_days=1, data_period=DataPeriod.DAY)
 
-    html = page(clerk, "plan-compare", country="JP")
-    assert html.index("Cheap") < html.index("Dear")
-    assert "Elsewhere" not in html
-    assert "Net JP" in html
-    # price and per day: Cheap; per GB: Dear
-    assert html.count("lowest") - html.count("badge-lowest") >= 3
-    assert "Choose a destination" in page(clerk, "plan-compare")
-    assert "Nothing to compare" in page(clerk, "plan-compare", plan="99")
-    assert "Choose a destination" in page(clerk, "plan-compare", plan="x", country="")
+    html = page(clerk, "plan-list")
+    assert "<strong>6.00\u00a0USD</strong> a day" in html
+    assert "net 4.00\u00a0USD a day" in html
+    assert "1 to 30, by choice" in html
+    week = page(clerk, "plan-list", min_days="7")
+    assert "<strong>42.00\u00a0USD</strong>" in week
+    assert "for 7 days, 6.00\u00a0USD a day" in week
 
 
-def test_comparing_marked_plans_has_an_upper_bound(clerk: Client) -> None:
-    plans = [make_plan() for _ in range(9)]
+def test_a_country_and_a_providers_region_are_destinations(clerk: Client) -> None:
+    make_plan(name="Ours", region="NA-3", covers=["US", "CA", "MX"])
+    make_plan(name="Theirs", covers=["US", "CA", "MX", "JP"])
+    make_plan(name="Elsewhere", covers=["US"])
+    assert "NA-3" in page(clerk, "plan-list")
+    told = {"name": "North America", "is_multi": True, "members": ["US", "CA", "MX"], "seen_at": timezone.now()}
+    ProviderRegion.objects.create(account=make_account("esim-access"), code="NA-3", **told)
 
-    html = page(clerk, "plan-compare", plan=[plan.pk for plan in plans])
-
-    assert "Only the first 8 of the marked plans are compared." in html
-    assert plans[8].plan_ref not in html
+    html = page(clerk, "plan-list", country="NA-3")
+    assert '<option value="NA-3" selected>North America (NA-3)</option>' in html
+    assert ("Ours" in html, "Theirs" in html, "Elsewhere" in html) == (True, True, False)
+    html = page(clerk, "plan-list", country="US")
+    assert '<option value="US" selected>United States</option>' in html
+    assert ("Ours" in html, "Theirs" in html, "Elsewhere" in html) == (True, True, True)
+    html = page(clerk, "plan-compare", country="NA-3")
+    assert ("Ours" in html, "Theirs" in html, "Elsewhere" in html) == (True, True, False)
+    assert "4 countries" in html
 
 
 # -- runs -------------------------------------------------------------------------------------------------------------

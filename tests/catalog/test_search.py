@@ -13,6 +13,7 @@ from catalog.search import (
     PlanFilter,
     Sort,
     destinations,
+    marked_plans,
     search_plans,
     sellable_plans,
     tells_home_from_roaming,
@@ -100,6 +101,47 @@ def test_every_other_filter() -> None:
         assert found(wanted) == expected, wanted
 
 
+def test_a_plan_that_is_sold_by_the_day_fits_when_the_days_lie_in_its_range() -> None:
+    make_plan(plan_ref="BYDAY", name="a", days_choice_max=30, validity_days=1, retail_price=D(2))
+    make_plan(plan_ref="WEEK", name="b", validity_days=7, retail_price=D(10))
+
+    for wanted, expected in [
+        (PlanFilter(), ["BYDAY", "WEEK"]),
+        (PlanFilter(min_days=7), ["BYDAY", "WEEK"]),
+        (PlanFilter(min_days=30), ["BYDAY"]),
+        (PlanFilter(min_days=31), []),
+        (PlanFilter(max_days=1), ["BYDAY"]),
+        (PlanFilter(max_days=0), []),
+        (PlanFilter(min_days=8, max_days=30), ["BYDAY"]),
+        # Its price is the one of the days asked for.
+        (PlanFilter(min_days=4, max_price=D(9)), ["BYDAY"]),
+        (PlanFilter(min_days=5, max_price=D(9)), []),
+        (PlanFilter(min_days=4, sort=Sort.PRICE), ["BYDAY", "WEEK"]),
+        (PlanFilter(min_days=6, sort=Sort.PRICE), ["WEEK", "BYDAY"]),
+        (PlanFilter(sort=Sort.DAYS_DOWN), ["BYDAY", "WEEK"]),
+    ]:
+        assert found(wanted) == expected, wanted
+
+
+def test_kinds_regions_and_the_other_code() -> None:
+    make_plan(plan_ref="ESIM", name="a", alias="jp-1-7")
+    make_plan(plan_ref="PACK", name="b", kind=Plan.Kind.TOP_UP)
+    make_plan(plan_ref="FORM", name="c", kind=Plan.Kind.ACTIVATION)
+    make_plan(plan_ref="AREA", name="d", region="AS-7", covers=["KR"])
+
+    for wanted, expected in [
+        (PlanFilter(), ["ESIM", "PACK", "FORM", "AREA"]),
+        (PlanFilter(kind=Plan.Kind.ESIM), ["ESIM", "AREA"]),
+        (PlanFilter(kind=Plan.Kind.TOP_UP), ["PACK"]),
+        (PlanFilter(kind=Plan.Kind.ACTIVATION), ["FORM"]),
+        (PlanFilter(text="jp-1"), ["ESIM"]),
+        (PlanFilter(region="AS-7"), ["AREA"]),
+        (PlanFilter(region="AS-7", country="JP"), []),
+    ]:
+        assert found(wanted) == expected, wanted
+    assert [plan.plan_ref for plan in sellable_plans().order_by("name")] == ["ESIM", "AREA"]
+
+
 def test_orders_are_stable_and_put_the_unknown_last() -> None:
     make_plan(plan_ref="A", name="n", retail_price=D(6), validity_days=30, data_bytes=GB)
     make_plan(plan_ref="B", name="n", retail_price=D(3), validity_days=3, data_bytes=3 * GB)
@@ -131,6 +173,7 @@ def test_only_plans_with_a_price_and_an_open_account_can_be_sold() -> None:
     make_plan(net_price=None)
     make_plan(currency="")
     make_plan(make_account("paused", is_paused=True))
+    make_plan(kind=Plan.Kind.TOP_UP)
 
     assert [plan.plan_ref for plan in sellable_plans()] == ["OK"]
 
@@ -149,3 +192,11 @@ def test_destinations_count_plans_and_name_the_lowest_price_of_each_currency(
     assert (japan.country, japan.plans) == ("JP", 3)
     assert japan.from_prices == (Money(amount=D(300), currency="JPY"), Money(amount=D(4), currency="USD"))
     assert (korea.country, korea.plans, korea.from_prices) == ("KR", 1, (Money(amount=D(5), currency="USD"),))
+
+
+def test_marked_plans_come_cheapest_first_whatever_their_state() -> None:
+    dear, other = make_plan(retail_price=D(9)), make_plan(retail_price=D(5))
+    hidden = make_plan(retail_price=D(1), is_published=False)
+
+    assert marked_plans([dear.pk, hidden.pk]) == [hidden, dear]
+    assert marked_plans([other.pk, 999_999]) == [other]
