@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
-from django.db.models.functions import TruncDate
+from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
 from catalog.models import SyncRun
@@ -16,7 +17,7 @@ from esims.states import ENDED
 from orders.models import Order, OrderLine, Purchase, PurchasedEsim, Refund
 from orders.selectors.order_list import OrderRow, list_rows, start_of_day
 from orders.selectors.queue import waits_long
-from providers.models import ProviderAccount
+from providers.models import BalanceReading, ProviderAccount, WebhookDelivery
 from providers.types import LineState
 
 UNPAID_LONG = timedelta(days=1)
@@ -24,6 +25,15 @@ DAYS = 30
 LATEST_ORDERS = 8
 
 _CHART_WIDTH, _CHART_HEIGHT = 600.0, 96.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowBalance:
+    """Our money at a provider by its newest reading, which is below the account's mark."""
+
+    account: ProviderAccount
+    amount: Decimal
+    currency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +52,8 @@ class Attention:
     runs_asking: Sequence[SyncRun]
     runs_failed: Sequence[SyncRun]
     accounts_failing: Sequence[ProviderAccount]
+    balances_low: Sequence[LowBalance]
+    deliveries_waiting: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +108,7 @@ def read_dashboard(now: datetime | None = None) -> Dashboard:
     now = now or timezone.now()
     states = _count_lines(now)
     total = sum(row["number"] for row in states.values()) or 1
-    accounts = list(ProviderAccount.objects.order_by("is_sandbox", "name"))
+    accounts = _read_accounts()
     latest = list(Order.objects.select_related("customer").order_by("-created_at", "-pk")[:LATEST_ORDERS])
     return Dashboard(
         attention=_read_attention(states, accounts, now),
@@ -125,9 +137,7 @@ def _count_lines(now: datetime) -> dict[str, dict[str, int]]:
     return {row["state"]: {"number": row["number"], "near": row["near"]} for row in rows}
 
 
-def _read_attention(
-    states: Mapping[str, Mapping[str, int]], accounts: Sequence[ProviderAccount], now: datetime
-) -> Attention:
+def _read_attention(states: Mapping[str, Mapping[str, int]], accounts: Sequence[Any], now: datetime) -> Attention:
     purchases = Purchase.objects.filter(~Q(state__in=Purchase.ENDED) | ~Q(attention="")).aggregate(
         unknown=Count("pk", filter=Q(state=Purchase.State.UNKNOWN)),
         held=Count("pk", filter=Q(state=Purchase.State.HELD)),
@@ -153,7 +163,28 @@ def _read_attention(
         runs_asking=[run for run in runs if run.state == asks],
         runs_failed=[run for run in runs if run.state in {SyncRun.State.FAILED, SyncRun.State.INCOMPLETE}],
         accounts_failing=[account for account in accounts if is_failing(account)],
+        balances_low=[
+            LowBalance(account=account, amount=account.newest_amount, currency=account.newest_currency)
+            for account in accounts
+            if account.low_balance is not None
+            and account.newest_amount is not None
+            and account.newest_amount < account.low_balance
+        ],
+        deliveries_waiting=sum(account.deliveries_waiting for account in accounts),
     )
+
+
+def _read_accounts() -> list[Any]:
+    """All accounts with their newest balance and how many of their deliveries wait for a person; one query."""
+    newest = BalanceReading.objects.filter(account=OuterRef("pk")).order_by("-at", "-pk")
+    waits = (WebhookDelivery.State.PARKED, WebhookDelivery.State.NOT_UNDERSTOOD)
+    waiting = WebhookDelivery.objects.filter(account=OuterRef("pk"), state__in=waits).order_by().values("account")
+    accounts = ProviderAccount.objects.annotate(
+        newest_amount=Subquery(newest.values("amount")[:1]),
+        newest_currency=Subquery(newest.values("currency")[:1]),
+        deliveries_waiting=Coalesce(Subquery(waiting.annotate(number=Count("pk")).values("number")), 0),
+    )
+    return list(accounts.order_by("is_sandbox", "name"))
 
 
 def is_failing(account: ProviderAccount) -> bool:

@@ -7,31 +7,16 @@ from datetime import timedelta
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from customers.access import staff_page
 from customers.models import User
-from esims.search import DEADLINE_NEAR_DAYS
 from orders.health import JobHealth, QueueHealth, job_health
-from orders.selectors.dashboard import Attention, Dashboard, is_failing, read_dashboard
+from orders.selectors.dashboard import Dashboard, is_failing, read_dashboard
+from orders.views.dashboard_tasks import find_tasks
 from orders.views.requests import person
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """Something that waits for a person, and where it is done."""
-
-    number: int
-    title: str
-    url: str
-    action: str
-    tone: str
-    hint: str = ""
-    #: Something that is so, not a number of things.
-    is_condition: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,162 +37,11 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     page, jobs = read_dashboard(), job_health()
     context = {
         "page": page,
-        "tasks": [task for task in _find_tasks(user, page.attention, jobs) if task.number],
+        "tasks": [task for task in find_tasks(user, page.attention, jobs) if task.number],
         "health": [*_job_vitals(jobs), *_account_vitals(user, page)],
         "margin": page.month.margins if user.has_perm("catalog.set_price") else {},
     }
     return render(request, "orders/dashboard.html", context)
-
-
-def _find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]:
-    """The most urgent first; only what the person may open."""
-    if user.has_perm("orders.view_purchase"):
-        yield from _purchase_tasks(found)
-    yield from _job_tasks(jobs)
-    if user.has_perm("providers.view_provideraccount"):
-        for account in found.accounts_failing:
-            yield Task(
-                number=1,
-                is_condition=True,
-                title=_("%(account)s: the last call failed") % {"account": account},
-                hint=account.last_failure[:160],
-                url=reverse("provider-detail", args=[account.slug]),
-                action=_("Look"),
-                tone="danger",
-            )
-    if user.has_perm("orders.view_refund"):
-        amounts = ", ".join(
-            f"{number_format(amount, decimal_pos=2, force_grouping=True)} {currency}"
-            for currency, amount in found.refund_amounts.items()
-        )
-        yield Task(
-            number=found.refunds_due,
-            title=ngettext("Refund due", "Refunds due", found.refunds_due),
-            hint=amounts,
-            url=reverse("refund-list"),
-            action=_("Pay back"),
-            tone="warn",
-        )
-    if user.has_perm("catalog.view_syncrun"):
-        yield from _sync_tasks(found)
-    if user.has_perm("esims.view_esim"):
-        yield from _line_tasks(found)
-    if user.has_perm("orders.view_order"):
-        yield Task(
-            number=found.unpaid_long,
-            title=_("Unpaid for more than a day"),
-            hint=_("Record the payment or cancel the order."),
-            url=f"{reverse('order-list')}?state=unpaid",
-            action=_("See"),
-            tone="neutral",
-        )
-
-
-def _purchase_tasks(found: Attention) -> Iterator[Task]:
-    queue = reverse("purchase-queue")
-    yield Task(
-        number=found.unknown,
-        title=ngettext("Purchase with unknown outcome", "Purchases with unknown outcome", found.unknown),
-        hint=_("Money may have been spent. Look at the provider's portal, then decide."),
-        url=f"{queue}?kind=unknown",
-        action=_("Decide"),
-        tone="danger",
-    )
-    yield Task(
-        number=found.held,
-        title=ngettext("Held purchase", "Held purchases", found.held),
-        hint=_("Paid by the customer, not bought yet: mend the cause, then resume."),
-        url=f"{queue}?kind=held",
-        action=_("Mend"),
-        tone="warn",
-    )
-    yield Task(
-        number=found.to_look_at,
-        title=ngettext("Purchase to look at", "Purchases to look at", found.to_look_at),
-        url=f"{queue}?kind=look",
-        action=_("Look"),
-        tone="warn",
-    )
-    yield Task(
-        number=found.waiting_long,
-        title=ngettext(
-            "Purchase that waits long for its eSIMs", "Purchases that wait long for eSIMs", found.waiting_long
-        ),
-        url=f"{queue}?kind=waiting",
-        action=_("Look"),
-        tone="neutral",
-    )
-
-
-def _job_tasks(jobs: JobHealth) -> Iterator[Task]:
-    home = reverse("dashboard")
-    for queue in jobs.queues:
-        if queue.is_silent or queue.is_late:
-            yield Task(
-                number=1,
-                is_condition=True,
-                title=_("Jobs of “%(queue)s” are not being done") % {"queue": queue.queue},
-                hint=_("Start or restart its worker (qcluster)."),
-                url=f"{home}#health-title",
-                action=_("See"),
-                tone="danger",
-            )
-    if not jobs.is_dispatching:
-        yield Task(
-            number=1,
-            is_condition=True,
-            title=_("Nothing wakes the jobs that are due"),
-            hint=_("Start the loop: manage.py dispatch."),
-            url=f"{home}#health-title",
-            action=_("See"),
-            tone="danger",
-        )
-
-
-def _sync_tasks(found: Attention) -> Iterator[Task]:
-    for run in found.runs_asking:
-        yield Task(
-            number=1,
-            is_condition=True,
-            title=_("%(account)s: a sync asks whether plans may be retired") % {"account": run.account},
-            hint=ngettext("%(n)d plan vanished", "%(n)d plans vanished", len(run.would_retire))
-            % {"n": len(run.would_retire)},
-            url=reverse("sync-run-detail", args=[run.pk]),
-            action=_("Decide"),
-            tone="warn",
-        )
-    for run in found.runs_failed:
-        yield Task(
-            number=1,
-            is_condition=True,
-            title=_("%(account)s: the last sync did not succeed") % {"account": run.account},
-            hint=run.error[:160] or run.get_state_display(),
-            url=reverse("sync-run-detail", args=[run.pk]),
-            action=_("Look"),
-            tone="warn",
-        )
-
-
-def _line_tasks(found: Attention) -> Iterator[Task]:
-    lines = reverse("esim-list")
-    yield Task(
-        number=found.lines_in_error,
-        title=ngettext("Faulty eSIM", "Faulty eSIMs", found.lines_in_error),
-        hint=_("The provider reports a fault: the customer may be waiting."),
-        url=f"{lines}?state=error",
-        action=_("See"),
-        tone="danger",
-    )
-    yield Task(
-        number=found.deadline_near,
-        title=ngettext(
-            "eSIM to be installed within 14 days", "eSIMs to be installed within 14 days", found.deadline_near
-        ),
-        hint=_("They end unused after their deadline: remind the customers."),
-        url=f"{lines}?install_within={DEADLINE_NEAR_DAYS}",
-        action=_("See"),
-        tone="neutral",
-    )
 
 
 def _job_vitals(jobs: JobHealth) -> Iterator[Vital]:

@@ -271,3 +271,23 @@ def test_line_that_nothing_fits_to_says_so(allocator: Allocator) -> None:
     response = client.post(f"/esims/{esim.pk}/top-up/", {"checkout_key": str(uuid.uuid4())})
     assert response.status_code == 409
     assert "The line has ended" in response.content.decode()
+
+
+# -- the dashboard ------------------------------------------------------------------------------------------------------
+
+
+def test_dashboard_tells_of_low_balances_and_deliveries_that_wait(account: ProviderAccount) -> None:
+    client = sign_in(*SEES)
+    assert "balance is low" not in client.get("/").content.decode()
+    ProviderAccount.objects.update(low_balance=Decimal(50))
+    now = timezone.now()
+    for amount in ("60.00", "42.50"):
+        BalanceReading.objects.create(account=account, at=now, amount=Decimal(amount), currency="USD")
+    deliver({"id": "n1", "kind": "something_new"})
+    response = client.get("/")
+    assert_clean_page(response)
+    html = response.content.decode()
+    for words in ("Fake-Calls: our balance is low", "42.50 USD are left", "Webhook delivery to look at"):
+        assert words in html
+    ProviderAccount.objects.update(low_balance=Decimal(40))
+    assert "balance is low" not in client.get("/").content.decode()
