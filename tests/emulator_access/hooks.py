@@ -2,10 +2,31 @@
 
 import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
+from tests.emulator.house import Arrival, House
+from tests.emulator.wire import Fault, Reply
 from tests.emulator_access.books import Json, Line
+from tests.emulator_access.quirks import Quirks
 from tests.emulator_access.server import AccessHouse
+
+
+class Receiver(House[Quirks]):
+    """Stands for our own webhook where the house tries it: answers with the status that it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(Quirks())
+        self.status = 200
+
+    def _route(self, method: str, target: str) -> tuple[str, dict[str, str]]:
+        return "hook", {}
+
+    def _act(self, arrival: Arrival, arguments: Mapping[str, str]) -> Reply:
+        return Reply(self.status)
+
+    def _word_fault(self, fault: Fault) -> tuple[bytes, str]:
+        return b"", ""
 
 
 def write_hook(house: AccessHouse, kind: str, line: Line, **changes: Any) -> bytes:
