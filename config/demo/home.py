@@ -5,10 +5,13 @@ import json
 import os
 import secrets
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from io import TextIOWrapper
 from pathlib import Path
 from urllib.parse import quote
+
+from config.demo.wholesalers import Secrets, make_settings
 
 LOGIN = "desk@roamdesk.example"
 #: What a process needs of the machine; everything else in the environment stays outside the demo.
@@ -18,17 +21,6 @@ _PASSED_ON_PREFIXES = ("LC_", "PYTHON", "SSL_CERT_", "COVERAGE_")
 
 class DemoRuns(Exception):
     """Another process already runs this demo office."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Secrets:
-    """Made once, kept in a file that only its owner can read."""
-
-    secret_key: str
-    encryption_key: str
-    password: str
-    key_secret: str
-    sandbox_key_secret: str
 
 
 class DemoHome:
@@ -41,6 +33,7 @@ class DemoHome:
         self.simulator_state = self.directory / "simulator.sqlite3"
         #: Exists once the office has been filled.
         self.filled = self.directory / "filled"
+        self._told_address = self.directory / "told-address"
         self._lock: TextIOWrapper | None = None
 
     def open(self) -> None:
@@ -54,22 +47,18 @@ class DemoHome:
             raise DemoRuns(str(self.directory)) from error
 
     def read_secrets(self) -> Secrets:
-        """The office's secrets, made at the first call."""
+        """The office's secrets, made at the first call; a home of an earlier release gets those that it lacks."""
         path = self.directory / "secrets"
-        if not path.exists():
-            made = {
-                "secret_key": secrets.token_urlsafe(60),
-                "encryption_key": secrets.token_urlsafe(48),
-                "password": "-".join(secrets.token_hex(2) for _ in range(4)),
-                "key_secret": secrets.token_hex(20),
-                "sandbox_key_secret": secrets.token_hex(20),
-            }
+        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        names = [field.name for field in fields(Secrets)]
+        if missing := [name for name in names if name not in known]:
+            known |= {name: _MAKERS.get(name, _make_key)() for name in missing}
             # Complete or not there at all: a half file would lock the office's data away.
             draft = path.with_suffix(".new")
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(made, file, indent=1)
+                json.dump(known, file, indent=1)
             draft.replace(path)
-        return Secrets(**json.loads(path.read_text()))
+        return Secrets(**{name: known[name] for name in names})
 
     def choose_port(self, name: str, preferred: int) -> int:
         """The port of last time if it is free, else ``preferred`` or one of the next, else any; remembered."""
@@ -81,6 +70,14 @@ class DemoHome:
         path.write_text(json.dumps({**known, name: port}))
         return port
 
+    def read_told_address(self) -> str:
+        """The address of the office that the wholesalers call; "" before they were told one."""
+        return self._told_address.read_text() if self._told_address.exists() else ""
+
+    def note_told_address(self, address: str) -> None:
+        """The wholesalers have learned it."""
+        self._told_address.write_text(address)
+
     def build_environment(self, *, web_port: int, simulator_port: int) -> dict[str, str]:
         """The environment of every process of the demo. The machine's own settings of Roamdesk are left outside."""
         keys = self.read_secrets()
@@ -89,7 +86,6 @@ class DemoHome:
             for name, value in os.environ.items()
             if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
         }
-        provider = f"http://127.0.0.1:{simulator_port}"
         return {
             **passed_on,
             "PYTHONUNBUFFERED": "1",
@@ -106,14 +102,7 @@ class DemoHome:
             "EMAIL_URL": "consolemail://",
             "CURRENCY": "USD",
             "WORKERS": "2",
-            "ESIM_COMMERCE_URL": f"{provider}/commerce",
-            "ESIM_COMMERCE_KEY_ID": "demo-key",
-            "ESIM_COMMERCE_KEY_SECRET": keys.key_secret,
-            "ESIM_COMMERCE_CURRENCY": "USD",
-            "ESIM_COMMERCE_SANDBOX_URL": f"{provider}/commerce-sandbox",
-            "ESIM_COMMERCE_SANDBOX_KEY_ID": "demo-sandbox-key",
-            "ESIM_COMMERCE_SANDBOX_KEY_SECRET": keys.sandbox_key_secret,
-            "ESIM_COMMERCE_SANDBOX_CURRENCY": "EUR",
+            **make_settings(keys, f"http://127.0.0.1:{simulator_port}"),
             # A person waits in front of it: the stand-in answers at once, so nothing is gained by long patience.
             "HTTP_CONNECT_TIMEOUT": "5",
             "HTTP_READ_TIMEOUT": "20",
@@ -121,6 +110,18 @@ class DemoHome:
             "PURCHASE_INQUIRY_SPACING_SECONDS": "5",
             "JOB_FREEZE_SECONDS": "75",
         }
+
+
+def _make_key() -> str:
+    return secrets.token_hex(20)
+
+
+#: How the secrets are made that are no keys of a wholesaler's.
+_MAKERS: Mapping[str, Callable[[], str]] = {
+    "secret_key": lambda: secrets.token_urlsafe(60),
+    "encryption_key": lambda: secrets.token_urlsafe(48),
+    "password": lambda: "-".join(secrets.token_hex(2) for _ in range(4)),
+}
 
 
 def find_free_port(port: int) -> int:

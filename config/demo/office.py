@@ -11,6 +11,7 @@ from types import FrameType
 
 from config.demo.home import LOGIN, DemoHome
 from config.demo.processes import Child, ChildFailed, Supervisor
+from config.demo.wholesalers import make_options
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
 WEB_PORT = 8000
@@ -69,7 +70,7 @@ class DemoOffice:
             "simulator",
             *self._python("manage.py", "simulator", "--port", str(self._simulator_port)),
             *("--state", str(self._home.simulator_state)),
-            *("--key-secret", keys.key_secret, "--sandbox-key-secret", keys.sandbox_key_secret),
+            *make_options(keys),
         )
         self._wait_for(f"http://127.0.0.1:{self._simulator_port}/_control/health")
         self._manage("setup_schedules")
@@ -83,6 +84,10 @@ class DemoOffice:
         self._manage("demo_ready")
         self._wait_for(f"{self.address}readyz")
         self._wait_for(f"{self.address}accounts/login/")
+        if self._home.read_told_address() != self.address:
+            self._say("Telling the wholesalers the office's address …")
+            self._manage("demo_connect", LOGIN)
+            self._home.note_told_address(self.address)
         if fill and not self._home.filled.exists():
             self._say("Filling the office through the real flows; this takes a minute, once …")
             self._manage("demo_fill", LOGIN, show=True)

@@ -1,4 +1,4 @@
-"""What happens at the provider and on travellers' phones, ordered from the simulator by its control calls."""
+"""What happens at the wholesalers and on travellers' phones, ordered from the simulator by its control calls."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,9 +7,17 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 
+from catalog.models import Plan
+from esims.models import Esim
 from providers.models import ProviderAccount
 
 TIMEOUT_SECONDS = 30.0
+ACCESS, ESIMFX, FREEBIT = "access", "esimfx", "freebit"
+#: The name of a plan's code in each system's orders; the two of eSIM Commerce have the default.
+_CODE_NAMES = {ACCESS: "packageCode", ESIMFX: "product_id"}
+_DEFAULT_CODE_NAME = "planCode"
+#: eSIM Commerce counts in KB, the others in bytes.
+_COUNTS_BYTES = (ACCESS, ESIMFX)
 
 
 class DemoProvider:
@@ -24,19 +32,54 @@ class DemoProvider:
 
     def set_days_back(self, days: int) -> None:
         """Let it live so many days before now; 0 is real time."""
-        self._call("/clock", {"offset": -days * 86_400})
+        self._post("/clock", {"offset": -days * 86_400})
 
-    def order_fault(self, kind: str, *, plan_code: str, system: str, **parameters: Any) -> None:
+    def order_fault(self, kind: str, plan: Plan, **parameters: Any) -> None:
         """The next order of this plan meets the fault, once."""
-        match = {"planCode": plan_code}
+        system = find_system(plan.account)
+        # Where a plan has two ids, orders name the other one.
+        match = {_CODE_NAMES.get(system, _DEFAULT_CODE_NAME): plan.alias or plan.plan_ref}
         fault = {"kind": kind, "endpoint": "order", "system": system, "times": 1, "match": match, **parameters}
-        self._call("/faults", fault)
+        self._post("/faults", fault)
 
-    def happen(self, event: str, *, iccid: str, system: str, **details: Any) -> None:
-        """Something happens to a line: download, install, connect, use (``kb``)."""
-        self._call(f"/{system}/lines/{iccid}", {"event": event, **details})
+    def happen(self, event: str, esim: Esim, **details: Any) -> None:
+        """Something happens to a line: download, install, connect."""
+        self._post(f"/{find_system(esim.account)}/lines/{esim.provider_ref}", {"event": event, **details})
 
-    def _call(self, path: str, body: Mapping[str, Any]) -> None:
+    def use(self, esim: Esim, amount: int) -> None:
+        """So many bytes are used on a line."""
+        counted = {"bytes": amount} if find_system(esim.account) in _COUNTS_BYTES else {"kb": amount // 1024}
+        self.happen("use", esim, **counted)
+
+    def open_portal(self, url: str) -> None:
+        """eSIMfx's portal, where people enter the address that is called."""
+        self._post(f"/{ESIMFX}/portal", {"url": url})
+
+    def send_webhook(self, *, system: str, kind: str, url: str, body: Mapping[str, Any]) -> None:
+        """Any call to an address of this machine."""
+        self._post("/webhooks", {"action": "send", "system": system, "kind": kind, "url": url, "body": body})
+
+    def count_waiting_webhooks(self) -> int:
+        """How many calls to us are not made yet."""
+        answer = self._session.get(f"{self._base}/webhooks", timeout=TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        return int(answer.json()["waiting"])
+
+    def complete_activation(self, eid: str, *, code: str) -> None:
+        """freebit finishes an activation that it accepted; 100 is success. Nothing, where it has done so already."""
+        answer = self._session.post(
+            f"{self._base}/{FREEBIT}/complete", json={"eid": eid, "code": code}, timeout=TIMEOUT_SECONDS
+        )
+        if answer.status_code != requests.codes.not_found:
+            answer.raise_for_status()
+
+    def read_completions(self, **wishes: Any) -> bytes:
+        """freebit's completion file; wishes as in ``providers/simulator/freebit/control.py``."""
+        answer = self._session.get(f"{self._base}/{FREEBIT}/completions", params=wishes, timeout=TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        return answer.content
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> None:
         answer = self._session.post(self._base + path, json=body, timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
 

@@ -1,16 +1,19 @@
-"""What the demo office has seen: its customers, their orders, and what became of the lines."""
+"""The words of which the demo's story is made, and the people in it; what they buy is in ``sales.py``."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 PRODUCTION = "esim-commerce"
 SANDBOX = "esim-commerce-sandbox"
-#: The orders of ``SALES`` are this many (simulated) days old at the provider.
+ACCESS = "esim-access"
+ESIMFX = "esimfx"
+FREEBIT = "freebit"
+#: The orders of ``SALES`` are this many (simulated) days old at the providers.
 DAYS_BACK = 6
 
 
 class Fate(StrEnum):
-    """What the traveller does with a line."""
+    """What becomes of a line."""
 
     WAITS = "waits"
     DOWNLOADS = "downloads"
@@ -18,16 +21,27 @@ class Fate(StrEnum):
     TRAVELS = "travels"
     STREAMS = "streams"
     USES_UP = "uses up"
+    #: Its days are over before the story ends.
+    RUNS_OUT = "runs out"
     #: Our desk suspends it after some use.
     IS_SUSPENDED = "is suspended"
     #: A sandbox line: our desk sets its usage.
     IS_SIMULATED = "is simulated"
+    #: Never used: our desk cancels the line, or terminates its package, and the money comes back.
+    IS_CANCELLED = "is cancelled"
+    #: Downloaded, then ended by our desk for good.
+    IS_REVOKED = "is revoked"
+    #: In use, then blocked by our desk for good.
+    IS_BLOCKED = "is blocked"
+    #: In use; our desk writes an SMS.
+    IS_WRITTEN_TO = "is written to"
 
 
 class Trouble(StrEnum):
     """What goes wrong with a purchase."""
 
     NO_BALANCE = "no balance"
+    NO_STOCK = "no stock"
     NO_ANSWER = "no answer"
     ONE_MISSING = "one missing"
     REFUSED = "refused"
@@ -46,7 +60,10 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Sale:
-    """One order: who, where to, for how many days, how many eSIMs. Lines beyond ``fates`` wait."""
+    """One order: who, where to, for how many days, how many eSIMs. Lines beyond ``fates`` wait.
+
+    ``by_day``: a plan of which the customer chooses the days. ``topped_up``: the first line is topped up later.
+    """
 
     name: str
     customer: str
@@ -57,8 +74,21 @@ class Sale:
     method: str = "terminal"
     note: str = ""
     paid: bool = True
+    by_day: bool = False
+    unlimited: bool | None = None
+    topped_up: bool = False
     fates: tuple[Fate, ...] = ()
     trouble: Trouble | None = None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the plan must be over before the story ends."""
+        return Fate.RUNS_OUT in self.fates
+
+    @property
+    def counts_total(self) -> bool:
+        """Whether the plan must have an allowance in total."""
+        return self.topped_up or bool({Fate.USES_UP, Fate.STREAMS} & set(self.fates))
 
 
 PEOPLE = (
@@ -87,113 +117,4 @@ PEOPLE = (
         country="SG",
     ),
     Person(name="Priya Shah", email="priya.shah@example.in", phone="+91 22 5555 0160", country="IN"),
-)
-
-SALES = (
-    Sale(
-        name="honeymoon",
-        customer="liam.carter@example.com",
-        country="JP",
-        days=7,
-        quantity=2,
-        fates=(Fate.TRAVELS,) * 2,
-    ),
-    Sale(name="weekend", customer="hanako.sato@example.jp", country="KR", days=3, fates=(Fate.TRAVELS,)),
-    Sale(name="rome", customer="minjun.kim@example.kr", country="IT", days=7, method="transfer", fates=(Fate.STREAMS,)),
-    Sale(
-        name="family",
-        customer="emma.wilson@example.co.uk",
-        country="ES",
-        days=15,
-        quantity=4,
-        fates=(Fate.TRAVELS, Fate.STREAMS, Fate.INSTALLS, Fate.DOWNLOADS),
-    ),
-    Sale(
-        name="conference",
-        customer="events@meridian.example",
-        country="TH",
-        days=7,
-        quantity=10,
-        method="invoice",
-        note="Group check-in on Monday.",
-        fates=(Fate.TRAVELS, Fate.TRAVELS, Fate.INSTALLS, Fate.DOWNLOADS),
-    ),
-    Sale(
-        name="semester",
-        customer="lukas.weber@example.de",
-        country="US",
-        days=30,
-        method="transfer",
-        fates=(Fate.TRAVELS,),
-    ),
-    Sale(
-        name="streaming",
-        customer="diego.fernandez@example.es",
-        country="FR",
-        days=7,
-        account=SANDBOX,
-        fates=(Fate.USES_UP,),
-    ),
-    Sale(name="lost phone", customer="sofia.rossi@example.it", country="GB", days=15, fates=(Fate.IS_SUSPENDED,)),
-    Sale(
-        name="trial",
-        customer="priya.shah@example.in",
-        country="JP",
-        days=7,
-        quantity=2,
-        account=SANDBOX,
-        method="cash",
-        note="Shows the app to the customer.",
-        fates=(Fate.IS_SIMULATED, Fate.WAITS),
-    ),
-    Sale(
-        name="second trial",
-        customer="yuki.tanaka@example.jp",
-        country="TW",
-        days=5,
-        account=SANDBOX,
-        method="cash",
-        fates=(Fate.IS_SIMULATED,),
-    ),
-)
-#: Today's: what a person at the desk has to look after.
-TODAY = (
-    Sale(
-        name="tour group",
-        customer="travel@fjordtours.example",
-        country="DE",
-        days=5,
-        quantity=8,
-        method="invoice",
-        trouble=Trouble.ONE_MISSING,
-        note="Bus of eight.",
-    ),
-    Sale(
-        name="silence", customer="chloe.dubois@example.fr", country="US", days=7, quantity=2, trouble=Trouble.NO_ANSWER
-    ),
-    Sale(
-        name="empty purse",
-        customer="events@meridian.example",
-        country="SG",
-        days=3,
-        quantity=5,
-        method="invoice",
-        trouble=Trouble.NO_BALANCE,
-    ),
-    Sale(
-        name="turned down",
-        customer="diego.fernandez@example.es",
-        country="MX",
-        days=7,
-        account=SANDBOX,
-        trouble=Trouble.REFUSED,
-    ),
-    Sale(
-        name="undecided",
-        customer="yuki.tanaka@example.jp",
-        country="HK",
-        days=5,
-        paid=False,
-        note="Pays at the counter tomorrow.",
-    ),
 )

@@ -102,6 +102,6 @@ def read_simulator(home: Path, path: str) -> Any:
 
 
 def read_books(home: Path) -> list[dict[str, Any]]:
-    """The orders of both systems in the provider's own books."""
+    """The orders of all systems in the providers' own books."""
     orders: list[dict[str, Any]] = read_simulator(home, "books?parts=orders")["orders"]
     return orders

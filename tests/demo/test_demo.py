@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,21 +38,9 @@ def test_a_newcomers_day(start_demo: Callable[..., Demo], tmp_path: Path) -> Non
     assert (answer.status_code, answer.url) == (200, address), answer.text[:500]
     assert sign_in(address, "wrong").url == f"{address}accounts/login/"
 
-    assert query(home, "SELECT state, count(*) FROM orders_purchase GROUP BY state ORDER BY state") == [
-        ("fulfilled", 10),
-        ("held", 1),
-        ("rejected", 1),
-        ("short", 1),
-        ("unknown", 1),
-    ]
-    assert query(home, "SELECT count(*) FROM orders_order WHERE state = 'unpaid'") == [(1,)]
-    assert query(home, "SELECT count(*) FROM esims_esim WHERE state = 'suspended'") == [(1,)]
-    assert query(home, "SELECT count(DISTINCT esim_id) FROM esims_usageday")[0][0] >= 10
-    # Every eSIM that the provider sold is on one line here, or in the purchase whose outcome is unknown.
-    sold = [iccid for order in read_books(home) for iccid in order["refs"]]
-    lines = [iccid for (iccid,) in query(home, "SELECT iccid FROM esims_esim")]
-    assert len(sold) == len(set(sold)) == len(lines) + 2
-    assert set(lines) < set(sold)
+    check_purchases(home)
+    check_lines(home)
+    check_wholesalers(home)
 
     # Another one in the same home is refused; this one stays.
     assert start_demo("--once").process.wait(timeout=30) == 1
@@ -69,8 +58,116 @@ def test_a_newcomers_day(start_demo: Callable[..., Demo], tmp_path: Path) -> Non
     assert again.process.wait(timeout=60) == 0, again.said()
     assert password in again.said()
     assert "Filling" not in again.said()
+    assert "Telling the wholesalers" not in again.said()
     assert again.left_over() == []
     assert query(home, "SELECT number FROM orders_order ORDER BY number") == orders
+
+
+def check_purchases(home: Path) -> None:
+    """Every wholesaler sold something, and the desk has something to look after at most of them."""
+    per_account = "SELECT a.slug, p.state, count(*) FROM orders_purchase p JOIN providers_provideraccount a"
+    assert query(home, f"{per_account} ON a.id = p.account_id GROUP BY 1, 2 ORDER BY 1, 2") == [
+        ("esim-access", "fulfilled", 7),
+        ("esim-access", "held", 1),
+        ("esim-commerce", "fulfilled", 7),
+        ("esim-commerce", "held", 1),
+        ("esim-commerce", "short", 1),
+        ("esim-commerce", "unknown", 1),
+        ("esim-commerce-sandbox", "fulfilled", 3),
+        ("esim-commerce-sandbox", "rejected", 1),
+        ("esimfx", "fulfilled", 10),
+        ("freebit", "allocating", 1),
+        ("freebit", "fulfilled", 1),
+        ("freebit", "held", 1),
+        ("freebit", "rejected", 1),
+    ]
+    assert query(home, "SELECT count(*) FROM orders_order WHERE state = 'unpaid'") == [(1,)]
+    kinds = "SELECT kind, period_days, count(*) FROM orders_orderline WHERE kind != 'esim' OR period_days GROUP BY 1, 2"
+    assert query(home, f"{kinds} ORDER BY 1") == [("activation", None, 4), ("esim", 8, 1), ("top_up", None, 2)]
+    # The refused form waits, with its field, for a person; nothing personal is kept of those that were sent.
+    forms = "SELECT p.state, p.error_code, f.payload IS NULL FROM orders_activation f JOIN orders_purchase p"
+    assert query(home, f"{forms} ON p.order_line_id = f.order_line_id ORDER BY 1") == [
+        ("allocating", "", 1),
+        ("fulfilled", "", 1),
+        ("held", "287", 0),
+        ("rejected", "310", 1),
+    ]
+    assert query(home, "SELECT applied, unmatched, faulty FROM orders_completionimport") == [(2, 1, 0)]
+
+
+def check_lines(home: Path) -> None:
+    """Lines in many states; every eSIM that a provider sold is on one line here, or its purchase tells why not."""
+    states = "SELECT DISTINCT e.state FROM esims_esim e JOIN providers_provideraccount a ON a.id = e.account_id"
+    found = {
+        slug: {state for (state,) in query(home, f"{states} WHERE a.slug = '{slug}'")}
+        for slug in ("esim-access", "esimfx", "freebit")
+    }
+    access = {"downloaded", "installed", "active", "suspended", "depleted", "cancelled", "terminated", "expired"}
+    assert found["esim-access"] == access
+    assert found["esimfx"] == {"ready", "installed", "active", "expired", "terminated"}
+    assert found["freebit"] == {"ready"}
+    assert query(home, "SELECT count(*) FROM esims_esim WHERE state = 'suspended'") == [(2,)]
+    assert query(home, "SELECT count(DISTINCT esim_id) FROM esims_usageday WHERE is_derived")[0][0] >= 10
+    assert query(home, "SELECT count(DISTINCT esim_id) FROM esims_usageday WHERE NOT is_derived")[0][0] >= 10
+    assert query(home, "SELECT kind, state, refunded FROM esims_lineaction ORDER BY kind") == [
+        ("block", "confirmed", None),
+        ("cancel", "confirmed", 1),
+        ("revoke", "confirmed", 0),
+        ("sms", "confirmed", None),
+        ("suspend", "confirmed", None),
+        ("suspend", "confirmed", None),
+        ("terminate", "confirmed", 1),
+    ]
+    packages = "SELECT count(*) FROM esims_package GROUP BY esim_id HAVING count(*) > 1"
+    assert query(home, packages) == [(2,), (2,)]
+
+    booked = Counter((order["system"], ref) for order in read_books(home) for ref in order["refs"])
+    # eSIMfx books a top-up as an order of the same eSIM.
+    assert [system for (system, _ref), times in booked.items() if times > 1] == ["esimfx"]
+    sold = set(booked)
+    systems = {"esim-commerce": "commerce", "esim-commerce-sandbox": "commerce-sandbox", "esim-access": "access"}
+    rows = query(
+        home,
+        "SELECT a.slug, provider_ref, eid FROM esims_esim e, providers_provideraccount a WHERE a.id = e.account_id",
+    )
+    lines = {(systems.get(slug, slug), eid if slug == "freebit" else ref) for slug, ref, eid in rows}
+    assert len(lines) == len(rows)
+    assert lines < sold
+    # Two whose answer was lost, one activation that waits, one that failed.
+    assert sorted(system for system, _ref in sold - lines) == ["commerce", "commerce", "freebit", "freebit"]
+
+
+def check_wholesalers(home: Path) -> None:
+    """Catalogues side by side, calls that came, balances that fell, a mark that one of them is below."""
+    plans = "SELECT a.slug, count(*) FROM catalog_plan p JOIN providers_provideraccount a ON a.id = p.account_id"
+    catalogue = dict(query(home, f"{plans} WHERE p.retail_price > 0 AND p.kind != 'top_up' GROUP BY 1"))
+    assert catalogue == {
+        "esim-commerce": 400,
+        "esim-commerce-sandbox": 400,
+        "esim-access": 300,
+        "esimfx": 250,
+        "freebit": 3,
+    }
+    per_account = "SELECT DISTINCT a.slug, d.word FROM providers_webhookdelivery d JOIN providers_provideraccount a"
+    came = query(home, f"{per_account} ON a.id = d.account_id WHERE d.state = 'applied' ORDER BY 1, 2")
+    assert {("esim-access", "ORDER_STATUS"), ("esim-access", "SMDP_EVENT"), ("esim-access", "ESIM_STATUS")} < set(came)
+    assert ("esimfx", "ACTIVATION") in came
+    assert query(home, "SELECT word FROM providers_webhookdelivery WHERE state = 'not_understood'") == [
+        ("PROFILE_MIGRATION",)
+    ]
+    assert query(home, "SELECT count(*) FROM providers_webhookdelivery WHERE state IN ('new', 'parked')") == [(0,)]
+    for slug, is_low in (("esim-access", True), ("esimfx", False)):
+        readings = query(
+            home,
+            "SELECT amount, low_balance FROM providers_balancereading b JOIN providers_provideraccount a"
+            f" ON a.id = b.account_id WHERE a.slug = '{slug}' ORDER BY b.at",
+        )
+        amounts = [amount for amount, _mark in readings]
+        assert len(amounts) >= 3
+        assert amounts == sorted(set(amounts), reverse=True)
+        assert (amounts[-1] < readings[-1][1]) is is_low
+    assert query(home, "SELECT count(*) FROM providers_accounttask WHERE state != 'done'") == [(0,)]
+    assert query(home, "SELECT count(*) FROM django_q_task WHERE NOT success") == [(0,)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -6,7 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config.demo.filling import Filling, FillingStuck
+from config.demo.filling import Filling
+from config.demo.waiting import FillingStuck
 from customers.models import User
 
 
