@@ -6,7 +6,7 @@ short transaction of its own: no HTTP happens inside.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 import structlog
 from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Max, Q, Window
 from django.utils import timezone
 
 from providers.errors import RateLimited
@@ -31,6 +31,10 @@ LONGEST_RETRY_AFTER = timedelta(hours=24)
 LONGEST_RESET = 3600
 _SHORTEST = timedelta(milliseconds=1)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+#: (free from, id, stamp) of one slot of a ring.
+Slot = tuple[datetime, int, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,12 @@ def _try_to_take(
         now = _read_clock()
         if gate.until > now:
             return max(gate.until - now, _SHORTEST)
-        return _claim_slot(_fit_slots(account, operation, budget, now), budget, priority, now)
+        kept_free = min(budget.reserve, budget.calls - 1) if priority is Priority.BACKGROUND else 0
+        return _claim_slot(_find_slots(account, operation, budget, kept_free, now), kept_free, now)
 
 
-def _claim_slot(
-    slots: list[tuple[datetime, int, datetime | None]], budget: RateBudget, priority: Priority, now: datetime
-) -> Claim | timedelta:
-    """``slots`` are (free from, id, stamp), the longest unused first."""
-    kept_free = min(budget.reserve, budget.calls - 1) if priority is Priority.BACKGROUND else 0
+def _claim_slot(slots: Sequence[Slot], kept_free: int, now: datetime) -> Claim | timedelta:
+    """``slots`` are the longest unused first, at least one more than are kept free."""
     free_from = slots[kept_free][0]
     if free_from > now:
         return max(free_from - now, _SHORTEST)
@@ -110,9 +112,22 @@ def _claim_slot(
     return Claim(slot_id, now)
 
 
-def _fit_slots(
-    account: str, operation: str, budget: RateBudget, now: datetime
-) -> list[tuple[datetime, int, datetime | None]]:
+def _find_slots(account: str, operation: str, budget: RateBudget, kept_free: int, now: datetime) -> Sequence[Slot]:
+    """The longest unused slots, as many as decide about a call; a ring that does not fit is mended first."""
+    rows = RateSlot.objects.filter(account=account, operation=operation)
+    oldest = list(
+        rows.annotate(length=Window(Count("pk")), newest=Window(Max("used_at")))
+        .order_by(F("used_at").asc(nulls_first=True), "number")
+        .values_list("pk", "used_at", "length", "newest")[: kept_free + 1]
+    )
+    _pk, _stamp, length, newest = oldest[0] if oldest else (0, None, 0, None)
+    if length != budget.calls or (newest is not None and newest > now):
+        return _fit_slots(account, operation, budget, now)
+    window = timedelta(seconds=budget.seconds + budget.margin)
+    return [(stamp + window if stamp else _NEVER, pk, stamp) for pk, stamp, _length, _newest in oldest]
+
+
+def _fit_slots(account: str, operation: str, budget: RateBudget, now: datetime) -> Sequence[Slot]:
     """The ring, made as long as the budget. A shorter ring keeps the youngest stamps: those calls still count."""
     rows = RateSlot.objects.filter(account=account, operation=operation)
     found = list(rows.order_by(F("used_at").desc(nulls_last=True), "number").values_list("pk", "number", "used_at"))

@@ -7,6 +7,7 @@ also on text that was cut off in the middle or is no JSON at all.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -68,6 +69,7 @@ _SHORTEST_KEY = 8
 _PARSE_LIMIT = 64 * 1024
 
 
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether a field of this name is never shown."""
     plain = _NOT_LETTERS.sub("", name.lower())
