@@ -202,6 +202,36 @@ def test_one_odd_line_does_not_spoil_the_use_of_others(fleet: Fleet) -> None:
     assert (odd.refresh_failures, odd.next_usage_at) == (1, None)
 
 
+def test_a_number_that_no_column_holds_costs_only_its_own_line(fleet: Fleet) -> None:
+    lines = enter(fleet.add(35, order_ref="B1", state=LineState.ACTIVE, total_used_bytes=0))
+    make_use_due(lines)
+    for line in lines:
+        fleet.use(line.provider_ref, MB)
+    fleet.use(lines[12].provider_ref, 2**80)
+    run()
+    assert (fleet.count("use"), fleet.count("line")) == (4, 10)
+    fresh = {line.pk: line for line in Esim.objects.all()}
+    odd = fresh.pop(lines[12].pk)
+    assert (odd.refresh_error, odd.total_used_bytes) == ("what the provider said cannot be stored", 0)
+    assert {line.total_used_bytes for line in fresh.values()} == {MB}
+    assert {line.refresh_failures for line in fresh.values()} == {0}
+    assert unclaimed()
+
+
+def test_what_was_told_is_kept_when_the_run_breaks(fleet: Fleet) -> None:
+    lines = enter(fleet.add(40, order_ref="B1", state=LineState.ACTIVE, total_used_bytes=0))
+    make_use_due(lines)
+    for line in lines:
+        fleet.use(line.provider_ref, MB)
+    fleet.errors.extend([None, None, ZeroDivisionError("our own fault")])  # type: ignore[list-item]
+    with pytest.raises(ZeroDivisionError):
+        run()
+    assert Esim.objects.filter(total_used_bytes=MB).count() == 20
+    # The call that broke holds its lines until their claim ends, the others are free.
+    assert Esim.objects.filter(refresh_claimed_until__isnull=False).count() == 10
+    assert count_due_lines() == 10
+
+
 def test_used_up_data_makes_the_whole_line_due(fleet: Fleet) -> None:
     (line,) = enter(fleet.add(state=LineState.ACTIVE, total_used_bytes=0, total_data_bytes=GB))
     make_use_due([line])
