@@ -27,6 +27,8 @@ ENTRIES = (
     Entry("customer-list", _("Customers"), "people", "customers.view_customer"),
     Entry("plan-list", _("Catalogue"), "catalogue", "catalog.view_plan"),
     Entry("purchase-queue", _("Purchases"), "queue", "orders.view_purchase", starts_group=True),
+    Entry("activation-list", _("Activations"), "phone", "orders.view_purchase"),
+    Entry("completion-list", _("Completion files"), "download", "orders.import_completions"),
     Entry("refund-list", _("Refunds"), "refund", "orders.view_refund"),
     Entry("sync-run-list", _("Sync runs"), "sync", "catalog.view_syncrun"),
     Entry("delivery-list", _("Webhooks"), "queue", "providers.view_webhookdelivery"),

@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from esims.events import EventKind, make_event
 from orders.attention import ask_for_look
@@ -43,7 +44,7 @@ _LINE = re.compile(r"line ([0-9]{1,9})")
 
 
 class FileRefused(Exception):
-    """The file cannot be imported as a whole; nothing was written. ``message`` names nothing from the file."""
+    """The file cannot be imported as a whole; nothing was written. ``message`` is for people, without a word of it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -75,11 +76,11 @@ def import_completions(
         provider = get_provider(account.slug)
         file = provider.read_completions(data)
     except UnreadableError as error:
-        raise FileRefused(f"This is no completion file: {error}") from error
+        raise FileRefused(_("This is no completion file: %(fault)s") % {"fault": error}) from error
     except NotOffered as error:
-        raise FileRefused("This provider sends no completion files.") from error
+        raise FileRefused(_("This provider sends no completion files.")) from error
     except ImproperlyConfigured as error:
-        raise FileRefused("The provider's account is not configured.") from error
+        raise FileRefused(_("The provider's account is not configured.")) from error
     report = CompletionImport.objects.create(
         account=account, file_name=file_name[:200], digest=hashlib.sha256(data).hexdigest(), imported_by=by
     )

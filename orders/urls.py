@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from orders.views import accounts, customers, dashboard, deliveries, order_pages, queue, refunds, topups, wizard
+from orders.views import (
+    accounts,
+    activations,
+    completions,
+    customers,
+    dashboard,
+    deliveries,
+    order_pages,
+    queue,
+    refunds,
+    topups,
+    wizard,
+)
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -17,6 +29,12 @@ urlpatterns = [
     path("purchases/", queue.purchase_queue, name="purchase-queue"),
     path("purchases/<int:pk>/", queue.purchase_detail, name="purchase-detail"),
     path("purchases/<int:pk>/<slug:decision>/", queue.purchase_decide, name="purchase-decide"),
+    path("activations/", activations.activation_list, name="activation-list"),
+    path("activations/new/", activations.activation_new, name="activation-new"),
+    path("activations/<int:pk>/", activations.activation_detail, name="activation-detail"),
+    path("activations/<int:pk>/correct/", activations.activation_correct, name="activation-correct"),
+    path("completions/", completions.completion_list, name="completion-list"),
+    path("completions/<int:pk>/", completions.completion_detail, name="completion-detail"),
     path("refunds/", refunds.refund_list, name="refund-list"),
     path("refunds/<int:pk>/made/", refunds.refund_made, name="refund-made"),
     path("webhooks/", deliveries.delivery_list, name="delivery-list"),

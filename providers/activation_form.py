@@ -64,9 +64,13 @@ class FormGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormDescription:
-    """The form for what was chosen so far. ``refusal`` says why this choice cannot be sent at all ("" where it can)."""
+    """The form for what was chosen so far. ``refusal`` says why this choice cannot be sent at all ("" where it can).
+
+    ``native_language`` is that of the native labels, as a language tag.
+    """
 
     groups: tuple[FormGroup, ...]
+    native_language: str
     #: What the fields begin with where nothing was typed yet.
     initial: Mapping[str, str]
     refusal: str = ""

@@ -101,6 +101,10 @@ class OrderLine(models.Model):
     def __str__(self) -> str:
         return f"{self.quantity} × {self.plan_name}"
 
+    @property
+    def is_by_form(self) -> bool:
+        return self.kind in self.BY_FORM
+
 
 class Payment(models.Model):
     """One attempt to be paid, with its own state."""

@@ -100,7 +100,7 @@ class OrderPage:
 
 def read_order_page(order: Order) -> OrderPage:
     """Everything about an order (fetched with its customer and its creator)."""
-    lines = list(order.lines.select_related("plan__account").order_by("pk"))
+    lines = list(order.lines.select_related("plan__account", "activation").order_by("pk"))
     purchases = Purchase.objects.filter(order_line__order=order)
     states = dict(purchases.values_list("state").annotate(number=Count("pk")))
     refunds = list(

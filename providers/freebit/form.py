@@ -129,7 +129,7 @@ class FreebitRules(ActivationRules):
         refusal = ""
         if pattern.add_kind and not is_supported(pattern, self._contract):
             refusal = _("The provider takes an operated line (ALADIN 10) only as new.")
-        return FormDescription(groups=tuple(groups), initial=initial, refusal=refusal)
+        return FormDescription(groups=tuple(groups), native_language="ja", initial=initial, refusal=refusal)
 
     def _describe_field(self, name: str, presence: Presence, *, is_reissue: bool) -> FormField:
         label, native_label = _LABELS[name]

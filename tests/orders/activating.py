@@ -7,6 +7,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
 from catalog.models import Plan
 from orders.activations import place_activation
 from orders.models import Activation, Order, Payment, Purchase
@@ -15,6 +18,7 @@ from orders.selling import PaymentTaken
 from providers.models import ProviderAccount
 from tests.catalog.making import make_account, make_plan
 from tests.orders.making import make_customer, make_due, make_user
+from tests.simulator_freebit import Freebit
 
 _numbers = itertools.count(1)
 COLUMNS = ("eid", "deliveryCode", "account", "result", "code", "message", "iccid", "completedAt")
@@ -120,3 +124,16 @@ def make_file(*rows: Mapping[str, str], encoding: str = "cp932") -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue().encode(encoding)
+
+
+def hold(freebit: Freebit, code: str) -> Activation:
+    """An activation that freebit refused with a code that lets it be put right."""
+    freebit.order_fault("refuse_code", code=code)
+    order = place(TRANSFER)
+    assert send(order).state == Purchase.State.HELD
+    return activation_of(order)
+
+
+def upload(client: Client, data: bytes, name: str = "done.csv") -> Any:
+    """Import a file by its page; the answer is the report, or the page with what was wrong."""
+    return client.post("/completions/", {"account": "freebit", "file": SimpleUploadedFile(name, data)}, follow=True)

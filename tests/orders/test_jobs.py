@@ -384,7 +384,7 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
     assert prune_old_rows() == {"calls": 0, "replies": 1, "samples": 0, "forms": 0, "jobs": 1, "sessions": 1}
     assert PurchaseAttempt.objects.get(purchase=done).body is None
     assert PurchaseAttempt.objects.get(purchase=parked).body is not None
-    assert prune_old_rows() == {"calls": 0, "replies": 0, "samples": 0, "jobs": 0, "sessions": 0}
+    assert prune_old_rows() == {"calls": 0, "replies": 0, "samples": 0, "forms": 0, "jobs": 0, "sessions": 0}
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------
