@@ -137,7 +137,17 @@ class Esim(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.iccid or self.provider_ref
+        return self.label
+
+    @property
+    def label(self) -> str:
+        """What the line is called on pages: its ICCID, else the provider's reference as it may be shown."""
+        return self.iccid or self.shown_ref
+
+    @property
+    def shown_ref(self) -> str:
+        """The provider's reference without the number of a device, which some references hold."""
+        return self.provider_ref.replace(self.eid, f"••••{self.eid[-4:]}") if self.eid else self.provider_ref
 
 
 class Package(models.Model):

@@ -435,3 +435,11 @@ def test_a_sandbox_that_fails_is_told_on_the_form(staff: Client, office: Simulat
     assert "No answer came; the usage may have been set." in text_of(response)
     office.order_fault("status_before", "usage", status=400)
     assert "The usage was not set." in text_of(staff.post(f"/esims/{esim.pk}/usage/", data))
+
+
+def test_reference_that_holds_a_devices_number_is_shown_without_it() -> None:
+    eid = "89049032007108882600137544319616"
+    line = Esim(provider_ref=f"{eid}:AB12", eid=eid)
+    assert (line.label, str(line), line.shown_ref) == ("••••9616:AB12",) * 3
+    line.iccid = "8981100000000000001"
+    assert (line.label, line.shown_ref) == ("8981100000000000001", "••••9616:AB12")
