@@ -5,7 +5,7 @@ than one that tells of one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
@@ -15,6 +15,7 @@ from esims.days import DayChanges, sample_of
 from esims.facts import STORED, describe_changes, take_state, take_usage
 from esims.models import Esim, LineEvent, Package
 from esims.packages import PackageChanges, apply_packages, find_plans
+from esims.row_changes import write_changes
 from providers.types import Capability, LineSnapshot
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,7 @@ class LineBatch:
         self.lines = {line.pk: line for line in lines}
         self.packages = packages
         self._before = {line.pk: {name: getattr(line, name) for name in STORED} for line in lines}
-        self._kept = {line.pk: [getattr(line, name) for name in BOOKKEEPING] for line in lines}
+        self._kept = {line.pk: {name: getattr(line, name) for name in BOOKKEEPING} for line in lines}
         self._package_changes = PackageChanges()
         self._days = DayChanges()
         self._events: list[LineEvent] = []
@@ -61,20 +62,11 @@ class LineBatch:
 
     def save(self) -> None:
         """Write what has changed."""
-        changed: dict[int, list[str]] = {}
+        changes: dict[int, dict[str, Any]] = {}
         for pk, line in self.lines.items():
-            fields = [name for name, value in self._before[pk].items() if getattr(line, name) != value]
-            noted = zip(BOOKKEEPING, self._kept[pk], strict=True)
-            fields += [name for name, value in noted if getattr(line, name) != value]
-            if fields:
-                changed[pk] = fields
-        if len(changed) == 1:
-            ((pk, fields),) = changed.items()
-            self.lines[pk].save(update_fields=fields)
-        elif changed:
-            Esim.objects.bulk_update(
-                [self.lines[pk] for pk in changed], sorted({name for fields in changed.values() for name in fields})
-            )
+            before = {**self._before[pk], **self._kept[pk]}
+            changes[pk] = {name: value for name, old in before.items() if (value := getattr(line, name)) != old}
+        write_changes(changes)
         self._package_changes.save()
         self._days.save()
         events = [*self._events, *self._package_changes.events]

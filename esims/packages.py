@@ -41,6 +41,8 @@ _STORED = (
     *("kind", "package_ref", "plan", "name", "data_bytes", "data_period", "data_unlimited", "used_bytes", "status"),
     *("raw_status", "order_ref", "order_key", "starts_at", "ends_at", "activate_by", "is_projected"),
 )
+#: The same without asking the database for the plan.
+_COMPARED = tuple("plan_id" if name == "plan" else name for name in _STORED)
 
 
 def find_plans(account_id: int, refs: Iterable[str]) -> Mapping[str, Plan]:
@@ -127,7 +129,7 @@ def apply_packages(
             changes.events.append(make_event(esim, EventKind.PACKAGE_ADDED, by=by, facts=facts))
             stored.append(package)
             changes.new.append(package)
-        before = [getattr(package, name) for name in _STORED]
+        before = [getattr(package, name) for name in _COMPARED]
         status = package.status
         package.package_ref = snapshot.package_ref or package.package_ref
         if package.plan_id is None:
@@ -138,7 +140,7 @@ def apply_packages(
         if package.status != status and status:
             facts = {"name": package.name, "old": status, "new": package.status}
             changes.events.append(make_event(esim, EventKind.PACKAGE_STATE, by=by, facts=facts))
-        if before != [getattr(package, name) for name in _STORED]:
+        if before != [getattr(package, name) for name in _COMPARED]:
             changes.changed.append(package)
 
 

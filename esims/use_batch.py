@@ -5,11 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
-from django.db.models import Case, Value, When
-
 from esims.days import DayChanges, sample_of
 from esims.facts import take_usage_alone
 from esims.models import Esim, Package
+from esims.row_changes import write_changes
 from esims.usage import measure_shares
 from providers.types import DataPeriod, UsageSnapshot
 
@@ -21,7 +20,6 @@ _LOADED = (
 )
 _LOADED_OF_PACKAGES = ("esim_id", "status", "data_period", "data_bytes", "data_unlimited", "used_bytes")
 _WRITTEN = ("total_used_bytes", "total_data_bytes", "usage_as_of", "next_refresh_at", "next_usage_at")
-_FIELDS = {field.name: field for field in Esim._meta.concrete_fields}  # noqa: SLF001 - Django's public API
 
 
 class UseBatch:
@@ -61,32 +59,14 @@ class UseBatch:
         return measure_shares(list(self.lines.values()), self._packages, now=now)
 
     def save(self, mine: Set[int] = frozenset(), noted: Mapping[str, Any] | None = None) -> None:
-        """Write what has changed on the lines, and ``noted`` (the same for all) on those of ``mine``.
-
-        Times and totals differ from line to line: a CASE chooses. As a rule all lines are ours, in one statement.
-        """
-        values: dict[str, Any] = dict(noted or {}) if mine == set(self.lines) else {}
-        if noted and not values:
-            Esim.objects.filter(pk__in=mine).update(**noted)
-        touched = set(self.lines) if values else set[int]()
-        for index, name in enumerate(_WRITTEN):
-            new = {
-                pk: value
-                for pk, line in self.lines.items()
-                if (value := getattr(line, name)) != self._before[pk][index]
+        """Write what has changed on the lines, and ``noted`` (the same for all) on those of ``mine``."""
+        changes: dict[int, dict[str, Any]] = {}
+        for pk, line in self.lines.items():
+            changed = {
+                name: value
+                for name, old in zip(_WRITTEN, self._before[pk], strict=True)
+                if (value := getattr(line, name)) != old
             }
-            if new:
-                values[name] = _choose(name, new)
-                touched |= set(new)
-        if values:
-            Esim.objects.filter(pk__in=touched).update(**values)
+            changes[pk] = {**changed, **(noted or {})} if pk in mine else changed
+        write_changes(changes)
         self._days.save()
-
-
-def _choose(name: str, new: Mapping[int, Any]) -> Any:
-    field = _FIELDS[name]
-    by_value: dict[Any, list[int]] = {}
-    for pk, value in new.items():
-        by_value.setdefault(value, []).append(pk)
-    whens = [When(pk__in=pks, then=Value(value, output_field=field)) for value, pks in by_value.items()]
-    return Case(*whens, default=name, output_field=field)

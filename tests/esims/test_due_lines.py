@@ -1,6 +1,7 @@
 """Reading due lines with as few calls as possible: by order, by use, by themselves; each once, whoever reads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from threading import Thread
@@ -17,7 +18,7 @@ from esims.lifecycle import register_lines
 from esims.models import Esim, LineEvent, UsageSample
 from providers.errors import Mend, RateLimited, Rejected, Unavailable
 from providers.models import ProviderAccount
-from providers.types import LineSnapshot, LineState, Priority, RateBudget
+from providers.types import LineSnapshot, LineState, PackageSnapshot, PackageStatus, Priority, RateBudget
 from tests.catalog.making import make_plan
 from tests.esims.fakes import Fleet
 from tests.esims.making import GB, MB, make_customer
@@ -354,20 +355,24 @@ def test_the_limit_counts_lines(fleet: Fleet) -> None:
     assert count_due_lines() == 26
 
 
-def test_a_call_costs_as_many_queries_for_ten_lines_as_for_one(fleet: Fleet) -> None:
-    def queries_for(count: int, *, state: bool) -> int:
+@pytest.mark.parametrize("state", [True, False])
+def test_a_call_costs_as_many_queries_for_nine_lines_as_for_two(fleet: Fleet, state: bool) -> None:
+    """Also with packages, words and totals that change on each of them (on SQLite a long statement is cut)."""
+
+    def queries_for(count: int) -> int:
         Esim.objects.update(next_refresh_at=timezone.now() + timedelta(days=1), next_usage_at=None)
-        lines = enter(fleet.add(count, order_ref=f"C{count}{state}", state=LineState.ACTIVE, total_used_bytes=0))
+        packages = (PackageSnapshot(package_ref="B1", plan_ref="X"), PackageSnapshot(package_ref="T1", plan_ref="Y"))
+        made = fleet.add(count, order_ref=f"C{count}", state=LineState.READY, total_used_bytes=0, packages=packages)
+        lines = enter(made)
         (make_due if state else make_use_due)(lines)
-        for line in lines:
-            fleet.use(line.provider_ref, MB)
+        for number, line in enumerate(lines):
+            later = tuple(replace(package, used_bytes=number, status=PackageStatus.ACTIVE) for package in packages)
+            fleet.use(line.provider_ref, number * MB, state=LineState.ACTIVE, raw={"n": number}, packages=later)
         with CaptureQueriesContext(connection) as queries:
             assert run() == count
         return len(queries)
 
-    assert queries_for(9, state=False) == queries_for(2, state=False)
-    if connection.vendor == "postgresql":
-        assert queries_for(10, state=True) == queries_for(2, state=True)
+    assert queries_for(9) == queries_for(2)
 
 
 @pytest.mark.django_db(transaction=True)
