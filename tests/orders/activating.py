@@ -126,10 +126,10 @@ def make_file(*rows: Mapping[str, str], encoding: str = "cp932") -> bytes:
     return out.getvalue().encode(encoding)
 
 
-def hold(freebit: Freebit, code: str) -> Activation:
+def hold(freebit: Freebit, code: str, changes: Mapping[str, str] | None = None) -> Activation:
     """An activation that freebit refused with a code that lets it be put right."""
     freebit.order_fault("refuse_code", code=code)
-    order = place(TRANSFER)
+    order = place({**TRANSFER, **(changes or {})})
     assert send(order).state == Purchase.State.HELD
     return activation_of(order)
 
