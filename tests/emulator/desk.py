@@ -2,13 +2,15 @@
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
 from django.db import connection
 from django.db.models import Model
+from django.test import TestCase
 from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
@@ -35,6 +37,16 @@ _LOGGED: tuple[type[Model], ...] = (
     *(Order, OrderEvent, Purchase, Refund),
 )
 H = TypeVar("H", bound=House[Any])
+
+
+@contextmanager
+def forgotten_rows() -> Iterator[None]:
+    """Forget the rows that an example writes, as a test case would: examples share their test's database."""
+    atomics = TestCase._enter_atomics()  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        TestCase._rollback_atomics(atomics)  # type: ignore[attr-defined]
 
 
 class Desk(Generic[H]):

@@ -40,21 +40,23 @@ def post(body: bytes, path: str = PATH) -> int:
     return Client().post(path, body, content_type="application/json").status_code
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
-def test_each_delivery_names_what_it_is_about(kind: str, office: Office) -> None:
+def test_each_delivery_names_what_it_is_about(office: Office) -> None:
     provider = get_provider(office.account.slug)
     (number,) = buy(provider, "CKH002")
     line = office.emulator.books.lines[number]
-    body = write_hook(office.emulator, kind, line)
-    (hint,) = provider.read_webhook(body)
-    assert (hint.kind, hint.order_ref) == (KINDS[kind], line.order_no)
-    if kind in ("SMDP_EVENT", "ESIM_STATUS", "DATA_USAGE"):
-        assert (hint.provider_ref, hint.iccid, hint.order_key) == (number, line.iccid, line.transaction_id)
-    again = json.dumps(json.loads(body)).encode()
-    key = provider.read_webhook_key(body)
-    assert (key != "", provider.read_webhook_key(body)) == (True, key)
-    if "notifyId" in json.loads(body):
-        assert provider.read_webhook_key(again) == key
+    keys = set()
+    for word, kind in KINDS.items():
+        body = write_hook(office.emulator, word, line)
+        (hint,) = provider.read_webhook(body)
+        assert (hint.kind, hint.word, hint.order_ref) == (kind, word, line.order_no)
+        if word in ("SMDP_EVENT", "ESIM_STATUS", "DATA_USAGE"):
+            assert (hint.provider_ref, hint.iccid, hint.order_key) == (number, line.iccid, line.transaction_id)
+        again = json.dumps(json.loads(body)).encode()
+        key = provider.read_webhook_key(body)
+        assert provider.read_webhook_key(body) == key
+        assert "notifyId" not in json.loads(body) or provider.read_webhook_key(again) == key
+        keys.add(key)
+    assert len(keys) == len(KINDS)
 
 
 def test_health_check_is_answered_and_wakes_nothing(office: Office) -> None:
@@ -65,27 +67,21 @@ def test_health_check_is_answered_and_wakes_nothing(office: Office) -> None:
     assert (delivery.kind, delivery.state) == (WebhookKind.HEALTH_CHECK.value, WebhookDelivery.State.IGNORED)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"null",
-        b"[]",
-        b"{}",
-        b'{"notifyType":null,"content":null}',
-        b'{"notifyType":"LUNAR_ECLIPSE","content":{"orderNo":5}}',
-        b'{"notifyType":"ESIM_STATUS","content":"x"}',
-        b"\xff\xfe",
-        b'{"notifyType":"ORDER_STATUS","content":{"orderNo":{"a":1}}}',
-    ],
+STRANGE = (
+    *(b"", b"null", b"[]", b"{}", b"\xff\xfe", b'{"notifyType":null,"content":null}'),
+    b'{"notifyType":"LUNAR_ECLIPSE","content":{"orderNo":5}}',
+    b'{"notifyType":"ESIM_STATUS","content":"x"}',
+    b'{"notifyType":"ORDER_STATUS","content":{"orderNo":{"a":1}}}',
 )
-def test_strange_deliveries_are_stored_and_harmless(body: bytes, open_office: OpenOffice) -> None:
+
+
+def test_strange_deliveries_are_stored_and_harmless(open_office: OpenOffice) -> None:
     office = open_office()
     office.buy(1)
     before = len(office.emulator.arrivals)
-    assert post(body) == 200
+    assert [post(body) for body in STRANGE] == [200] * len(STRANGE)
     drain_inbox()
-    assert WebhookDelivery.objects.get().state != WebhookDelivery.State.NEW
+    assert WebhookDelivery.objects.exclude(state=WebhookDelivery.State.NEW).count() == len(STRANGE)
     assert len(office.emulator.arrivals) == before
 
 

@@ -128,38 +128,39 @@ def test_lost_reply_is_found_by_our_key(provider: Provider, house: AccessHouse) 
     assert (record.order_ref, sorted(record.line_refs)) == (house.books.sales[0].order_no, house.books.sold)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.8, 0.99])
-def test_cut_reply_of_an_order(share: float, provider: Provider, house: AccessHouse) -> None:
+def test_cut_reply_of_an_order(provider: Provider, house: AccessHouse) -> None:
     """Asked again with its key, it is still one order."""
-    request = make_request("CKH002", 2)
-    house.meet("order", Fault(kind="cut", cut=lambda body: int(len(body) * share)))
-    try:
-        outcome = send(provider, request)
-    except OutcomeUnknown:
+    for share in (0.0, 0.3, 0.8, 0.99):
+        request, before = make_request("CKH002", 2), len(house.books.sales)
+
+        def cut(body: bytes, share: float = share) -> int:
+            return int(len(body) * share)
+
+        house.meet("order", Fault(kind="cut", cut=cut))
         try:
             outcome = send(provider, request)
-        except KeyTaken:
-            assert house.quirks.duplicate == "310402"
-            assert len(house.books.sales) == 1
-            return
-    assert len(house.books.sales) == 1
-    assert outcome.order_ref == house.books.sales[0].order_no
+        except OutcomeUnknown:
+            try:
+                outcome = send(provider, request)
+            except KeyTaken:
+                assert house.quirks.duplicate == "310402"
+                assert len(house.books.sales) == before + 1
+                continue
+        assert len(house.books.sales) == before + 1
+        assert outcome.order_ref == house.books.sales[-1].order_no
 
 
-@pytest.mark.parametrize("code", list(ORDER_CODES))
-def test_every_documented_no_to_an_order(code: str, variant: Quirks, open_office: OpenOffice) -> None:
-    office = open_office(variant)
-    provider, house = get_provider(office.account.slug), office.emulator
-    assert code in TEXTS
-    body = house.wording.failure(code)
-    house.meet("order", Fault(kind="answer", status=variant.failure_status, body=body))
-    kind, mend = ORDER_CODES[code]
-    with pytest.raises(kind) as refusal:
-        send(provider, make_request("CKH002"))
-    assert refusal.type is kind
-    assert (refusal.value.code, getattr(refusal.value, "mend", None)) == (code, mend)
-    if isinstance(refusal.value, Rejected):
-        assert TEXTS[code].rstrip(".") in refusal.value.message
+def test_every_documented_no_to_an_order(provider: Provider, house: AccessHouse) -> None:
+    assert set(ORDER_CODES) | {"200010", "310272", "310403"} == set(TEXTS)
+    for code, (kind, mend) in ORDER_CODES.items():
+        body = house.wording.failure(code)
+        house.meet("order", Fault(kind="answer", status=house.quirks.failure_status, body=body))
+        with pytest.raises(kind) as refusal:
+            send(provider, make_request("CKH002"))
+        assert refusal.type is kind
+        assert (refusal.value.code, getattr(refusal.value, "mend", None)) == (code, mend)
+        if isinstance(refusal.value, Rejected):
+            assert TEXTS[code].rstrip(".") in refusal.value.message
     assert house.books.sales == []
 
 
@@ -384,11 +385,11 @@ def test_lost_top_up_is_unknown(kind: str, provider: Provider, house: AccessHous
     assert len(house.books.top_ups) == (kind == "reset_after")
 
 
-@pytest.mark.parametrize("code", ["000001", "900001", "200009", "310402"])
-def test_top_up_that_may_have_happened(code: str, provider: Provider, house: AccessHouse) -> None:
+def test_top_up_that_may_have_happened(provider: Provider, house: AccessHouse) -> None:
     """It is never repeated by itself: "busy" may be said behind the door."""
     (number,) = buy(provider, "CKH002")
-    body = house.wording.failure(code)
-    house.meet("topup", Fault(kind="answer", status=house.quirks.failure_status, effect=True, body=body))
-    with pytest.raises(OutcomeUnknown):
-        top_up(provider, house.books.lines[number], "TOPUP_CKH002")
+    for code in ("000001", "900001", "200009", "310402"):
+        body = house.wording.failure(code)
+        house.meet("topup", Fault(kind="answer", status=house.quirks.failure_status, effect=True, body=body))
+        with pytest.raises(OutcomeUnknown):
+            top_up(provider, house.books.lines[number], "TOPUP_CKH002")
