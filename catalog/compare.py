@@ -107,7 +107,7 @@ def compare_plans(need: Need, *, without: Iterable[int] = (), most: int = MOST) 
         Shelf(
             currency=currency,
             groups=_group(some, is_open=need.days is None),
-            best=find_best(some),
+            best=find_best(some, is_open=need.days is None),
             shown=len(some),
             total=vars(some[0].plan)["number_in_currency"],
         )
@@ -115,8 +115,11 @@ def compare_plans(need: Need, *, without: Iterable[int] = (), most: int = MOST) 
     ]
 
 
-def find_equal(plan: Plan, *, days: int | None = None) -> Group:
-    """The plan (whatever its state) and the sellable plans that are equal to it; only itself where none are."""
+def find_equal(plan: Plan, *, days: int | None = None, place: Place | None = None) -> Group:
+    """The plan (whatever its state) and the sellable plans that are equal to it; only itself where none are.
+
+    ``place``: where their networks are told.
+    """
     same = Q(pk=plan.pk)
     terms = _equal_terms(plan)
     countries = list(plan.coverage.values_list("country", flat=True))
@@ -127,8 +130,7 @@ def find_equal(plan: Plan, *, days: int | None = None) -> Group:
         same |= Q(pk__in=others.values("pk"))
     plans = with_equal_terms(Plan.objects.filter(same).defer("raw"), days=days)
     found = plans.select_related("account").order_by(*_ordering(Sort.PRICE))[:MOST_EQUAL]
-    place = Place(country=countries[0]) if len(countries) == 1 else Place()
-    return _compare_in_group(_read_entries(found, place=place))
+    return _compare_in_group(_read_entries(found, place=place or Place()))
 
 
 def find_cheaper(group: Group, plan: Plan) -> Entry | None:
@@ -144,7 +146,7 @@ def compare_marked(plans: Sequence[Plan]) -> Best:
     by_currency: dict[str, list[Entry]] = {}
     for plan in plans:
         by_currency.setdefault(plan.currency, []).append(Entry(plan=plan, terms=read_terms(plan)))
-    parts = [find_best(entries) for entries in by_currency.values()]
+    parts = [find_best(entries, is_open=True) for entries in by_currency.values()]
     return Best(
         price=frozenset().union(*(part.price for part in parts)),
         per_day=frozenset().union(*(part.per_day for part in parts)),
@@ -152,12 +154,16 @@ def compare_marked(plans: Sequence[Plan]) -> Best:
     )
 
 
-def find_best(entries: Iterable[Entry]) -> Best:
-    """What is lowest among plans of one currency. A sandbox's plans win nothing."""
+def find_best(entries: Iterable[Entry], *, is_open: bool) -> Best:
+    """What is lowest among plans of one currency. A sandbox's plans win nothing.
+
+    ``is_open``: nobody said for how many days, so the price of a single day is no plan's price.
+    """
     real = [entry for entry in entries if not entry.plan.account.is_sandbox]
+    whole = [entry for entry in real if not is_open or entry.plan.days_choice_max is None]
     best: dict[str, frozenset[int]] = {}
-    for measure in ("price", "per_day", "per_gb"):
-        known = [(amount, entry.plan.pk) for entry in real if (amount := getattr(entry.terms, measure)) is not None]
+    for measure, some in (("price", whole), ("per_day", real), ("per_gb", real)):
+        known = [(amount, entry.plan.pk) for entry in some if (amount := getattr(entry.terms, measure)) is not None]
         lowest = min(known, default=(Decimal(0), 0))[0]
         best[measure] = frozenset(pk for amount, pk in known if amount == lowest) if len(known) > 1 else frozenset()
     return Best(**best)

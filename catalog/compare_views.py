@@ -1,5 +1,6 @@
 """The comparison: marked plans beside each other, a destination's plans on equal terms, or the equals of one plan."""
 
+from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_safe
 from catalog.compare import Need, compare_marked, compare_plans, find_cheaper, find_equal
 from catalog.forms import CompareForm
 from catalog.models import Plan
+from catalog.places import Place
 from catalog.search import marked_plans
 from catalog.terms import GIGABYTE, read_terms
 from providers.access import staff_page
@@ -65,7 +67,11 @@ def _compare_marked(request: HttpRequest, ids: list[int]) -> HttpResponse:
 
 
 def _compare_like(request: HttpRequest, form: CompareForm, need: Need, like: Plan) -> HttpResponse:
-    equal = find_equal(like, days=need.days)
+    countries = [row.country for row in like.coverage.all()]
+    if len(countries) == 1:
+        # All that fits works there: nothing is narrowed, and the networks can be told.
+        need = replace(need, place=need.place or Place(country=countries[0]))
+    equal = find_equal(like, days=need.days, place=need.place)
     own = next((entry for entry in equal.entries if entry.plan.pk == like.pk), None)
     context = {
         "form": form,
@@ -82,7 +88,7 @@ def _compare_like(request: HttpRequest, form: CompareForm, need: Need, like: Pla
 
 def _find_like(request: HttpRequest) -> Plan | None:
     number = _read_number(request.GET.get("like", ""))
-    plans = Plan.objects.select_related("account").defer("raw")
+    plans = Plan.objects.select_related("account").prefetch_related("coverage").defer("raw")
     return plans.filter(pk=number, kind=Plan.Kind.ESIM).first() if number else None
 
 

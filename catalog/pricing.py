@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.currencies import is_payable
 from catalog.models import Plan, PlanChange, PriceRule
 from catalog.quotes import OWN, RAISED, RULE, SUGGESTED, PriceBasis, PriceQuote, quote_price
+from providers.models import ProviderAccount
 
 BATCH = 500
 #: Any number that no other advisory lock of the project uses.
@@ -82,6 +83,16 @@ def reprice_plans(*, plans: QuerySet[Plan] | None, by: str) -> int:
     with transaction.atomic():
         lock_prices()
         return _write_prices(Plan.objects.all() if plans is None else plans, by=by)
+
+
+def hold_floor(*, account: ProviderAccount) -> int:
+    """Raise the prices that a raised ``PRICE_FLOOR_PERCENT`` has overtaken; a sync does it with its plans.
+
+    Returns how many changed.
+    """
+    with transaction.atomic():
+        lock_prices()
+        return raise_to_floor(account_id=account.pk)
 
 
 def set_own_price(*, plan: Plan, amount: Decimal | None, by: str) -> Plan:

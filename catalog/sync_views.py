@@ -50,6 +50,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "account": account,
         "accounts": [(slug, name) for slug, name in names.items() if has_catalogue(slug)],
+        "account_is_read": account is None or has_catalogue(account.slug),
         "never_read": [tell_no_catalogue(name) for slug, name in names.items() if not has_catalogue(slug)],
     }
     return render(request, "catalog/runs.html", context)

@@ -1,5 +1,6 @@
 """Jobs of the catalogue queue. Each takes an id, looks at the row, and may run twice."""
 
+from catalog.pricing import hold_floor
 from catalog.sync import fail_stale_runs, has_catalogue, request_sync, run_sync
 from providers.registry import ensure_accounts
 
@@ -10,9 +11,16 @@ def sync_catalog(run_id: int) -> str:
 
 
 def sync_all_catalogs() -> int:
-    """Ask for a sync of every account that can be read and is not paused; returns how many."""
+    """Ask for a sync of every account that can be read and is not paused; returns how many.
+
+    The prices of an account that is never read are held to the floor here.
+    """
     fail_stale_runs()
-    accounts = [account for account in ensure_accounts() if not account.is_paused and has_catalogue(account.slug)]
-    for account in accounts:
-        request_sync(account=account, asked_by="schedule")
-    return len(accounts)
+    asked = 0
+    for account in ensure_accounts():
+        if not has_catalogue(account.slug):
+            hold_floor(account=account)
+        elif not account.is_paused:
+            request_sync(account=account, asked_by="schedule")
+            asked += 1
+    return asked

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -12,7 +13,7 @@ from catalog.pricing import save_rule
 from catalog.sync import request_sync, run_sync
 from providers.models import ProviderAccount
 from tests.browser import DESKTOP, LOOKS, PHONE, Console, Theme, Viewport, check_accessibility, check_width
-from tests.catalog.making import make_rule
+from tests.catalog.making import GB, make_account, make_plan, make_rule
 from tests.catalog.syncing import read
 from tests.simulator_client import Simulator
 
@@ -50,6 +51,80 @@ def test_every_page_looks_right(
         page.goto(path)
         page.screenshot(path=screenshots / f"catalog-{name}-{viewport.width}-{theme}.png", full_page=True)
         assert (name, check_width(page), check_accessibility(page)) == (name, 0, [])
+
+
+@pytest.fixture
+def mixed(carrier: ProviderAccount) -> dict[str, Plan]:
+    """Plans of several providers that are hard to compare, and one that staff entered."""
+    access, fx, box = (
+        make_account("esim-access", name="eSIM Access"),
+        make_account("esimfx", name="Nomad eSIMfx"),
+        make_account("esim-commerce-sandbox", name="eSIM Commerce sandbox", is_sandbox=True),
+    )
+    told: dict[str, Any] = {"after_cap": "reduced", "reduced_speed": Decimal(128), "speed_unit": "kbps"}
+    ours = make_plan(name="Japan 3 GB 7 Days", data_bytes=3 * GB, retail_price=Decimal("9.50"), **told)
+    make_plan(access, name="Japan 3GB 7Days", alias="JP_3_7", data_bytes=3 * GB, retail_price=Decimal("7.90"))
+    make_plan(box, name="Japan 3 GB (test)", data_bytes=3 * GB, retail_price=Decimal("1.00"))
+    daily = make_plan(
+        access,
+        name="Japan 1GB/Day",
+        alias="JP_1_Daily",
+        data_period="day",
+        validity_days=1,
+        days_choice_max=365,
+        retail_price=Decimal("1.60"),
+        starts_with="connection",
+        api_sms=True,
+        top_up_supported=True,
+        top_up_profile="G-1",
+        **told,
+    )
+    make_plan(fx, name="North America unlimited", covers=["US", "CA", "MX", "JP"], region="NA-3", data_bytes=None)
+    Plan.objects.filter(region="NA-3").update(data_unlimited=True, after_cap="no_cap", retail_price=Decimal(30))
+    entered = make_plan(carrier, kind="activation", plan_ref="V5", name="Voice 5 GB", digest="", own_price=Decimal(6))
+    return {"ours": ours, "daily": daily, "entered": entered}
+
+
+@pytest.mark.parametrize(("viewport", "theme"), LOOKS)
+def test_comparing_and_entering_look_right(
+    console: Console, mixed: dict[str, Plan], viewport: Viewport, theme: Theme, screenshots: Path
+) -> None:
+    compare = reverse("plan-compare")
+    pages = {
+        "mixed": reverse("plan-list"),
+        "mixed-days": f"{reverse('plan-list')}?country=JP&min_days=7&sort=price",
+        "daily": reverse("plan-detail", args=[mixed["daily"].pk]),
+        "entered": reverse("plan-detail", args=[mixed["entered"].pk]),
+        "compare-days": f"{compare}?country=JP&days=7&sort=per_gb",
+        "compare-region": f"{compare}?country=NA-3",
+        "compare-like": f"{compare}?like={mixed['ours'].pk}&days=7&gb=3",
+        "compare-marked": f"{compare}?plan={mixed['ours'].pk}&plan={mixed['daily'].pk}",
+        "enter": reverse("plan-enter"),
+        "edit": reverse("plan-edit", args=[mixed["entered"].pk]),
+        "retire": reverse("plan-retire", args=[mixed["entered"].pk]),
+        "never-read": reverse("sync-run-list"),
+    }
+    page = console.open(viewport=viewport, theme=theme, enforce_csp=False)
+    for name, path in pages.items():
+        page.goto(path)
+        page.screenshot(path=screenshots / f"catalog-{name}-{viewport.width}-{theme}.png", full_page=True)
+        assert (name, check_width(page), check_accessibility(page)) == (name, 0, [])
+
+
+def test_a_plan_is_entered_and_found(console: Console, carrier: ProviderAccount) -> None:
+    page = console.open(reverse("plan-list"))
+    page.get_by_role("link", name="Enter a plan").click()
+    page.get_by_label("Plan code").fill("V5")
+    page.get_by_label("Name").fill("Voice 5 GB")
+    page.get_by_label("Net price").fill("900")
+    page.get_by_label("Currency").fill("jpy")
+    page.get_by_label("Own price").fill("1500")
+    page.get_by_role("button", name="Enter the plan").click()
+    expect(page.get_by_text("The plan is in the catalogue.")).to_be_visible()
+    expect(page.locator(".price-now")).to_have_text("1,500\u00a0JPY")
+    page.get_by_role("link", name="Retire it").click()
+    page.get_by_role("button", name="Retire it").click()
+    expect(page.get_by_text("The plan is retired.")).to_be_visible()
 
 
 def test_finding_pricing_and_comparing(console: Console, filled: SyncRun) -> None:

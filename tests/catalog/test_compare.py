@@ -191,6 +191,21 @@ def test_the_lowest_of_each_measure_is_known_and_a_sandbox_wins_nothing() -> Non
     assert dollars.groups[0].entries[-1].plan == toy
 
 
+def test_the_price_of_one_day_is_the_lowest_only_where_one_day_is_asked_for() -> None:
+    by_day = make_plan(**BY_DAY, retail_price=D(1))
+    week = make_plan(retail_price=D(9))
+    month = make_plan(retail_price=D(20), validity_days=30)
+
+    def lowest(days: int | None) -> tuple[frozenset[int], frozenset[int]]:
+        [shelf] = compare_plans(Need(place=JAPAN, days=days))
+        return shelf.best.price, shelf.best.per_day
+
+    # 20.00 ÷ 30 days is less than 1.00.
+    assert lowest(None) == (frozenset([week.pk]), frozenset([month.pk]))
+    assert lowest(1) == (frozenset([by_day.pk]), frozenset([month.pk]))
+    assert lowest(10) == (frozenset([by_day.pk]), frozenset([month.pk]))
+
+
 def test_the_comparison_costs_the_same_for_two_and_for_fifty(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:

@@ -249,6 +249,9 @@ def test_the_sync_page_says_of_the_account_that_it_is_never_read(entered: Plan) 
     assert 'value="shelf"' in html
     assert 'value="carrier"' not in html
     assert reverse("plan-enter") in html
+    alone = client.get(reverse("sync-run-list"), {"account": "carrier"}).content.decode()
+    assert "Its provider lists no plans: it is never read, staff enter them." in alone
+    assert "it is never read" not in client.get(reverse("sync-run-list"), {"account": "shelf"}).content.decode()
     refused = client.post(reverse("sync-start"), {"account": "carrier"}, follow=True)
     assert "Carrier has no list of plans that could be read" in refused.content.decode()
     assert not entered.account.sync_runs.exists()

@@ -1,6 +1,7 @@
 """The sync as the queue, the command line and a real wire see it."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,7 +12,7 @@ from catalog.models import Plan, SyncRun
 from catalog.sync import STALE_AFTER, NoCatalogue, request_sync
 from catalog.tasks import sync_all_catalogs
 from providers.models import ProviderAccount
-from tests.catalog.making import make_offer
+from tests.catalog.making import make_offer, make_plan
 from tests.catalog.shelf import Shelf
 from tests.catalog.syncing import counts, live, read
 from tests.queue import Queue
@@ -53,6 +54,21 @@ def test_the_scheduled_job_leaves_accounts_without_a_catalogue_alone(
     with pytest.raises(NoCatalogue, match=r"^Carrier has no list of plans that could be read: its plans are entered"):
         request_sync(account=carrier, asked_by="mia@example.com")
     assert SyncRun.objects.count() == 1
+
+
+def test_the_scheduled_job_holds_the_prices_of_entered_plans_to_a_raised_floor(
+    account: ProviderAccount, carrier: ProviderAccount, queue: Queue, settings: Settings
+) -> None:
+    five = Decimal(5)
+    entered = make_plan(carrier, kind="activation", digest="", own_price=five, retail_price=five, price_source="own")
+    settings.PRICE_FLOOR_PERCENT = 50
+
+    for _ in range(2):
+        sync_all_catalogs()
+
+    entered.refresh_from_db()
+    assert (entered.retail_price, entered.price_source) == (Decimal(6), "own+floor")
+    assert entered.history.count() == 1
 
 
 def test_the_scheduled_job_closes_dead_runs(account: ProviderAccount) -> None:
