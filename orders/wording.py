@@ -95,22 +95,38 @@ def next_moment(purchase: Purchase) -> datetime | None:
     return moment if moment > timezone.now() + timedelta(seconds=2) else None
 
 
-def describe_order(order: Order, *, delivered: int, quantity: int) -> str:
-    """The order's state as one sentence."""
+_TOP_UP_ORDERS: Mapping[str, Any] = {
+    Order.State.BUYING: gettext_lazy("The line is being topped up."),
+    Order.State.COMPLETED: gettext_lazy("The line is topped up."),
+    Order.State.FAILED: gettext_lazy("The line was not topped up."),
+}
+_FORM_ORDERS: Mapping[str, Any] = {
+    Order.State.BUYING: gettext_lazy("The line is not activated yet."),
+    Order.State.COMPLETED: gettext_lazy("The line is activated."),
+    Order.State.FAILED: gettext_lazy("The line was not activated."),
+}
+
+
+def describe_order(order: Order, *, kind: str, delivered: int, quantity: int) -> str:
+    """The order's state as one sentence; ``kind`` is that of its lines."""
+    own = _TOP_UP_ORDERS if kind == OrderLine.Kind.TOP_UP else _FORM_ORDERS if kind in OrderLine.BY_FORM else {}
     count = {"delivered": delivered, "quantity": quantity}
     match order.state:
+        case state if state in own:
+            text = str(own[state])
         case Order.State.UNPAID:
-            return _("Nothing is bought before it is paid.")
+            text = _("Nothing is bought before it is paid.")
         case Order.State.BUYING:
-            return _("%(delivered)d of %(quantity)d eSIMs are here.") % count
+            text = _("%(delivered)d of %(quantity)d eSIMs are here.") % count
         case Order.State.COMPLETED:
-            return ngettext("The eSIM is here.", "All %(quantity)d eSIMs are here.", quantity) % count
+            text = ngettext("The eSIM is here.", "All %(quantity)d eSIMs are here.", quantity) % count
         case Order.State.PARTIAL:
-            return _("%(delivered)d of %(quantity)d eSIMs came; no more will.") % count
+            text = _("%(delivered)d of %(quantity)d eSIMs came; no more will.") % count
         case Order.State.FAILED:
-            return _("No eSIM came.")
+            text = _("No eSIM came.")
         case _:
-            return _("Cancelled before it was paid.")
+            text = _("Cancelled before it was paid.")
+    return text
 
 
 _OUTCOME_WORDS: Mapping[str, Any] = {

@@ -73,7 +73,13 @@ class OrderPage:
 
     @property
     def sentence(self) -> str:
-        return wording.describe_order(self.order, delivered=self.esim_count, quantity=self.quantity)
+        kind = self.lines[0].kind if self.lines else ""
+        return wording.describe_order(self.order, kind=kind, delivered=self.esim_count, quantity=self.quantity)
+
+    @property
+    def brings_lines(self) -> bool:
+        """Whether eSIMs are to come: a top-up is for a line that is there."""
+        return any(line.kind != OrderLine.Kind.TOP_UP for line in self.lines)
 
     @property
     def esims_hidden(self) -> int:
@@ -100,7 +106,7 @@ class OrderPage:
 
 def read_order_page(order: Order) -> OrderPage:
     """Everything about an order (fetched with its customer and its creator)."""
-    lines = list(order.lines.select_related("plan__account", "activation").order_by("pk"))
+    lines = list(order.lines.select_related("plan__account", "activation", "esim").order_by("pk"))
     purchases = Purchase.objects.filter(order_line__order=order)
     states = dict(purchases.values_list("state").annotate(number=Count("pk")))
     refunds = list(
@@ -124,8 +130,14 @@ def read_order_page(order: Order) -> OrderPage:
         esims=esims,
         esim_count=order_esims(order).count(),
         events=read_events(OrderEvent.objects.filter(order=order)),
-        is_open=_is_open(order, states, esims),
+        is_open=_is_open(order, _find_moving(states, lines), esims),
     )
+
+
+def _find_moving(states: Iterable[str], lines: Sequence[OrderLine]) -> set[str]:
+    """The states without those in which nothing happens by itself: a taken activation waits for a file from staff."""
+    waits_for_file = bool(lines) and all(line.is_by_form for line in lines)
+    return set(states) - ({Purchase.State.ALLOCATING.value} if waits_for_file else set())
 
 
 def _is_open(order: Order, states: Iterable[str], esims: Sequence[Esim]) -> bool:
@@ -150,7 +162,7 @@ def order_esims(order: Order) -> QuerySet[Esim]:
 def with_delivered(purchases: QuerySet[Purchase]) -> QuerySet[Any]:
     """Purchases with all that ``look_at_purchase`` and a row need, and ``delivered_count``: one query for a list."""
     return purchases.select_related("account", "order_line__plan", "order_line__order__customer").annotate(
-        delivered_count=Count("delivered")
+        delivered_count=Count("delivered") + Count("topped_up")
     )
 
 

@@ -18,14 +18,18 @@ expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="module")
-def office(
+def office(  # noqa: PLR0917
+    request: pytest.FixtureRequest,
     simulator_process: Simulator,
     browser: Browser,
     tmp_path_factory: pytest.TempPathFactory,
     django_db_setup: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Office]:
-    """One office for the tests of a module, one after the other; each makes its own customers and buys other plans."""
+    """One office for the tests of a module, one after the other; each makes its own customers and buys other plans.
+
+    It has read the catalogues of the accounts that the module names in ``CATALOGUES``: eSIM Commerce's by default.
+    """
     simulator_process.reset(plans=PLANS)
     simulator_process.set_limits(multiplier=0)
     with django_db_blocker.unblock():
@@ -34,7 +38,7 @@ def office(
             opened.open()
             console = Console(browser, opened.address, opened.staff)
             page = console.open("/syncs/")
-            for name in (ACCOUNT, SANDBOX_ACCOUNT):
+            for name in getattr(request.module, "CATALOGUES", (ACCOUNT, SANDBOX_ACCOUNT)):
                 read_catalogue(page, name)
             assert console.close() == []
             yield opened

@@ -13,7 +13,7 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import check_width
+from tests.browser import DESKTOP, PHONE, Theme, Viewport, check_width
 from tests.journeys.office import LOGIN, PASSWORD, TRACEBACK
 
 #: The provider's two accounts, as the console names them.
@@ -21,6 +21,9 @@ ACCOUNT = "eSIM Commerce"
 SANDBOX_ACCOUNT = "eSIM Commerce (sandbox)"
 #: What a worker and the dispatcher need on a busy machine.
 SLOW_MS = 30_000
+SLOW_SECONDS = SLOW_MS / 1000
+#: On the desk in the light, on a phone in the dark.
+_LOOKS: tuple[tuple[Viewport, Theme], ...] = ((DESKTOP, "light"), (PHONE, "dark"))
 MOST_TABS = 60
 #: An outline, a ring of shadow, or (for fields) at least a border that stands out.
 SHOWS_FOCUS = """() => {
@@ -38,6 +41,26 @@ def look_at(page: Page, name: str = "", screenshots: Path | None = None) -> None
     assert TRACEBACK not in page.content()
     if screenshots is not None:
         page.screenshot(path=screenshots / f"journey-{name}.png", full_page=True)
+
+
+def look_around(page: Page, name: str = "", screenshots: Path | None = None) -> None:
+    """``look_at`` on the desk and on a phone; afterwards the page is as wide and bright as it was opened."""
+    before = page.viewport_size
+    for viewport, theme in _LOOKS:
+        page.set_viewport_size({"width": viewport.width, "height": viewport.height})
+        page.emulate_media(color_scheme=theme)
+        look_at(page, f"{name}-{viewport.width}-{theme}", screenshots if name else None)
+    page.emulate_media(color_scheme=None)
+    if before is not None:
+        page.set_viewport_size(before)
+
+
+def wait_for(what: str, is_so: Callable[[], bool]) -> None:
+    """What workers bring about, seen in the database or at the provider."""
+    deadline = time.monotonic() + SLOW_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
 
 
 def sign_in(page: Page) -> None:
@@ -78,7 +101,9 @@ def choose_plan(page: Page, name: str, *, account: str, country: str = "") -> No
     expect(page.get_by_label("How many eSIMs")).to_be_visible()
 
 
-def say_how_many(page: Page, quantity: str) -> None:
+def say_how_many(page: Page, quantity: str, *, days: str = "") -> None:
+    if days:
+        page.get_by_label("For how many days").fill(days)
     page.get_by_label("How many eSIMs").fill(quantity)
     page.get_by_role("button", name="Go on").click()
 
@@ -108,13 +133,48 @@ def scan_codes(page: Page, selector: str = ".esim-card img") -> list[str]:
     return codes
 
 
-def ask_for(page: Page, action: str, *, reason: str) -> None:
-    """Suspend or release: the button, the page that says what will happen, the reason."""
-    page.get_by_role("link", name=action, exact=True).click()
+def ask_for(page: Page, action: str, *, reason: str, sms: str = "", number: str = "", short: str = "") -> None:
+    """Whatever can be asked for a line: the button (``short`` where a package has it), the page that says what will
+    happen, the reason, the text of an SMS, and the end of the line's number where it is for good.
+    """
+    page.get_by_role("link", name=short or action, exact=True).first.click()
     expect(page.get_by_text("What will happen")).to_be_visible()
+    if sms:
+        page.get_by_label("Text of the SMS").fill(sms)
     page.get_by_label("Reason").fill(reason)
+    if number:
+        page.get_by_label("Last four digits").fill(number[-4:])
     page.get_by_role("button", name=action, exact=True).click()
     expect(page.locator("#line-live")).to_be_visible()
+
+
+def expect_done(page: Page, words: str) -> None:
+    """The line's page tells by itself that what was asked for is done."""
+    expect(page.locator("#line-action")).to_contain_text(words, timeout=SLOW_MS)
+
+
+def top_up(page: Page, package: str, *, method: str = "Cash") -> None:
+    """On a line's page: what fits, one of it, the money; the order's page is there afterwards."""
+    page.get_by_role("link", name="Top up", exact=True).click()
+    page.get_by_role("radio", name=re.compile(re.escape(package))).first.check()
+    page.get_by_label(method).check()
+    page.get_by_role("button", name="Top up", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"^Order R-"))
+
+
+def ask_provider(page: Page, slug: str, question: str, answer: str) -> None:
+    """A question of the provider's page: a worker asks it, the page tells the answer when it is loaded again."""
+    page.goto(f"/providers/{slug}/")
+    page.get_by_role("button", name=question, exact=True).click()
+    tasks = page.locator("section", has=page.get_by_role("heading", name="Ask the provider"))
+    row = tasks.get_by_role("listitem").filter(has_text=question).first
+
+    def is_answered() -> bool:
+        page.reload()
+        return "waiting" not in row.inner_text() and "running" not in row.inner_text()
+
+    wait_for(question, is_answered)
+    expect(row).to_contain_text(answer)
 
 
 def expect_state(page: Page, state: str) -> None:

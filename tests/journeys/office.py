@@ -2,7 +2,6 @@
 database; the provider is the simulator. The test itself sits in front of the browser.
 """
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +16,12 @@ from django.core.management import call_command
 from django.test import override_settings
 from django_q.models import Failure
 
+from config.demo.home import find_free_port
 from customers.accounts import vouch_for_address
 from customers.models import User
+from tests.journeys.wholesalers import make_entries, write_environment
 from tests.queue import ChildProcess, child_environment
-from tests.simulator_client import KEYS, PRODUCTION, SANDBOX, Simulator
+from tests.simulator_client import Simulator
 
 Answer = TypeVar("Answer")
 
@@ -29,8 +30,6 @@ LOGIN = "rika@desk.example"
 PASSWORD = "seven-quiet-harbours"
 #: What must never stand in a log or on a page.
 TRACEBACK = "Traceback (most recent call last)"
-#: Far above what journeys need: budgets have tests of their own.
-_LIMITS = dict.fromkeys(("plans", "order", "status", "transaction", "control", "usage"), 3000)
 
 
 class Office:
@@ -41,18 +40,13 @@ class Office:
         self.address = ""
         self._directory = directory
         self._children: list[ChildProcess] = []
+        # The wholesalers must be told an address before the server has one.
+        self._port = find_free_port(0)
+        self._entries = make_entries(simulator)
         self._environment = child_environment(
             WORKERS="1",
-            ESIM_COMMERCE_URL=simulator.production_url,
-            ESIM_COMMERCE_KEY_ID=KEYS[PRODUCTION].key_id,
-            ESIM_COMMERCE_KEY_SECRET=KEYS[PRODUCTION].key_secret,
-            ESIM_COMMERCE_CURRENCY="USD",
-            ESIM_COMMERCE_LIMITS=json.dumps(_LIMITS),
-            ESIM_COMMERCE_SANDBOX_URL=simulator.sandbox_url,
-            ESIM_COMMERCE_SANDBOX_KEY_ID=KEYS[SANDBOX].key_id,
-            ESIM_COMMERCE_SANDBOX_KEY_SECRET=KEYS[SANDBOX].key_secret,
-            ESIM_COMMERCE_SANDBOX_CURRENCY="EUR",
-            ESIM_COMMERCE_SANDBOX_LIMITS=json.dumps(_LIMITS),
+            SITE_URL=f"http://127.0.0.1:{self._port}",
+            **write_environment(self._entries),
             HTTP_CONNECT_TIMEOUT="5",
             HTTP_READ_TIMEOUT="10",
             HTTP_ORDER_READ_TIMEOUT="30",
@@ -62,7 +56,7 @@ class Office:
 
     def open(self) -> None:
         """Start everything and wait until the pages answer."""
-        web = self._start("-m", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:0", "--threads", "8")
+        web = self._start("-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self._port}", "--threads", "8")
         self.worker = self.start_worker()
         self._start("manage.py", "dispatch")
         self.address = self.wait_for(lambda: re.search(r"Listening at: (http://\S+)", web.output()), web)[1]
@@ -83,20 +77,8 @@ class Office:
     @contextmanager
     def know_providers(self) -> Iterator[None]:
         """This process knows the providers as the office's own do: verbs can be called here."""
-        urls = {PRODUCTION: self.simulator.production_url, SANDBOX: self.simulator.sandbox_url}
-        slugs = {"esim-commerce": (PRODUCTION, "USD"), "esim-commerce-sandbox": (SANDBOX, "EUR")}
-        entries = {
-            slug: {
-                **settings.PROVIDERS[slug],
-                "url": urls[system],
-                "key_id": KEYS[system].key_id,
-                "key_secret": KEYS[system].key_secret,
-                "currency": currency,
-                "limits": _LIMITS,
-            }
-            for slug, (system, currency) in slugs.items()
-        }
-        with override_settings(PROVIDERS=entries):
+        entries = {slug: {**settings.PROVIDERS[slug], **values} for slug, values in self._entries.items()}
+        with override_settings(PROVIDERS=entries, SITE_URL=self.address):
             yield
 
     def check(self) -> None:

@@ -228,9 +228,17 @@ def test_line_is_topped_up_at_the_desk(allocator: Allocator) -> None:
     response = client.post(url, typed)
     assert response["Location"] == f"/orders/{line.order_id}/"
     assert OrderLine.objects.filter(kind="top_up").count() == 1
+    waiting = client.get(f"/orders/{line.order_id}/").content.decode()
+    assert "The line is being topped up." in waiting
+    assert "eSIMs are here" not in waiting
     run_purchase(purchase_id=Purchase.objects.get(order_line=line).pk)
     assert Order.objects.get(pk=line.order_id).state == "completed"
-    assert_clean_page(client.get(f"/orders/{line.order_id}/"))
+    response = client.get(f"/orders/{line.order_id}/")
+    assert_clean_page(response)
+    html = response.content.decode()
+    assert "The line is topped up." in html
+    assert f'For the line <a class="code" href="/esims/{esim.pk}/">' in html
+    assert [look.delivered for look in response.context["page"].purchases] == [1]
 
 
 def test_days_are_chosen_and_paid_for(allocator: Allocator) -> None:
