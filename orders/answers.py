@@ -1,9 +1,11 @@
 """What an inquiry found, applied: lines or a package, more to come, fewer for good, or nothing that settles it."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import takewhile
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from esims.models import Esim
@@ -12,8 +14,8 @@ from orders.delivering import Delivery, deliver_refs, deliver_snapshots, deliver
 from orders.models import Purchase, PurchaseAttempt
 from orders.settling import ask_about_oddities, keep_handles, move_or_stay, park_unknown
 from orders.states import lock_purchase, save_purchase, settle_purchase
-from orders.topping import find_arrival
-from orders.waiting import wait_for_allocation, wait_for_retry
+from orders.topping import find_arrival, find_ours
+from orders.waiting import is_long_allocating, wait_after_failure, wait_for_allocation
 from providers.base import Provider
 from providers.errors import ProviderError, RateLimited, Rejected, StillAllocating
 from providers.types import TransactionRecord
@@ -23,17 +25,28 @@ PS = Purchase.State
 #: A record, a freshly read line, "not found", the provider's error, or what of ours crashed.
 Answer = TransactionRecord | Esim | ProviderError | str | None
 
+#: What it says when a provider refuses a look, by the look's kind.
+_REFUSED: Mapping[str, str] = {
+    PurchaseAttempt.Kind.INQUIRY: "the provider does not know the transaction",
+    PurchaseAttempt.Kind.LOOKUP: "the provider does not look for our key",
+    PurchaseAttempt.Kind.COMPARE: "the provider does not tell of the line",
+}
 #: An allocation beyond the provider's patience is still looked at, but seldom.
 _SELDOM = timedelta(minutes=30)
 
 
-def apply_answer(*, purchase_id: int, attempt_id: int, number: int, answer: Answer, provider: Provider, by: str) -> str:
-    """Apply one answer in the caller's transaction; returns what came of the attempt."""
+def apply_answer(
+    *, purchase_id: int, attempt_id: int, number: int, lease: datetime, answer: Answer, provider: Provider, by: str
+) -> str:
+    """Apply one answer in the caller's transaction; returns what came of the attempt.
+
+    ``number`` and ``lease`` (UTC) are what the look wrote on the purchase when it began.
+    """
     purchase = lock_purchase(purchase_id)
     attempt = PurchaseAttempt.objects.get(pk=attempt_id)
     attempt.received_at = timezone.now()
     newest = purchase.state == PS.ALLOCATING and purchase.inquiries_made == number
-    case = _Case(purchase, attempt, provider, by, newest=newest)
+    case = _Case(purchase, attempt, provider, by, newest=newest, lease=lease)
     match answer:
         case TransactionRecord():
             attempt.outcome = case.apply_record(answer)
@@ -55,13 +68,21 @@ class _Case:
     """One answer about one locked purchase. Only the newest inquiry may conclude something from what is missing."""
 
     def __init__(
-        self, purchase: Purchase, attempt: PurchaseAttempt, provider: Provider, by: str, *, newest: bool
+        self,
+        purchase: Purchase,
+        attempt: PurchaseAttempt,
+        provider: Provider,
+        by: str,
+        *,
+        newest: bool,
+        lease: datetime,
     ) -> None:
         self.purchase = purchase
         self.attempt = attempt
         self.provider = provider
         self.by = by
         self.newest = newest
+        self.lease = lease
 
     # -- an order's lines -------------------------------------------------------------------------------------------
 
@@ -94,10 +115,12 @@ class _Case:
     def _confirm_fewer(self, *, named: int, delivered: int, facts: Mapping[str, object]) -> None:
         """Fewer lines than ordered are believed when inquiries, some time apart, agree."""
         purchase = self.purchase
-        agreeing = purchase.inquiries_agreeing + 1 if named == purchase.last_line_count else 1
+        told = self._earlier().filter(outcome__endswith=" lines").order_by("-number")
+        same = takewhile(lambda row: row[0] == f"{named} lines", told.values_list("outcome", "received_at"))
+        agreeing = self._count_apart(at for _outcome, at in same)
         counts = {"last_line_count": named, "inquiries_agreeing": agreeing, "failures_in_row": 0}
         if agreeing < settings.PURCHASE_INQUIRY_CONFIRMATIONS:
-            save_purchase(purchase, next_attempt_at=timezone.now() + _spacing(), **counts)
+            save_purchase(purchase, next_attempt_at=self._due_in(_spacing()), **counts)
             settle_purchase(purchase, by=self.by)
         elif delivered:
             why = f"{agreeing} inquiries agree: {delivered} of {purchase.quantity} were delivered"
@@ -112,20 +135,22 @@ class _Case:
         if not self.newest:
             return "late"
         purchase = self.purchase
-        since = purchase.allocating_since or purchase.created_at
         wait = wait_for_allocation(self.provider, purchase.inquiries_made)
-        if timezone.now() - since > self.provider.allocation_patience:
+        if is_long_allocating(purchase, self.provider):
             wait = max(wait, _SELDOM)
             ask_for_look(purchase, "The provider took the order and has been allocating for long.", by=self.by)
-        save_purchase(purchase, next_attempt_at=timezone.now() + wait, failures_in_row=0)
+        save_purchase(purchase, next_attempt_at=self._due_in(wait), failures_in_row=0)
         return "allocating"
 
     # -- a top-up's line --------------------------------------------------------------------------------------------
 
     def apply_line(self, esim: Esim) -> str:
-        """The line of a top-up whose answer was lost, freshly read and stored."""
+        """The line of a top-up whose answer was lost, freshly read and stored.
+
+        Others may have topped it up since a look that is not the newest: of that only our own key is a proof.
+        """
         purchase = self.purchase
-        package = find_arrival(purchase, esim)
+        package = find_arrival(purchase, esim) if self.newest else find_ours(purchase, esim)
         if package is not None:
             deliver_top_up(purchase, package, order_ref="", by=self.by)
             why = "the line shows it"
@@ -139,9 +164,8 @@ class _Case:
         """It was not found: not there, or not there yet. Looked for again a few times before a person has to."""
         if not self.newest:
             return "late"
-        earlier = self.purchase.attempts.filter(kind=self.attempt.kind, outcome=outcome)
-        if earlier.exclude(pk=self.attempt.pk).count() + 1 < settings.PURCHASE_INQUIRY_REFUSALS:
-            save_purchase(self.purchase, next_attempt_at=timezone.now() + _spacing(), error=why)
+        if self._count_like(outcome) < settings.PURCHASE_INQUIRY_REFUSALS:
+            save_purchase(self.purchase, next_attempt_at=self._due_in(_spacing()), error=why)
         else:
             park_unknown(self.purchase, by=self.by, why=why)
         return outcome
@@ -159,20 +183,47 @@ class _Case:
         # A refusal of our keys says nothing about the transaction: it is asked for again until the window closes.
         failures = purchase.failures_in_row + 1
         words = {} if isinstance(error, str) else {"error": error.message, "error_code": error.code[:60]}
-        save_purchase(purchase, next_attempt_at=wait_for_retry(failures), failures_in_row=failures, **words)
+        if is_long_allocating(purchase, self.provider):
+            ask_for_look(purchase, "It has been looked for for long, and every look fails.", by=self.by)
+        save_purchase(purchase, next_attempt_at=wait_after_failure(failures, error), failures_in_row=failures, **words)
         return "failed"
 
     def _doubt_transaction(self, error: Rejected) -> None:
         """ "Unknown id" is said of malformed, old and perhaps of very new ones too: it proves nothing."""
         purchase = self.purchase
-        earlier = purchase.attempts.filter(kind=self.attempt.kind, outcome="rejected")
-        if self.attempt.kind == PurchaseAttempt.Kind.INQUIRY:
-            earlier = earlier.filter(request__transaction=purchase.transaction_id)
-        why = f"the provider does not know the transaction: {error.message}"
-        if earlier.count() + 1 < settings.PURCHASE_INQUIRY_REFUSALS:
-            save_purchase(purchase, next_attempt_at=timezone.now() + _spacing(), error=why, error_code=error.code[:60])
+        why = f"{_REFUSED.get(self.attempt.kind, 'the provider refuses to tell')}: {error.message}"
+        if self._count_like("rejected") < settings.PURCHASE_INQUIRY_REFUSALS:
+            save_purchase(purchase, next_attempt_at=self._due_in(_spacing()), error=why, error_code=error.code[:60])
         else:
             park_unknown(purchase, by=self.by, why=why, error_code=error.code)
+
+    # -- counting and waiting ---------------------------------------------------------------------------------------
+
+    def _due_in(self, wait: timedelta) -> datetime:
+        """When the next look is due: at once where somebody has called for one since this one began."""
+        later, due = timezone.now() + wait, self.purchase.next_attempt_at
+        return later if due is None or due == self.lease else min(due, later)
+
+    def _earlier(self) -> QuerySet[PurchaseAttempt]:
+        """The looks before this one since the purchase began to be looked for."""
+        looks = self.purchase.attempts.exclude(kind=PurchaseAttempt.Kind.ORDER).filter(number__lt=self.attempt.number)
+        since = self.purchase.allocating_since
+        return looks if since is None else looks.filter(started_at__gte=since)
+
+    def _count_like(self, outcome: str) -> int:
+        """How many looks of this kind, this one included, came to the same, each some time after the one before."""
+        like = self._earlier().filter(kind=self.attempt.kind, outcome=outcome)
+        if self.attempt.kind == PurchaseAttempt.Kind.INQUIRY:
+            like = like.filter(request__transaction=self.purchase.transaction_id)
+        return self._count_apart(like.values_list("received_at", flat=True))
+
+    def _count_apart(self, earlier: Iterable[datetime | None]) -> int:
+        """Looks in a hurry, because somebody called for them, are one: what is new may show a little later."""
+        count, last = 0, None
+        for at in sorted(filter(None, [*earlier, self.attempt.received_at])):
+            if last is None or at - last >= _spacing():
+                count, last = count + 1, at
+        return count
 
 
 def _spacing() -> timedelta:

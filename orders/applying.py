@@ -17,7 +17,7 @@ from esims.lifecycle import LineAlreadyHeld
 from orders.attention import ask_for_look, raise_alarm
 from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.delivering import deliver_snapshots, deliver_top_up
-from orders.models import Purchase, PurchaseAttempt
+from orders.models import OrderLine, Purchase, PurchaseAttempt
 from orders.refunding import count_delivered
 from orders.requests import build_request, is_repeatable
 from orders.settling import find_provider, keep_handles, move_or_stay, park_unknown, settle_delivery
@@ -65,6 +65,18 @@ class Case:
     def is_own(self) -> bool:
         """Whether the purchase still waits for exactly this verdict."""
         return self.is_current and self.purchase.state == PS.SENDING
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether nobody has decided since, so that a late no or silence may still move the purchase.
+
+        What is only looked for, because its answer was given up, counts as undecided for the answer itself.
+        """
+        purchase = self.purchase
+        is_looked_for = purchase.state == PS.ALLOCATING and self.attempt.outcome == NO_ANSWER
+        has_handle = bool(purchase.transaction_id or purchase.provider_order_ref)
+        is_sought = is_looked_for and not has_handle and purchase.order_line.kind not in OrderLine.BY_FORM
+        return self.is_current and (purchase.state in _UNDECIDED or is_sought)
 
 
 def digest_reply(*, attempt_id: int, by: str) -> Purchase:
@@ -185,8 +197,7 @@ def _apply_outcome(case: Case, outcome: OrderOutcome | TopUpOutcome) -> str:
 
 
 def _apply_rejected(case: Case, error: Rejected) -> str:
-    purchase = case.purchase
-    if not case.is_current or purchase.state not in _UNDECIDED:
+    if not case.is_undecided:
         return "rejected"
     to, mend = (PS.REJECTED, "") if error.mend is None else (PS.HELD, error.mend.value)
     facts = {"field": error.field or ""}
@@ -208,7 +219,7 @@ def _apply_not_processed(case: Case, error: NotSent | RateLimited) -> str:
     purchase = case.purchase
     asked_wait = error.retry_after if isinstance(error, RateLimited) else None
     failures = purchase.failures_in_row + (asked_wait is None)
-    if case.is_current and purchase.state == PS.UNKNOWN:
+    if case.is_undecided and purchase.state in (PS.UNKNOWN, PS.ALLOCATING):
         # Certainly not bought, but a person may have it in hand: it does not go out again by itself.
         why = f"a late answer says that nothing was bought: {error.message}"
         _rule_not_bought(case, to=PS.HELD, why=why, code=error.code)
@@ -279,7 +290,8 @@ def _apply_silence(case: Case, error: ProviderError) -> str:
     elif find_look(purchase, case.provider) is not None:
         why = f"the provider is asked what it holds: {error.message}"
         move_or_stay(purchase, to=PS.ALLOCATING, by=case.by, why=why, next_attempt_at=timezone.now(), **words)
-        return "allocating"
+        # Of an attempt without any answer one may still come, and is applied then.
+        return judged if judged == NO_ANSWER else "allocating"
     else:
         park_unknown(purchase, by=case.by, why=error.message, error_code=error.code)
     return judged

@@ -11,13 +11,14 @@ from enum import StrEnum
 class Checkpoint(StrEnum):
     """In the order in which one purchase passes them."""
 
+    LOOKED = "looked"  # the line of a top-up is read, its totals are not kept yet
     CLAIMED = "claimed"  # attempt and claim are committed, nothing is sent
     ANSWERED = "answered"  # the reply is in memory only
     STORED = "stored"  # the raw reply is committed, not parsed
     PARSED = "parsed"  # parsed, nothing of it is written
     APPLYING = "applying"  # all rows are written, not committed
     APPLIED = "applied"  # committed
-    ASKED = "asked"  # an inquiry came back, nothing of it is written
+    ASKED = "asked"  # an inquiry came back, nothing of it is written; then APPLYING and APPLIED
 
 
 Hook = Callable[[Checkpoint, int], None]

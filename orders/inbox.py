@@ -1,7 +1,8 @@
 """What providers' calls name is looked at again: an order that allocates is asked for, a line or its use is read.
 
 Nothing is believed from a delivery, so a repetition, a wrong order or a late one does no harm: what is stored moves
-only by what the provider answers to a question. All of it is database work in small batches; calls are other jobs'.
+only by what the provider answers to a question. All of it is database work, delivery by delivery; calls are other
+jobs'.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,8 +29,6 @@ from providers.types import Capability, WebhookHint, WebhookKind
 log = structlog.get_logger(__name__)
 DS = WebhookDelivery.State
 
-#: So many deliveries are worked off in one transaction.
-_BATCH = 50
 #: A delivery over which our program fails is tried so often, with these waits in between; then it is parked.
 _WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
 _ENDED_VALUES = tuple(state.value for state in ENDED)
@@ -55,16 +54,15 @@ def drain_inbox(*, limit: int | None = None, seconds: float = 30.0) -> int:
     """
     end, done = monotonic() + seconds, 0
     while monotonic() < end and (limit is None or done < limit):
-        size = _BATCH if limit is None else min(_BATCH, limit - done)
+        # One by one: what two deliveries touch, in whatever order, is never locked together.
         with transaction.atomic(durable=True):
-            rows = list(
-                due_deliveries().select_for_update(skip_locked=True, of=("self",)).select_related("account")[:size]
-            )
-            for row in rows:
+            waiting = due_deliveries().select_for_update(skip_locked=True, of=("self",)).select_related("account")
+            row = waiting.first()
+            if row is not None:
                 _work_off(row)
-        if not rows:
+        if row is None:
             break
-        done += len(rows)
+        done += 1
     return done
 
 
@@ -164,6 +162,8 @@ def _wake_lines(row: WebhookDelivery, hint: WebhookHint) -> int:
     if lines is None:
         return 0
     now = timezone.now()
+    # Locked in the order in which readings lock them: two never wait for each other in a circle.
+    list(Esim.objects.select_for_update(of=("self",)).filter(pk__in=lines).order_by("pk").values_list("pk"))
     live = Esim.objects.filter(pk__in=lines).exclude(state__in=_ENDED_VALUES)
     if hint.kind is WebhookKind.USAGE and offers(row.account.slug, Capability.USAGE_BATCH):
         return live.update(next_usage_at=now)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -47,6 +47,8 @@ class Inquiry:
     key: str
     sent_at: datetime
     esim_id: int | None
+    #: What ``next_attempt_at`` was set to meanwhile: another value says that somebody called for a look since.
+    lease: datetime
 
 
 def run_inquiry(*, purchase_id: int) -> str:
@@ -61,18 +63,34 @@ def run_inquiry(*, purchase_id: int) -> str:
         return ""
     answer = _ask(provider, inquiry)
     pass_checkpoint(Checkpoint.ASKED, purchase_id=purchase_id)
+    try:
+        outcome = _apply(inquiry, answer, provider)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001  (asked again later; a person is told when it lasts)
+        crash = describe_crash(error)
+        log.critical("answer_not_applied", purchase=purchase_id, crash=crash)
+        outcome = _apply(inquiry, f"Our program failed over what it found ({crash}).", provider)
+    pass_checkpoint(Checkpoint.APPLIED, purchase_id=purchase_id)
+    return outcome
+
+
+def _apply(inquiry: Inquiry, answer: Answer, provider: Provider) -> str:
     for remaining in reversed(range(_TRIES)):
         try:
             with transaction.atomic(durable=True):
                 outcome = apply_answer(
-                    purchase_id=purchase_id,
+                    purchase_id=inquiry.purchase_id,
                     attempt_id=inquiry.attempt_id,
                     number=inquiry.number,
+                    lease=inquiry.lease,
                     answer=answer,
                     provider=provider,
                     by=BY,
                 )
+                pass_checkpoint(Checkpoint.APPLYING, purchase_id=inquiry.purchase_id)
         except LineAlreadyHeld:
+            # Somebody registered one of the lines between our look and our insert: look again.
             if not remaining:
                 raise
         else:
@@ -88,13 +106,13 @@ def _claim_inquiry(purchase_id: int, provider: Provider | None) -> Inquiry | Non
             return None
         look = find_look(purchase, provider)
         if look is None:
-            why = "the provider can no longer be asked about this transaction: enter what its portal says"
+            why = "the provider can no longer be asked about it: enter what its portal says"
             park_unknown(purchase, by=BY, why=why)
             return None
-        number = purchase.inquiries_made + 1
+        number, lease = purchase.inquiries_made + 1, now + _LEASE
         claimed = Purchase.objects.filter(
             pk=purchase_id, state=PS.ALLOCATING, inquiries_made=number - 1, next_attempt_at__lte=now
-        ).update(inquiries_made=number, next_attempt_at=now + _LEASE)
+        ).update(inquiries_made=number, next_attempt_at=lease)
         if claimed != 1:
             return None
         last = purchase.attempts.aggregate(last=Max("number"))["last"] or 0
@@ -114,6 +132,7 @@ def _claim_inquiry(purchase_id: int, provider: Provider | None) -> Inquiry | Non
         key=purchase.idempotency_key,
         sent_at=purchase.first_sent_at or purchase.created_at,
         esim_id=purchase.order_line.esim_id,
+        lease=lease,
     )
 
 

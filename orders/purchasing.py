@@ -21,10 +21,20 @@ from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.inquiring import run_inquiry
 from orders.models import Purchase, PurchaseAttempt
 from orders.planning import plan_purchases
-from orders.requests import FormErased, Request, build_request, describe_request, require_form, send_request
+from orders.requests import (
+    FormErased,
+    Request,
+    build_request,
+    describe_request,
+    is_repeatable,
+    require_form,
+    send_request,
+)
+from orders.settling import park_unknown
 from orders.states import change_purchase, lock_purchase, note_event
 from orders.topping import claim_line, look_before_top_up
 from orders.verdicts import Unreadable, Verdict, describe_crash, read_verdict, write_reply
+from orders.waiting import find_look, has_unanswered_request, may_repeat
 from providers.base import Provider
 from providers.errors import Mend, ProviderError
 from providers.registry import get_provider
@@ -126,10 +136,12 @@ def claim_purchase(*, purchase_id: int, provider: Provider) -> Claim | None:
     with transaction.atomic(durable=True):
         purchase = lock_purchase(purchase_id)
         order = purchase.order_line.order
+        if purchase.state != PS.PLANNED or purchase.next_attempt_at is None or purchase.next_attempt_at > now:
+            return None
         if order.paid_at is None:
             log.error("purchase_of_unpaid_order", purchase=purchase_id, order=order.number)
             return None
-        if not claim_line(purchase, provider):
+        if not _may_send(purchase, provider) or not claim_line(purchase, provider):
             return None
         claimed = Purchase.objects.filter(pk=purchase_id, state=PS.PLANNED, next_attempt_at__lte=now).update(
             state=PS.SENDING,
@@ -153,6 +165,21 @@ def claim_purchase(*, purchase_id: int, provider: Provider) -> Claim | None:
         request = build_request(attempt)
         require_form(request)
     return Claim(attempt_id=attempt.pk, purchase_id=purchase_id, request=request)
+
+
+def _may_send(purchase: Purchase, provider: Provider) -> bool:
+    """Whether a locked, planned purchase may go out; if not, what it may hold is looked for instead.
+
+    An unanswered request is repeated only while its key is young, however long the purchase was paused or held.
+    """
+    if not has_unanswered_request(purchase) or (is_repeatable(purchase, provider) and may_repeat(purchase)):
+        return True
+    why = "an earlier request was never answered, and its key is too old to be sent again"
+    if find_look(purchase, provider) is None:
+        park_unknown(purchase, by=BY, why=why)
+    else:
+        change_purchase(purchase, to=PS.ALLOCATING, by=BY, why=why, next_attempt_at=timezone.now())
+    return False
 
 
 def next_attempt_number(purchase: Purchase) -> int:

@@ -24,7 +24,7 @@ from orders.requests import build_request
 from orders.settling import find_provider, move_or_stay
 from orders.states import change_purchase, lock_purchase, note_event, save_purchase
 from orders.verdicts import Unreadable, build_reply, read_verdict
-from orders.waiting import find_look, has_unanswered_request, is_inquirable
+from orders.waiting import find_look, has_unanswered_request, is_inquirable, is_long_allocating
 from providers.base import Provider
 
 PS = Purchase.State
@@ -59,7 +59,23 @@ def is_possible(purchase: Purchase, decision: str) -> bool:
         return False
     if decision == "look_again" and find_look(purchase, find_provider(purchase.account.slug)) is None:
         return False
-    return purchase.state in POSSIBLE[decision]
+    return purchase.state in POSSIBLE[decision] or _is_way_out(purchase, decision)
+
+
+def _is_way_out(purchase: Purchase, decision: str) -> bool:
+    """Decisions that are possible besides, so that no state is without a way out.
+
+    Held with an unanswered request: it cannot be given up, and sending it again may never be possible. Allocating for
+    longer than the provider takes, or until a completion file tells: that may never come.
+    """
+    if decision not in ("mark_not_bought", "attach_lines"):
+        return False
+    if purchase.state == PS.HELD:
+        return has_unanswered_request(purchase)
+    if purchase.state != PS.ALLOCATING or decision != "mark_not_bought":
+        return False
+    by_form = purchase.order_line.kind in OrderLine.BY_FORM
+    return by_form or is_long_allocating(purchase, find_provider(purchase.account.slug))
 
 
 class ReconciliationRefused(Exception):
@@ -151,8 +167,6 @@ def look_again(*, purchase: Purchase, by: User, why: str = "") -> Purchase:
             next_attempt_at=timezone.now(),
             failures_in_row=0,
         )
-        # Earlier looks must not end this one at once.
-        PurchaseAttempt.objects.filter(purchase=locked, outcome__in=("not_found", "unchanged")).update(outcome="late")
         enqueue_purchase(locked)
     return locked
 

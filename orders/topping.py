@@ -4,28 +4,33 @@ A provider that does not repeat a top-up by its key leaves us one proof after a 
 against what it held before. So the line is read first, and one such top-up of a line is under way at a time.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from esims.models import Esim, Package
 from esims.refresh import refresh_line
 from orders.attention import raise_alarm
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.models import OrderLine, Purchase
 from orders.requests import is_repeatable
 from orders.states import change_purchase, lock_purchase, save_purchase
-from orders.waiting import wait_for_retry
+from orders.verdicts import describe_crash
+from orders.waiting import wait_after_failure
 from providers.base import Provider
 from providers.errors import ProviderError, RateLimited
 from providers.types import Capability, PackageSnapshot, Priority
 
+log = structlog.get_logger(__name__)
 PS = Purchase.State
 BY = "purchasing"
 
-#: Another top-up of the same line is under way: how long this one waits before it looks again.
+#: Another top-up of the same line is under way, or arrived so short a time ago that the provider may not show it yet:
+#: how long this one waits before it looks again.
 _TURN = timedelta(seconds=20)
 
 
@@ -40,22 +45,32 @@ def look_before_top_up(*, purchase_id: int, provider: Provider) -> bool:
         return True
     if purchase.next_attempt_at is None or purchase.next_attempt_at > timezone.now():
         return False
+    begun_at = timezone.now()
     try:
         esim = refresh_line(esim_id=esim_id, priority=Priority.PEOPLE, by=BY)
     except ProviderError as error:
         _postpone(purchase_id, error)
         return False
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001  (read again later, like any other read that fails)
+        crash = describe_crash(error)
+        log.critical("look_crashed", purchase=purchase_id, crash=crash)
+        _postpone(purchase_id, f"Our program failed over the line ({crash}).")
+        return False
+    pass_checkpoint(Checkpoint.LOOKED, purchase_id=purchase_id)
     with transaction.atomic(durable=True):
         locked = lock_purchase(purchase_id)
         if locked.state == PS.PLANNED:
-            save_purchase(locked, totals_before=read_totals(esim))
+            save_purchase(locked, totals_before=read_totals(esim, begun_at))
     return True
 
 
 def claim_line(purchase: Purchase, provider: Provider) -> bool:
-    """Whether a locked top-up may go out now: no other of its line is under way. If one is, it waits its turn.
+    """Whether a locked, planned top-up may go out now: no other of its line is under way, nor came since the look.
 
-    Behind one whose outcome nobody knows it is held: whether that one arrived could not be told any more.
+    Otherwise it waits its turn and looks again. Behind one whose outcome nobody knows it is held: whether that one
+    arrived could not be told any more.
     """
     line = purchase.order_line
     if line.esim_id is None or not _needs_look(purchase, provider):
@@ -65,19 +80,22 @@ def claim_line(purchase: Purchase, provider: Provider) -> bool:
     states = set(others.exclude(pk=purchase.pk).values_list("state", flat=True))
     if PS.UNKNOWN in states:
         why = "another top-up of this line is not settled yet"
-        change_purchase(purchase, to=PS.HELD, by=BY, why=why, error=why)
+        change_purchase(purchase, to=PS.HELD, by=BY, why=why, error=why, error_code="line_busy")
         raise_alarm("purchase_held", purchase, code="line_busy")
         return False
-    if states & {PS.SENDING, PS.ALLOCATING}:
-        save_purchase(purchase, next_attempt_at=timezone.now() + _TURN)
+    looked_at = _find_look_time(purchase)
+    came_since = looked_at is None or others.filter(state=PS.FULFILLED, finished_at__gt=looked_at - _TURN).exists()
+    if states & {PS.SENDING, PS.ALLOCATING} or came_since:
+        save_purchase(purchase, next_attempt_at=timezone.now() + (_TURN if looked_at else timedelta(0)))
         return False
     return True
 
 
-def read_totals(esim: Esim) -> dict[str, Any]:
-    """What the line holds as it is stored, for comparing."""
+def read_totals(esim: Esim, looked_at: datetime) -> dict[str, Any]:
+    """What the line holds as it is stored, for comparing; ``looked_at`` (UTC) is when the look at it began."""
     refs = Package.objects.filter(esim=esim).exclude(package_ref="").values_list("package_ref", flat=True)
     return {
+        "looked_at": looked_at.isoformat(),
         "total_data_bytes": esim.total_data_bytes,
         "expires_at": esim.expires_at.isoformat() if esim.expires_at else None,
         "packages": sorted(refs),
@@ -88,20 +106,31 @@ def read_totals(esim: Esim) -> dict[str, Any]:
 def find_arrival(purchase: Purchase, esim: Esim) -> PackageSnapshot | None:
     """The package of a top-up on its line, freshly read: by our key, else what the line did not hold before.
 
-    A line that only holds more data than before gives a package without a reference. None: nothing shows it.
+    A line that only holds more data than before gives a package without a reference. None: nothing shows it, or what
+    is new is somebody else's.
     """
-    packages = Package.objects.filter(esim=esim)
-    ours = packages.filter(order_key=purchase.idempotency_key).first()
-    if ours is not None:
-        return PackageSnapshot(package_ref=ours.package_ref)
+    if (ours := find_ours(purchase, esim)) is not None:
+        return ours
     before = purchase.totals_before
     known = set(before.get("packages", ()))
-    new = packages.exclude(package_ref="").exclude(package_ref__in=known).filter(order_key="").first()
-    if known and new is not None:
-        return PackageSnapshot(package_ref=new.package_ref)
+    new = list(Package.objects.filter(esim=esim).exclude(package_ref="").exclude(package_ref__in=known).order_by("pk"))
+    if known and new:
+        free = [package for package in new if not package.order_key]
+        return PackageSnapshot(package_ref=free[0].package_ref) if free else None
     total = before.get("total_data_bytes")
     grown = total is not None and esim.total_data_bytes is not None and esim.total_data_bytes > total
     return PackageSnapshot(package_ref="") if grown else None
+
+
+def find_ours(purchase: Purchase, esim: Esim) -> PackageSnapshot | None:
+    """The package that the line shows under our own key of the top-up: a proof whenever it was read."""
+    ours = Package.objects.filter(esim=esim, order_key=purchase.idempotency_key).first()
+    return None if ours is None else PackageSnapshot(package_ref=ours.package_ref)
+
+
+def _find_look_time(purchase: Purchase) -> datetime | None:
+    at = purchase.totals_before.get("looked_at")
+    return datetime.fromisoformat(at) if at else None
 
 
 def _needs_look(purchase: Purchase, provider: Provider) -> bool:
@@ -109,20 +138,22 @@ def _needs_look(purchase: Purchase, provider: Provider) -> bool:
     return is_top_up and not is_repeatable(purchase, provider) and Capability.READ_LINE in provider.offered
 
 
-def _postpone(purchase_id: int, error: ProviderError) -> None:
+def _postpone(purchase_id: int, error: ProviderError | str) -> None:
     """The line could not be read: nothing was sent. After many failures in a row a person is asked."""
+    message, code = (error, "") if isinstance(error, str) else (error.message, error.code)
     with transaction.atomic(durable=True):
         purchase = lock_purchase(purchase_id)
         if purchase.state != PS.PLANNED:
             return
-        words = {"error": error.message, "error_code": error.code[:60]}
+        words = {"error": message, "error_code": code[:60]}
         if isinstance(error, RateLimited):
             save_purchase(purchase, next_attempt_at=timezone.now() + error.retry_after, **words)
             return
         failures = purchase.failures_in_row + 1
         if failures < settings.PURCHASE_NOT_SENT_LIMIT:
-            save_purchase(purchase, next_attempt_at=wait_for_retry(failures), failures_in_row=failures, **words)
+            due = wait_after_failure(failures, error)
+            save_purchase(purchase, next_attempt_at=due, failures_in_row=failures, **words)
             return
-        why = f"the line could not be read {failures} times in a row: {error.message}"
-        change_purchase(purchase, to=PS.HELD, by=BY, why=why, failures_in_row=failures, error=why)
-        raise_alarm("purchase_held", purchase, code=error.code)
+        why = f"the line could not be read {failures} times in a row: {message}"
+        change_purchase(purchase, to=PS.HELD, by=BY, why=why, failures_in_row=failures, error=why, error_code=code[:60])
+        raise_alarm("purchase_held", purchase, code=code)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from orders.models import OrderLine, Purchase, PurchaseAttempt
 from providers.base import Provider
+from providers.errors import ProviderError, Unavailable
 from providers.types import Capability
 
 
@@ -23,6 +24,13 @@ def wait_for_retry(failures: int) -> datetime:
     """When to try again after so many failures in a row: the wait doubles up to its cap."""
     wait = min(settings.PURCHASE_RETRY_SECONDS * 2.0 ** min(failures - 1, 30), settings.PURCHASE_RETRY_CAP_SECONDS)
     return timezone.now() + timedelta(seconds=wait)
+
+
+def wait_after_failure(failures: int, error: ProviderError | str) -> datetime:
+    """The same for a read that failed, and not before the provider asked us to come back."""
+    asked = error.retry_after if isinstance(error, Unavailable) else None
+    later = wait_for_retry(failures)
+    return later if asked is None else max(later, timezone.now() + asked)
 
 
 def may_repeat(purchase: Purchase) -> bool:
@@ -66,6 +74,12 @@ def find_look(purchase: Purchase, provider: Provider | None) -> Look | None:
     is_sent = purchase.first_sent_at is not None or purchase.attempts_made > 0
     by_key = is_sent and not purchase.transaction_id and Capability.ORDER_LOOKUP in provider.offered
     return Look.LOOKUP if by_key and purchase.order_line.kind == OrderLine.Kind.ESIM else None
+
+
+def is_long_allocating(purchase: Purchase, provider: Provider | None) -> bool:
+    """Whether an allocating purchase has been so beyond its provider's patience."""
+    patience = (provider or Provider).allocation_patience
+    return timezone.now() - (purchase.allocating_since or purchase.created_at) > patience
 
 
 def wait_for_allocation(provider: Provider, looks_made: int) -> timedelta:

@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import Permission
+from django.db.models import F
 from django.utils import timezone
 
 from catalog.models import Plan
 from customers.models import Customer, User
 from orders.checkout import place_order
-from orders.models import Order, Payment, Purchase
+from orders.models import Order, Payment, Purchase, PurchaseAttempt
 from orders.payments import record_payment
 from providers.models import ProviderAccount
 from tests.catalog.making import make_account, make_plan
@@ -76,8 +77,17 @@ def make_purchase(slug: str = "fake", quantity: int = 2) -> Purchase:
 
 
 def make_due(purchase: Purchase) -> Purchase:
-    """As if the wait for its next step were over."""
-    Purchase.objects.filter(pk=purchase.pk, next_attempt_at__isnull=False).update(next_attempt_at=timezone.now())
+    """As if the wait for its next step were over: what happened before was so much earlier."""
+    now = timezone.now()
+    due = Purchase.objects.values_list("next_attempt_at", flat=True).get(pk=purchase.pk)
+    if due is not None and due > now:
+        wait = due - now
+        looks = PurchaseAttempt.objects.filter(purchase=purchase).exclude(kind=PurchaseAttempt.Kind.ORDER)
+        looks.update(started_at=F("started_at") - wait, received_at=F("received_at") - wait)
+        Purchase.objects.filter(pk=purchase.pk).update(
+            next_attempt_at=now, allocating_since=F("allocating_since") - wait
+        )
+        Purchase.objects.filter(finished_at__isnull=False).update(finished_at=F("finished_at") - wait)
     return Purchase.objects.get(pk=purchase.pk)
 
 
