@@ -49,6 +49,8 @@ class OutboundCall:
     is_write: bool
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    #: What the log keeps instead of the body, where it holds a person's own words; None: the body, redacted.
+    logged_body: bytes | None = field(default=None, repr=False)
     budget: RateBudget | None = None
     priority: Priority = Priority.PEOPLE
     #: How long the call may wait for its rate budget.
@@ -169,7 +171,7 @@ def _record(call: OutboundCall, sent_at: datetime, reply: ProviderReply | None, 
         operation=call.operation,
         method=call.method,
         url=call.address,
-        body=call.body,
+        body=call.body if call.logged_body is None else call.logged_body,
         content_type=call.headers.get("Content-Type", ""),
         sent_at=sent_at,
         reply=reply,

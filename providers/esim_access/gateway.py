@@ -12,6 +12,7 @@ from providers.esim_access.envelope import Envelope, read_envelope
 from providers.esim_access.refusals import find_error
 from providers.esim_access.signing import make_headers
 from providers.reading import UnreadableError
+from providers.redaction import MASK
 from providers.types import Priority, ProviderReply
 
 T = TypeVar("T")
@@ -137,11 +138,19 @@ class Gateway:
             headers=make_headers(access_code=self.config.access_code, secret_key=self.config.secret_key, body=content),
             is_write=is_write,
             body=content,
+            logged_body=_write_for_log(name, body),
             budget=self.config.budget,
             priority=priority,
             patience=_PATIENCE[priority],
             read_timeout=read_timeout,
         )
+
+
+def _write_for_log(name: str, body: object) -> bytes | None:
+    """An SMS is a person's own words: the log keeps that one was sent, not what it says."""
+    if name != "sms" or not isinstance(body, dict):
+        return None
+    return json.dumps({**body, "message": MASK}).encode()
 
 
 def _find_envelope(reply: ProviderReply) -> Envelope | None:

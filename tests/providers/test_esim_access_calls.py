@@ -83,6 +83,8 @@ def test_what_is_signed_are_the_very_bytes_that_are_sent() -> None:
             provider_ref="26033119290005", capability=Capability.SMS, message='Grüße, "日本" \U0001f600'
         )
         client.read_control_reply(client.send_control(request), Capability.SMS)
+    row = ProviderCall.objects.get()
+    assert ("日本" in row.request, "26033119290005" in row.request) == (False, True)
     headers, body = read_headers(server.requests[0]), server.requests[0].partition(b"\r\n\r\n")[2]
     assert headers["RT-Signature"] == sign(
         timestamp=headers["RT-Timestamp"],
