@@ -100,7 +100,11 @@ SENTENCES = (
     _("It could not be sent in time; nothing was sent."),
     _("The provider account is paused or not set up."),
     _("Nothing was sent."),
+    _("No answer came: it may have been sent."),
     _("The worker stopped while sending."),
+    _("the line is being read at this moment"),
+    _("the provider answered for another line"),
+    _("what the provider said cannot be stored"),
     _("The provider's reports still show the line as before."),
     _("The provider has reported nothing newer about the line."),
     # catalogue
