@@ -64,6 +64,12 @@ def office(variant: Quirks, open_office: OpenOffice) -> Office:
     return open_office(variant)
 
 
+@pytest.fixture(params=["live", "gateway"])
+def pair(request: pytest.FixtureRequest, open_office: OpenOffice) -> Office:
+    """An office at each of the two that differ most, for what happens on our side of the wire."""
+    return open_office(VARIANTS[request.param])
+
+
 @pytest.fixture
 def house(office: Office) -> AccessHouse:
     """The house of that office."""

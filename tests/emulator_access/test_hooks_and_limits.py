@@ -59,8 +59,8 @@ def test_each_delivery_names_what_it_is_about(office: Office) -> None:
     assert len(keys) == len(KINDS)
 
 
-def test_health_check_is_answered_and_wakes_nothing(office: Office) -> None:
-    office.buy(1)
+def test_health_check_is_answered_and_wakes_nothing(pair: Office) -> None:
+    pair.buy(1)
     assert post(CHECK_HEALTH) == 200
     drain_inbox()
     (delivery,) = WebhookDelivery.objects.all()
@@ -98,36 +98,36 @@ def test_strangers_are_not_heard(open_office: OpenOffice) -> None:
     assert WebhookDelivery.objects.count() == 1
 
 
-def test_order_status_wakes_the_allocation(office: Office) -> None:
-    (purchase,) = office.buy(2)
+def test_order_status_wakes_the_allocation(pair: Office) -> None:
+    (purchase,) = pair.buy(2)
     assert purchase.state == "allocating"
     soon = timezone.now() + timedelta(hours=5)
     Purchase.objects.update(next_attempt_at=soon)
-    line = next(iter(office.emulator.books.lines.values()))
-    body = write_hook(office.emulator, "ORDER_STATUS", line)
+    line = next(iter(pair.emulator.books.lines.values()))
+    body = write_hook(pair.emulator, "ORDER_STATUS", line)
     assert [post(body), post(body)] == [200, 200]
     drain_inbox()
     purchase.refresh_from_db()
     assert purchase.next_attempt_at is not None
     assert purchase.next_attempt_at <= timezone.now()
     assert WebhookDelivery.objects.get().repeats == 1
-    assert office.settle(purchase).state == "fulfilled"
-    office.check_books()
+    assert pair.settle(purchase).state == "fulfilled"
+    pair.check_books()
 
 
-def test_content_is_not_believed(office: Office) -> None:
+def test_content_is_not_believed(pair: Office) -> None:
     """A forged "CANCEL" makes the line be read again, and nothing else."""
-    (purchase,) = office.buy(1)
-    office.settle(purchase)
-    (esim,) = office.lines()
+    (purchase,) = pair.buy(1)
+    pair.settle(purchase)
+    (esim,) = pair.lines()
     Esim.objects.update(next_refresh_at=None)
-    line = office.emulator.books.lines[esim.provider_ref]
-    assert post(write_hook(office.emulator, "ESIM_STATUS", line, esimStatus="CANCEL", smdpStatus="DELETED")) == 200
+    line = pair.emulator.books.lines[esim.provider_ref]
+    assert post(write_hook(pair.emulator, "ESIM_STATUS", line, esimStatus="CANCEL", smdpStatus="DELETED")) == 200
     drain_inbox()
     esim.refresh_from_db()
     assert (esim.state, esim.next_refresh_at is not None) == ("ready", True)
-    assert office.refresh(esim).state == "ready"
-    office.check_books()
+    assert pair.refresh(esim).state == "ready"
+    pair.check_books()
 
 
 # -- the webhook's address --------------------------------------------------------------------------------------------
@@ -171,12 +171,10 @@ def test_budget_is_kept_on_arrival(open_office: OpenOffice) -> None:
             sleep(min(limit.retry_after.total_seconds(), 0.05))
         except Rejected:
             pass
-    assert house.most_in(1.0) <= 6
-    assert house.count("query") >= 12
-    # People still get their turn, though it may take a moment.
-    for _ in range(4):
-        assert provider.read_balance().money.currency == "USD"
     assert house.most_in(1.0) <= 8
+    assert 6 <= house.count("query") <= 24
+    # People still get their turn, though it may take a moment.
+    assert provider.read_balance().money.currency == "USD"
 
 
 @pytest.mark.parametrize("busy", ["429", "900001", "101013"])
