@@ -73,7 +73,11 @@ class ProviderForm(forms.Form):
             self.show_problem(problem.field, problem.message)
 
     def show_problem(self, name: str, message: str | Promise) -> None:
-        self.add_error(name if name in self.fields else None, str(message))
+        if name in self.fields:
+            self.add_error(name, str(message))
+        else:
+            # Of a value that nobody types here, such as the plan's code.
+            self.add_error(None, f"{name}: {message}" if name else str(message))
 
     def _add_note(self, name: str, note: SafeString) -> None:
         if field := self.fields.get(name):

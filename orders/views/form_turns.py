@@ -50,7 +50,17 @@ class FormTurn:
         self.status = 409 if field == "price" else 422
 
     def context(self) -> dict[str, Any]:
+        halves = (self.form, self.ours)
+        entries = [
+            {"target": bound.id_for_label or bound.auto_id, "label": bound.label, "message": message}
+            for half in halves
+            for bound in half
+            for message in bound.errors
+        ]
         return {
+            # One summary for both halves, as components/error_summary.html shows it.
+            "entries": entries,
+            "general": [message for half in halves for message in half.non_field_errors()],
             "form": self.form,
             "ours": self.ours,
             "refusal": self.description.refusal,

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from providers.activation_form import (
     ActivationFacts,
@@ -74,6 +76,7 @@ _CHOICES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "createType": {"new": ("New master account", "新規作成"), "add": ("Add to an existing one", "追加")},
     "mnp.gender": {"M": ("Male", "男性"), "W": ("Female", "女性"), "C": ("Company", "法人")},
 }
+_HINTS: Mapping[str, str | Promise] = {"contractLine": gettext_lazy("4G where nothing is said.")}
 _GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("What is asked for", "申込内容", ("addKind", "aladinOperated")),
     (
@@ -145,7 +148,7 @@ class FreebitRules(ActivationRules):
             native_label=native_label,
             kind=_find_kind(name),
             is_required=presence is Presence.REQUIRED or name == "aladinOperated",
-            hint="" if choices else rule.hint,
+            hint=_HINTS.get(name, "" if choices else rule.hint),
             choices=choices,
             is_alternative=presence is Presence.ONE_OF,
             decides=name in _DECIDING,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from django.test import Client
 from django_q.models import OrmQ
 from pytest_django import Settings
 
+from catalog.entering import EnteredTerms, enter_plan
+from catalog.models import Plan
 from customers.models import Customer
 from esims.models import Esim, LineEvent
 from orders.models import (
@@ -23,7 +26,7 @@ from orders.models import (
     Refund,
 )
 from providers.models import ProviderCall
-from tests.orders.activating import TRANSFER, make_activation_plan, make_eid, upload
+from tests.orders.activating import TRANSFER, make_eid, make_freebit, upload
 from tests.orders.desk import SELLER, read_hidden, sign_in
 from tests.orders.making import make_customer
 from tests.pages import assert_clean_page
@@ -42,8 +45,18 @@ def ums(freebit: Freebit, settings: Settings) -> Freebit:
     return freebit
 
 
+def enter_contract_plan() -> Plan:
+    """The plan as staff enter it."""
+    account = make_freebit()
+    known = Plan.objects.filter(account=account, plan_ref="100K_PLAN").first()
+    terms = EnteredTerms(name="100K plan", net_price=Decimal(300), currency="JPY", own_price=Decimal(980))
+    return known or enter_plan(
+        account=account, kind=Plan.Kind.ACTIVATION, plan_ref="100K_PLAN", terms=terms, by="mika@desk.example"
+    )
+
+
 def send_form(client: Client, customer: Customer, values: dict[str, str]) -> Any:
-    address = f"/activations/new/?customer={customer.pk}&plan={make_activation_plan().pk}"
+    address = f"/activations/new/?customer={customer.pk}&plan={enter_contract_plan().pk}"
     hidden = read_hidden(client.get(address), "checkout_key", "form_key", "unit_price")
     return client.post(address, {**hidden, "method": "cash", "reference": "", "note": "", **values})
 
@@ -72,6 +85,7 @@ def test_from_the_form_to_the_line(ums: Freebit, queue: Queue) -> None:
     assert (esim.customer, esim.eid, esim.phone_number, esim.iccid) == (customer, eid, line["account"], line["iccid"])
     order.refresh_from_db()
     assert (order.state, Purchase.objects.get().state, Refund.objects.count()) == ("completed", "fulfilled", 0)
+    assert (order.total, order.currency) == (Decimal(980), "JPY")
     assert_clean_page(client.get(f"/orders/{order.pk}/"))
     assert ums.count_activations() == 1
     again = upload(client, ums.completion_file(encoding="utf-8", repeat=3).content)

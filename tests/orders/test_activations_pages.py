@@ -224,6 +224,15 @@ def test_a_faulty_form_comes_back_with_everything_and_the_fields_named(freebit: 
     assert not Order.objects.exists()
 
 
+def test_a_plan_code_that_the_provider_does_not_take_is_named(freebit: Freebit) -> None:
+    client = sign_in(*SELLER)
+    address = form_address(plan=make_activation_plan(plan_ref="P" * 33))
+    response = client.post(address, {**open_form(client, address), **NEW, "eid": make_eid()})
+    assert_clean_page(response, status=422)
+    assert "planCode: 1 to 32 half-width letters, digits and symbols" in response.content.decode()
+    assert not Order.objects.exists()
+
+
 def test_a_missing_payment_is_told_beside_the_forms_own_faults(freebit: Freebit) -> None:
     client = sign_in(*SELLER)
     address = form_address()
@@ -367,6 +376,21 @@ def test_order_and_purchase_lead_to_the_activation(freebit: Freebit) -> None:
         assert_clean_page(response)
         assert f'href="/activations/{activation.pk}/"' in response.content.decode()
         assert activation.eid not in response.content.decode()
+
+
+def test_an_order_that_waits_for_a_file_does_not_ask_by_itself(freebit: Freebit) -> None:
+    order = place()
+    client = sign_in(*SELLER, "orders.import_completions")
+    assert 'hx-trigger="every 1s"' in client.get(f"/orders/{order.pk}/").content.decode()
+    send(order)
+    waiting = client.get(f"/orders/{order.pk}/")
+    assert_clean_page(waiting)
+    assert 'hx-trigger="every 1s"' not in waiting.content.decode()
+    upload(client, make_file(make_row(activation_of(order), iccid="")))
+    done = client.get(f"/orders/{order.pk}/")
+    assert_clean_page(done)
+    assert "Opened for the device: it needs no code" in done.content.decode()
+    assert activation_of(order).eid not in done.content.decode()
 
 
 def test_the_page_tells_what_the_file_said(freebit: Freebit) -> None:
