@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from catalog.models import Plan
+from esims.abilities import abilities_of
 from esims.events import EventKind, make_event
 from esims.models import Esim, LineEvent, Package
-from providers.types import PackageSnapshot, PackageStatus
+from providers.types import Capability, PackageSnapshot, PackageStatus
 
 #: The longest texts that the columns hold.
 _LONGEST_WORD, _LONGEST_NAME = 40, 300
@@ -81,7 +83,7 @@ def register_top_up(
     package before, by whatever reading, that row is the one. ``order_key`` is our own key of the order.
     """
     with transaction.atomic():
-        esim = Esim.objects.select_for_update(of=("self",)).get(pk=esim_id)
+        esim = Esim.objects.select_for_update(of=("self",)).select_related("account").get(pk=esim_id)
         snapshot = package or PackageSnapshot(package_ref="")
         row = _find_topped_up(list(Package.objects.filter(esim=esim)), snapshot, plan, order_key, order_ref)
         if row is None:
@@ -96,6 +98,9 @@ def register_top_up(
         row.order_key = order_key or row.order_key
         row.order_ref = order_ref or row.order_ref
         row.save()
+        if Capability.READ_LINE in abilities_of(esim.account):
+            # Also a line that had ended: it may live again.
+            Esim.objects.filter(pk=esim.pk).update(next_refresh_at=timezone.now())
     return row
 
 

@@ -31,6 +31,8 @@ _EVERY = {
     LineState.ERROR: timedelta(hours=6),
     LineState.UNKNOWN: timedelta(hours=2),
 }
+#: An expired line with another package on it.
+_NEXT_PACKAGE_EVERY = timedelta(hours=4)
 #: A line in use whose use is told apart: its state alone.
 _STATE_ALONE_EVERY = timedelta(hours=12)
 #: (at least this share of the allowance is used, read every)
@@ -64,6 +66,10 @@ def plan_next_refresh(
     (``plan_next_usage``), so that it gives no reason to read the whole line.
     """
     state = LineState(esim.state)
+    packages = list(packages)
+    if state is LineState.EXPIRED and any(package.status == PackageStatus.WAITING for package in packages):
+        # Its next package may begin by itself.
+        return now + _NEXT_PACKAGE_EVERY
     if state in ENDED:
         return None if had_ended else now + LATE_LOOK
     if state is not shown_state(esim, now):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from catalog.models import Plan
 from esims.lifecycle import apply_snapshot, register_bare_lines
@@ -249,6 +250,16 @@ def test_what_the_answer_says_of_the_package_is_taken() -> None:
     package = Package.objects.get(pk=top_up(line, make_plan(line.account), answer, ref="O-2").pk)
     assert (package.name, package.status, package.data_bytes) == ("Brazil 5 GB", "waiting", 5 * GB)
     assert (package.order_key, package.order_ref, package.is_projected) == ("RD-1", "O-2", True)
+
+
+def test_a_line_that_had_ended_is_read_again_after_a_top_up() -> None:
+    line = make_line(make_snapshot(state=LineState.EXPIRED))
+    Esim.objects.filter(pk=line.pk).update(next_refresh_at=None)
+    before = timezone.now()
+    top_up(line, make_plan(line.account))
+    due_at = Esim.objects.get(pk=line.pk).next_refresh_at
+    assert due_at is not None
+    assert before <= due_at <= timezone.now()
 
 
 def test_a_daily_plan_stays_counted_by_day() -> None:

@@ -327,6 +327,13 @@ def test_a_package_that_ends_or_must_be_started_makes_the_line_due() -> None:
     assert waits(projected, package(PackageStatus.ENDED, ends_at=NOW + HOUR)) == 2 * HOUR
 
 
+def test_an_expired_line_with_another_package_is_not_given_up() -> None:
+    expired, waiting = line("expired"), package(PackageStatus.WAITING)
+    assert plan_next_refresh(expired, now=NOW, had_ended=True, packages=[waiting]) == NOW + 4 * HOUR
+    assert plan_next_refresh(expired, now=NOW, had_ended=True, packages=[package(PackageStatus.ENDED)]) is None
+    assert plan_next_refresh(line("terminated"), now=NOW, had_ended=True, packages=[waiting]) is None
+
+
 def test_a_waiting_package_is_explained_without_a_promise() -> None:
     waiting = package(
         PackageStatus.WAITING,
