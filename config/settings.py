@@ -376,6 +376,8 @@ PURCHASE_INQUIRY_MARGIN_MINUTES = env.float("PURCHASE_INQUIRY_MARGIN_MINUTES", d
 #: Days that a provider call stays in the log, and an encrypted raw reply with its purchase attempt.
 CALL_LOG_DAYS = env.int("CALL_LOG_DAYS", default=30)
 RAW_REPLY_DAYS = env.int("RAW_REPLY_DAYS", default=90)
+#: Days that a webhook delivery which was worked off is kept.
+DELIVERY_DAYS = env.int("DELIVERY_DAYS", default=90)
 #: Days that the form of an activation may wait, unpaid or held, before it is erased. Ours: longer than a month, because
 #: a device that has had all its activations of this month is served in the next.
 ACTIVATION_FORM_DAYS = env.int("ACTIVATION_FORM_DAYS", default=40)

@@ -12,6 +12,7 @@ from esims.days import trim_usage_samples
 from orders.erasing import erase_waiting_forms
 from orders.models import Purchase, PurchaseAttempt
 from providers.calls import prune_calls
+from providers.models import WebhookDelivery
 
 
 def prune_old_rows() -> Mapping[str, int]:
@@ -21,6 +22,7 @@ def prune_old_rows() -> Mapping[str, int]:
         "calls": prune_calls(),
         "replies": erase_raw_replies(older_than=timedelta(days=settings.RAW_REPLY_DAYS)),
         "samples": trim_usage_samples(),
+        "deliveries": delete_deliveries(older_than=timedelta(days=settings.DELIVERY_DAYS)),
         "forms": erase_waiting_forms(older_than=timedelta(days=settings.ACTIVATION_FORM_DAYS)),
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
@@ -36,6 +38,14 @@ def erase_raw_replies(*, older_than: timedelta) -> int:
         purchase__attention="",
     ).exclude(outcome__in=PurchaseAttempt.NOT_JUDGED)
     return PurchaseAttempt.objects.filter(pk__in=list(old.values_list("pk", flat=True))).update(body=None)
+
+
+def delete_deliveries(*, older_than: timedelta) -> int:
+    """Delete providers' calls that were worked off; those that wait for a person stay."""
+    done = (WebhookDelivery.State.APPLIED, WebhookDelivery.State.IGNORED)
+    old = WebhookDelivery.objects.filter(state__in=done, received_at__lt=timezone.now() - older_than)
+    deleted: int = old.delete()[0]
+    return deleted
 
 
 def _delete_jobs(*, older_than: timedelta) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from pytest_django import Settings
 from esims.models import Esim, Package
 from orders.inbox import RetryRefused, drain_inbox, retry_delivery
 from orders.models import Purchase
+from orders.pruning import prune_old_rows
 from orders.purchasing import run_purchase
 from orders.waking import WAKE_UPS
 from providers import registry
@@ -287,3 +289,12 @@ def test_delivery_waits_for_an_account_that_is_not_configured(settings: Settings
     assert (row.state, row.attempts, row.note) == ("new", 1, "the account is not configured")
     assert row.next_attempt_at is not None
     assert row.next_attempt_at > timezone.now()
+
+
+def test_what_was_worked_off_goes_after_its_time_and_what_waits_stays() -> None:
+    deliver({"id": "done", "kind": "health_check"})
+    deliver({"id": "waits", "kind": "something_new"})
+    WebhookDelivery.objects.update(received_at=timezone.now() - timedelta(days=91))
+    deliver({"id": "young", "kind": "health_check"})
+    assert prune_old_rows()["deliveries"] == 1
+    assert set(WebhookDelivery.objects.values_list("key", flat=True)) == {"waits", "young"}

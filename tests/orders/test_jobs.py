@@ -346,7 +346,9 @@ def test_schedules_go_to_their_queues(settings: Settings) -> None:
         PREFIX + "buy what is due": "orders",
         PREFIX + "take over from dead workers": "orders",
         PREFIX + "line actions that are due": "orders",
+        PREFIX + "work off webhooks": "webhooks",
         PREFIX + "read lines that are due": "refresh",
+        PREFIX + "read balances": "catalogue",
         PREFIX + "mend catalogue runs": "catalogue",
         PREFIX + "read all catalogues": "catalogue",
         PREFIX + "prune": "catalogue",
@@ -364,6 +366,7 @@ def test_schedules_run_what_they_say(wholesaler: Wholesaler, queue: Queue) -> No
     assert sorted((job.name, job.args) for job in queue.waiting()) == [
         ("orders.tasks.prune", ()),
         *[("orders.tasks.wake", (name,)) for name in sorted(waking.WAKE_UPS)],
+        ("providers.tasks.read_all_balances", ()),
     ]
     queue.run()
     purchase.refresh_from_db()
@@ -381,10 +384,26 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
     Task.objects.create(id=uuid.uuid4().hex, name="new", func="x", started=old, stopped=timezone.now())
     Session.objects.create(session_key="old", expire_date=old)
     Session.objects.create(session_key="new", expire_date=timezone.now() + timedelta(days=1))
-    assert prune_old_rows() == {"calls": 0, "replies": 1, "samples": 0, "forms": 0, "jobs": 1, "sessions": 1}
+    assert prune_old_rows() == {
+        "calls": 0,
+        "replies": 1,
+        "samples": 0,
+        "deliveries": 0,
+        "forms": 0,
+        "jobs": 1,
+        "sessions": 1,
+    }
     assert PurchaseAttempt.objects.get(purchase=done).body is None
     assert PurchaseAttempt.objects.get(purchase=parked).body is not None
-    assert prune_old_rows() == {"calls": 0, "replies": 0, "samples": 0, "forms": 0, "jobs": 0, "sessions": 0}
+    assert prune_old_rows() == {
+        "calls": 0,
+        "replies": 0,
+        "samples": 0,
+        "deliveries": 0,
+        "forms": 0,
+        "jobs": 0,
+        "sessions": 0,
+    }
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------
