@@ -1,7 +1,7 @@
 """eSIMfx's words, compared in any case, and the one state of a line."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from providers.reading import note_unknown_word
 from providers.types import LineState, PackageSnapshot, PackageStatus
@@ -25,6 +25,7 @@ _ESIM: Mapping[str, LineState] = {
 }
 #: States that the packages on a line may still explain further.
 _OPEN = frozenset({LineState.READY, LineState.INSTALLED, LineState.ACTIVE, LineState.EXPIRED})
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def read_package_status(word: str, *, account: str) -> PackageStatus | None:
@@ -48,22 +49,28 @@ def derive_state(
     """The line's state for people: the eSIM's word, unless its packages say more.
 
     All packages terminated by hand: the line was ended, whatever the eSIM's word still is. EXPIRED means "time over or
-    data used up": depleted only where the numbers tell so, that is where a package's data is used up while its days
-    (``days``, by package) are not over at ``now``.
+    data used up": depleted only where the numbers tell so, that is where the data of the package that ended last is
+    used up while its days (``days``, by package) are not over at ``now``.
     """
     state = _ESIM.get(word.casefold(), LineState.UNKNOWN)
     if word and state is LineState.UNKNOWN:
         note_unknown_word(account=account, field="status", word=word)
     if state in _OPEN and packages and all(package.status is PackageStatus.TERMINATED for package in packages):
         return LineState.TERMINATED
-    if state is LineState.EXPIRED and any(_is_used_up(package, days, now) for package in packages):
+    if state is LineState.EXPIRED and (last := _find_last_ended(packages)) and _is_used_up(last, days, now):
         return LineState.DEPLETED
     return state
 
 
+def _find_last_ended(packages: Sequence[PackageSnapshot]) -> PackageSnapshot | None:
+    """The package whose end ended the line: one that was used up before it says nothing about why."""
+    ended = [package for package in packages if package.status is PackageStatus.ENDED]
+    return max(ended, key=lambda package: package.starts_at or _NEVER, default=None)
+
+
 def _is_used_up(package: PackageSnapshot, days: Mapping[str, int], now: datetime) -> bool:
     limit = package.allowance.data_bytes if package.allowance else None
-    if package.status is not PackageStatus.ENDED or not limit or package.used_bytes is None:
+    if not limit or package.used_bytes is None:
         return False
     if package.used_bytes < limit or package.starts_at is None or package.package_ref not in days:
         return False

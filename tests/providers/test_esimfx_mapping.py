@@ -174,6 +174,20 @@ def test_an_end_is_a_depletion_only_where_the_numbers_tell() -> None:
         assert map_line(make_order(1, **{**used_up, **unknown}), status="EXPIRED").state is LineState.EXPIRED
 
 
+def test_the_package_that_ended_last_says_why_the_line_ended() -> None:
+    """One that was used up before it does not make the line depleted when the next one's days are over, nor the other
+    way round."""
+    used_up = {"status": "EXPIRED", "used_amount": 10 * GIB}
+    out_of_time = {"status": "EXPIRED", "used_amount": GIB}
+    for first, second, state in ((used_up, out_of_time, "expired"), (out_of_time, used_up, "depleted")):
+        line = map_line(
+            make_order(1, **first, activation_time="2025-09-28T00:00:00Z"),
+            make_order(2, **second, activation_time="2025-09-29T00:00:00Z"),
+            status="EXPIRED",
+        )
+        assert line.state == state
+
+
 def test_a_line_whose_packages_were_all_terminated_is_terminated() -> None:
     ended = [make_order(1, status="TERMINATED"), make_order(2, status="terminated")]
     for word in ("PROVISIONED", "Installed", "ACTIVE", "EXPIRED"):
