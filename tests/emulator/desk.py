@@ -20,7 +20,7 @@ from catalog.pricing import set_own_price
 from catalog.sync import request_sync, run_sync
 from customers.customers import create_customer
 from esims.actions import request_action, run_action
-from esims.models import Esim, LineAction, LineEvent
+from esims.models import Esim, LineAction, LineEvent, Package
 from esims.refresh import refresh_line
 from orders.checkout import place_order, price_for
 from orders.models import Order, OrderEvent, Payment, Purchase, PurchaseAttempt, Refund
@@ -127,9 +127,13 @@ class Desk(Generic[H]):
         refresh_line(esim_id=esim.pk, priority=Priority.PEOPLE, by="test")
         return Esim.objects.get(pk=esim.pk)
 
-    def act(self, esim: Esim, capability: Capability, *, steps: int = 8) -> LineAction:
+    def act(
+        self, esim: Esim, capability: Capability, *, steps: int = 8, package: Package | None = None, message: str = ""
+    ) -> LineAction:
         """Ask for an action and let a worker do its due steps."""
-        action = request_action(esim=esim, capability=capability, reason="lost phone", by=self.user)
+        action = request_action(
+            esim=esim, capability=capability, reason="lost phone", by=self.user, package=package, message=message
+        )
         for _ in range(steps):
             LineAction.objects.filter(pk=action.pk, next_attempt_at__isnull=False).update(
                 next_attempt_at=timezone.now()

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.emulator.house import Arrival, House
+from tests.emulator.phrasing import arrange
 from tests.emulator.wire import Fault, Reply
 from tests.emulator_esimfx.books import Books, Json, Order, Product, RefusedError
 from tests.emulator_esimfx.quirks import ABSENT, Quirks
@@ -146,7 +147,8 @@ class FxHouse(House[Quirks]):
         """The key is only taken back as it was given."""
         if start in ({}, {"id": ""}):
             return 0
-        found = next((place for place in range(1, 10_000) if self._tell_place(place) == start), None)
+        told = ((place, arrange(self._tell_place(place), self.quirks)) for place in range(1, len(self.books.products)))
+        found = next((place for place, key in told if key == start), None)
         if found is None:
             self.complaints.append("page_start is not the key that was given")
             raise RefusedError("parameter")
