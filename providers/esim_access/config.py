@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from providers.addresses import read_url
 from providers.esim_access.refusals import Meaning
 from providers.types import RateBudget
 
@@ -69,19 +69,6 @@ class EsimAccessConfig:
             budget=read_budget(values.get("limits") or {}, variable=f"{prefix}_LIMITS"),
             refusals=read_refusals(values.get("refusals") or {}, variable=f"{prefix}_REFUSALS"),
         )
-
-
-def read_url(value: object, *, variable: str) -> str:
-    """A base address, which may carry a path prefix, without its last slash."""
-    try:
-        parts = urlsplit(str(value).strip())
-        usable = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
-        usable = usable and parts.port != 0 and not parts.username
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ImproperlyConfigured(f"{variable} is not an address like https://host or https://host/prefix")
-    return str(value).strip().rstrip("/")
 
 
 def read_webhook_secret(value: object, *, variable: str) -> str:

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from django.core.exceptions import ImproperlyConfigured
 
+from providers.addresses import read_url
 from providers.classify import Verdict
 from providers.types import RateBudget
 
@@ -111,19 +112,6 @@ class EsimCommerceConfig:
             budgets=read_budgets(values.get("limits") or {}, variable=f"{prefix}_LIMITS"),
             refusals=read_refusals(values.get("refusals") or {}, variable=f"{prefix}_REFUSALS"),
         )
-
-
-def read_url(value: object, *, variable: str) -> str:
-    """A base address, which may carry a path prefix, without its last slash."""
-    try:
-        parts = urlsplit(str(value).strip())
-        usable = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
-        usable = usable and parts.port != 0 and not parts.username
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ImproperlyConfigured(f"{variable} is not an address like https://host or https://host/prefix")
-    return str(value).strip().rstrip("/")
 
 
 def read_currency(value: object, *, variable: str) -> str:

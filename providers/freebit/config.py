@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from providers.addresses import read_url
 from providers.freebit.rules import Contract
 from providers.types import RateBudget
 
@@ -153,19 +153,6 @@ class FreebitConfig:
             ),
             completion=read_completion_format(values, prefix=f"{prefix}_COMPLETION"),
         )
-
-
-def read_url(value: object, *, variable: str) -> str:
-    """A base address, which may carry a path prefix, without its last slash."""
-    try:
-        parts = urlsplit(str(value).strip())
-        usable = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
-        usable = usable and parts.port != 0 and not parts.username
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ImproperlyConfigured(f"{variable} is not an address like https://host or https://host/prefix")
-    return str(value).strip().rstrip("/")
 
 
 def read_paths(value: object, *, variable: str) -> Mapping[str, str]:
