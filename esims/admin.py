@@ -143,6 +143,8 @@ class UsageSampleAdmin(_ReadOnly, LineModelAdmin):
 
 @admin.register(LineAction)
 class LineActionAdmin(_ReadOnly, LineModelAdmin):
+    #: What was written to a customer's phone is shown in the console, to those who may write it.
+    exclude = ("message",)
     list_display = ("esim", "kind", "state", "requested_by", "requested_at", "finished_at", "refunded", "error")
     list_filter = ("state", "kind")
     list_select_related = ("esim", "requested_by")

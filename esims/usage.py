@@ -7,7 +7,7 @@ What is not reported is None, never 0.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -96,7 +96,7 @@ def read_usage_series(esim: Esim, *, days: int = DAYS_SHOWN, packages: Sequence[
 
 
 def measure_share_used(esim: Esim, *, now: datetime | None = None) -> float | None:
-    """The used part of the allowance that counts now: of the total, or of today's (Japan date) cap. None: not known."""
+    """The used part of the allowance that counts now: of the total, or of today's cap. None: not known."""
     packages = {esim.pk: list(Package.objects.filter(esim=esim))}
     return measure_shares([esim], packages, now=now or timezone.now())[esim.pk]
 
@@ -107,10 +107,7 @@ def measure_shares(
     """The same for many lines (their id → share), with one query at most."""
     caps = {line.pk: find_caps(line, packages.get(line.pk, ())) for line in lines}
     daily = [line.pk for line in lines if caps[line.pk].daily_bytes]
-    today: dict[int, int] = {}
-    if daily:
-        rows = UsageDay.objects.filter(esim_id__in=daily, day=japan_today(now))
-        today = dict(rows.values_list("esim_id", "used_bytes"))
+    today = _read_today(daily, now) if daily else {}
     return {
         line.pk: _largest(
             _share(line.total_used_bytes, caps[line.pk].total_bytes),
@@ -122,6 +119,17 @@ def measure_shares(
             ),
         )
         for line in lines
+    }
+
+
+def _read_today(ids: Sequence[int], now: datetime) -> dict[int, int]:
+    """What lines have used today: in Japan, as providers that report days cut them; in UTC where days are derived."""
+    days = {False: japan_today(now), True: now.astimezone(UTC).date()}
+    rows = UsageDay.objects.filter(esim_id__in=ids, day__in=set(days.values()))
+    return {
+        pk: used
+        for pk, day, used, derived in rows.values_list("esim_id", "day", "used_bytes", "is_derived")
+        if day == days[derived]
     }
 
 

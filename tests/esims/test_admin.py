@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from customers.models import User
-from esims.models import Esim, LineAction, LineEvent, Package, UsageDay
+from esims.models import Esim, LineAction, LineEvent, Package, UsageDay, UsageSample
 from tests.esims.conftest import SellLines
 from tests.esims.making import make_line, make_snapshot, make_staff
 from tests.esims.test_pages import SECRETS, login, messages_of, text_of
@@ -45,7 +45,7 @@ def test_no_page_of_the_admin_shows_a_secret(staff: Client) -> None:
             assert secret not in page, address
 
 
-@pytest.mark.parametrize("model", [Esim, Package, UsageDay, LineAction, LineEvent])
+@pytest.mark.parametrize("model", [Esim, Package, UsageDay, UsageSample, LineAction, LineEvent])
 def test_every_model_has_a_list_and_nothing_can_be_added_or_deleted(client: Client, db: None, model: type) -> None:
     client.force_login(User.objects.create_superuser("root@desk.example", "a long enough password"))
     esim = make_line()
@@ -56,6 +56,12 @@ def test_every_model_has_a_list_and_nothing_can_be_added_or_deleted(client: Clie
     assert client.post(f"{LIST}{esim.pk}/delete/", {"post": "yes"}).status_code == 403
     assert client.post(f"{LIST}{esim.pk}/change/", {"state": "active"}).status_code == 403
     assert Esim.objects.get(pk=esim.pk).state == "ready"
+
+
+def test_the_text_of_a_message_is_not_shown(client: Client, db: None) -> None:
+    client.force_login(User.objects.create_superuser("root@desk.example", "a long enough password"))
+    action = LineAction.objects.create(esim=make_line(), kind="sms", state="confirmed", message="Dear Aiko")
+    assert "Dear Aiko" not in text_of(client.get(f"/admin/esims/lineaction/{action.pk}/change/"))
 
 
 def test_search_finds_by_the_end_of_the_number(staff: Client) -> None:

@@ -157,6 +157,23 @@ def test_a_plan_by_the_day_has_no_percentage_whatever_total_is_told() -> None:
 
 
 @pytest.mark.django_db
+def test_todays_cap_is_measured_by_the_day_that_the_number_belongs_to() -> None:
+    account = make_account("esim-access", adapter="esim_access")
+    esim = make_line(
+        make_snapshot(), account=account, plan=make_plan(account, data_bytes=GB, data_period=DataPeriod.DAY)
+    )
+    # 20:00 in UTC is the next day in Japan.
+    now = at(4, 20)
+    today = UsageDay.objects.create(esim=esim, day=date(2026, 5, 4), used_bytes=GB // 2, is_derived=True)
+    assert measure_share_used(esim, now=now) == pytest.approx(0.5)
+    today.is_derived = False
+    today.save()
+    assert measure_share_used(esim, now=now) is None
+    UsageDay.objects.create(esim=esim, day=date(2026, 5, 5), used_bytes=GB // 4)
+    assert measure_share_used(esim, now=now) == pytest.approx(0.25)
+
+
+@pytest.mark.django_db
 def test_an_unlimited_plan_has_no_percentage() -> None:
     account = make_account("esim-access", adapter="esim_access")
     plan = make_plan(account, data_bytes=None, data_unlimited=True, data_period=DataPeriod.UNKNOWN)
