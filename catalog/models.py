@@ -17,7 +17,7 @@ COVERAGE_KINDS = {
 }
 AFTER_CAPS = {
     AfterCap.REDUCED: _("slower"),
-    AfterCap.CUT_OFF: _("ends"),
+    AfterCap.CUT_OFF: pgettext_lazy("when the data is used up", "ends"),
     AfterCap.NO_CAP: _("there is no cap"),
     AfterCap.UNKNOWN: _("not said"),
 }

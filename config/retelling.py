@@ -28,12 +28,43 @@ SENTENCES = (
     _("The provider answered HTTP %(status)s"),
     _("The provider refused (%(code)s): %(message)s"),
     _("The provider refused (%(code)s)"),
+    _("The provider refused: %(words)s"),
+    _("The provider is busy: %(words)s"),
+    _("The provider answered %(words)s; an earlier request of ours was carried out"),
+    _("The provider answered %(words)s; the request may have been carried out"),
+    _("The provider answered %(words)s"),
+    _("without a reason"),
+    _("The provider answered with a code that no table places (%(words)s); it may have been carried out"),
+    _("The provider answered with a code that no table places (%(words)s)"),
+    _("The provider answered HTTP %(status)s and success in one; it may have been carried out"),
+    _("The provider gave no usable answer (%(code)s); the activation may have been accepted"),
+    _("The provider gave no authentication key (%(code)s)"),
+    _("The provider does not take the request now (%(code)s); again in %(seconds)s s"),
+    _("No token could be had, so nothing was sent: %(error)s"),
+    _("The database could not be asked for the token"),
+    _("Another worker has been fetching the token for long, so nothing was sent"),
+    _("Not sent: %(message)s"),
+    _("The form and the request name different lines"),
+    _("The reply is not what the document describes"),
+    _("The reply %(fault)s; the request may have been carried out"),
+    _("is no whole answer"),
+    _("has no orderNo"),
+    _("The provider does not tell of this eSIM"),
+    _("The provider knows no package of this code"),
+    _("This is not an order number"),
+    _("This is not an esimTranNo"),
+    _("A message has 1 to %(most)s characters"),
+    _("A plan by the day is sold for 1 to %(most)s days"),
+    _("An ICCID has 18 to 22 digits"),
+    _("%(field)s is missing or cannot be sent"),
     _("%(capability)s is not offered by this provider"),
-    _("one order here holds 1 to %(most)s eSIMs, not %(quantity)s"),
     _("The reply to the order was cut off"),
     _("The reply to the order is not JSON"),
     _("The reply to the order has no list of eSIMs"),
     _("The reply to the order names neither eSIMs nor a transaction"),
+    _("The reply to the order names neither an order nor an eSIM"),
+    _("The reply to the top-up names no order"),
+    _("The reply to the top-up is about another eSIM"),
     _("The catalogue cannot be read: %(fault)s"),
     _("This is not a transaction id"),
     _("An ICCID of this provider has 19 digits"),
@@ -43,6 +74,8 @@ SENTENCES = (
     _("The reply could not be applied by our program (%(crash)s)."),
     _("Our program failed while it sent the order (%(crash)s)."),
     _("Our program failed over the inquiry (%(crash)s)."),
+    _("Our program failed over what it found (%(crash)s)."),
+    _("Our program failed over the line (%(crash)s)."),
     _("No reply is stored for this request."),
     _("The account is not configured: its reply cannot be read."),
     _("the account is not configured: nothing was sent"),
@@ -57,10 +90,21 @@ SENTENCES = (
     _("more lines may come: the provider is asked"),
     _("the provider took the order and named %(delivered)s of %(quantity)s lines"),
     _("%(count)s of the lines named are lines of somebody else here already"),
-    _("the provider can no longer be asked about this transaction: enter what its portal says"),
+    _("the provider can no longer be asked about it: enter what its portal says"),
     _("%(inquiries)s inquiries agree: %(delivered)s of %(quantity)s were delivered"),
     _("%(inquiries)s inquiries agree that the transaction holds no lines"),
     _("the provider does not know the transaction: %(error)s"),
+    _("the provider does not look for our key: %(error)s"),
+    _("the provider does not tell of the line: %(error)s"),
+    _("the provider refuses to tell: %(error)s"),
+    _("the provider lists no order under our key"),
+    _("the line shows it"),
+    _("the line shows no more than before the top-up"),
+    _("another top-up of this line is not settled yet"),
+    _("the line could not be read %(failures)s times in a row: %(error)s"),
+    _("an earlier request was never answered, and its key is too old to be sent again"),
+    _("The provider took the order and has been allocating for long."),
+    _("It has been looked for for long, and every look fails."),
     _("The provider answered %(found)s where %(known)s was known."),
     _("The provider named lines that are somebody else's here: %(refs)s"),
     _("The provider named lines twice: %(refs)s"),
@@ -89,6 +133,20 @@ SENTENCES = (
     _("several requests of ours have this %(handle)s"),
     _("our request of this %(handle)s has another phone number"),
     _("our program failed over this row (%(crash)s)"),
+    _("has %(count)s columns where %(needed)s are needed"),
+    _("has %(count)s columns under %(headings)s headings"),
+    _("has no EID of 32 digits"),
+    _("has no usable delivery code"),
+    _("names neither an EID nor a delivery code"),
+    _("has something that is no %(what)s"),
+    _("holds bytes that are no text"),
+    _("does not say what became of the activation"),
+    _("says success and failure at once"),
+    _("has a date that cannot be read"),
+    _("is too long"),
+    _("is not CSV"),
+    _("has a quotation mark that never closes"),
+    _("ICCID"),
     _("EID"),
     _("phone number"),
     _("EID and phone number"),
@@ -96,10 +154,30 @@ SENTENCES = (
     _("resumed"),
     _("transaction id entered"),
     _("lines entered by hand"),
+    _("to be looked for again"),
+    # what providers' calls named, and what was asked about an account
+    _("%(count)s to be read again"),
+    _("names nothing of ours"),
+    _("it names nothing"),
+    _("an unknown event"),
+    _("the provider tried whether we answer"),
+    _("it cannot be read: %(error)s"),
+    _("the account is not configured"),
+    _("our program failed over it (%(crash)s)"),
+    _("our program failed (%(crash)s)"),
+    _("the worker stopped"),
+    _("it answers"),
+    _("%(count)s regions"),
+    _("no address is set"),
+    _("our address is set"),
+    _("another address is set"),
     # lines
     _("It could not be sent in time; nothing was sent."),
     _("The provider account is paused or not set up."),
     _("Nothing was sent."),
+    _("The line has ended (%(state)s): nothing can be done with it any more."),
+    _("This is not possible while the line is “%(state)s”."),
+    _("This is not possible while the package is “%(state)s”."),
     _("No answer came: it may have been sent."),
     _("The worker stopped while sending."),
     _("the line is being read at this moment"),
@@ -121,8 +199,15 @@ SENTENCES = (
     _("quantity"),
     _("key"),
     _("transaction"),
+    _("line"),
+    _("days"),
+    _("delivery code"),
 )
 _NAME = re.compile(r"%\((\w+)\)s")
+#: Names that stand for digits alone: their sentences are too short to be known without.
+_NUMBERS = {"count"}
+#: A sentence with the provider's code behind it.
+_WITH_CODE = re.compile(r"(.+) \(([\w.:-]{1,60})\)")
 
 
 def retell(text: str) -> str:
@@ -136,17 +221,32 @@ def _retell_line(line: str) -> str:
     told = _retell_sentence(line)
     if told is not None:
         return told
+    if (found := _WITH_CODE.fullmatch(line)) and (told := _retell_sentence(found[1])) is not None:
+        return gettext("%(sentence)s (%(code)s)") % {"sentence": told, "code": found[2]}
     # "Nothing was sent. The line has ended.": two sentences that were put together.
     first, stop, rest = line.partition(". ")
     told = _retell_sentence(first + ".") if stop else None
-    return line if told is None else told + _retell_line(rest)
+    if told is not None:
+        return told + _retell_line(rest)
+    # "says neither success nor failure; has a date that cannot be read": so are remarks.
+    first, stop, rest = line.partition("; ")
+    told = _retell_sentence(first) if stop else None
+    if told is not None:
+        return gettext("%(first)s; %(rest)s") % {"first": told, "rest": _retell_line(rest)}
+    return line
 
 
 def _retell_sentence(text: str) -> str | None:
     for sentence, pattern in _patterns():
         if found := pattern.fullmatch(text):
-            return gettext(sentence) % {name: _retell_line(value) for name, value in found.groupdict().items()}
-    return None
+            return gettext(sentence) % {name: _retell_value(name, value) for name, value in found.groupdict().items()}
+    # A whole sentence that is a page's as well, such as why an action is not possible.
+    told = gettext(text) if text.endswith(".") and " " in text else text
+    return None if told == text else told
+
+
+def _retell_value(name: str, value: str) -> str:
+    return gettext(value) if name == "state" else _retell_line(value)
 
 
 @lru_cache(maxsize=1)
@@ -157,7 +257,11 @@ def _patterns() -> tuple[tuple[str, "re.Pattern[str]"], ...]:
 
 def _make_pattern(sentence: str) -> "re.Pattern[str]":
     parts = _NAME.split(sentence)
-    return re.compile("".join(f"(?P<{part}>.+?)" if at % 2 else re.escape(part) for at, part in enumerate(parts)))
+    return re.compile("".join(_make_group(part) if at % 2 else re.escape(part) for at, part in enumerate(parts)))
+
+
+def _make_group(name: str) -> str:
+    return f"(?P<{name}>{'[0-9]+' if name in _NUMBERS else '.+?'})"
 
 
 #: How the parts of our program sign what they do.

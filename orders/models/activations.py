@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from orders.models.purchases import Purchase
 from orders.models.sales import OrderLine
@@ -68,7 +69,7 @@ class CompletionImport(models.Model):
     applied = models.PositiveIntegerField(_("applied"), default=0)
     repeated = models.PositiveIntegerField(_("repeated"), default=0)
     unmatched = models.PositiveIntegerField(_("unmatched"), default=0)
-    faulty = models.PositiveIntegerField(_("faulty"), default=0)
+    faulty = models.PositiveIntegerField(pgettext_lazy("completion file", "faulty"), default=0)
 
     class Meta:
         verbose_name = _("completion import")

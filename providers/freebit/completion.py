@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
+
 from providers.freebit.config import CompletionFormat, fold_word
 from providers.freebit.records import CsvRecord, decode_file, is_damaged, read_records, replace_damage, split_lines
 from providers.freebit.results import ACCEPTED, is_known_refusal
@@ -79,19 +81,21 @@ def read_completion_file(data: bytes, *, form: CompletionFormat, account: str) -
 def _find_layout(lines: Sequence[str], form: CompletionFormat) -> _Layout:
     first = next(read_records(lines, start=0, accepts=lambda _cells: True), None)
     if first is None:
-        raise UnreadableError("the file is empty")
+        raise UnreadableError(_("the file is empty"))
     after = first.number - 1 + first.lines
     positions = {name: place - 1 for name, place in form.columns.items() if isinstance(place, int)}
     if len(positions) == len(form.columns):
         return _Layout(places=positions, start=after if _is_heading(first, positions) else 0, headings=None)
     if first.cells is None:
-        raise UnreadableError(f"the line of headings {first.problem}")
+        # The problem is one of a row as well, where it is stored in English.
+        raise UnreadableError(_("the line of headings %(problem)s") % {"problem": _(first.problem)})
     places = positions | _find_headings(first.cells, form)
     for group in (("eid", "delivery_code"), ("result", "code")):
         if not places.keys() & set(group):
             # Named are the headings of the setting, never those of the file.
-            wanted = " or ".join(f"“{form.columns[name]}”" for name in group if name in form.columns)
-            raise UnreadableError(f"the first line has no heading {wanted}")
+            wanted = [f"“{form.columns[name]}”" for name in group if name in form.columns]
+            text = _("the first line has no heading %(wanted)s")
+            raise UnreadableError(text % {"wanted": _(" or ").join(wanted)})
     return _Layout(places=places, start=after, headings=len(first.cells))
 
 

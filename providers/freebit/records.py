@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 from providers.reading import UnreadableError
 
 #: OURS: larger files are not completion files of one reseller.
@@ -38,14 +40,14 @@ class CsvRecord:
 def decode_file(data: bytes, encoding: str) -> str:
     """The text of a file; ``encoding`` "" looks at the bytes. Raises ``UnreadableError`` for what is no text at all."""
     if len(data) > MAX_FILE_BYTES:
-        raise UnreadableError(f"the file is larger than {MAX_FILE_BYTES // 1024 // 1024} MB")
+        raise UnreadableError(_("the file is larger than %(most)s MB") % {"most": MAX_FILE_BYTES // 1024 // 1024})
     if b"\x00" in data:
-        raise UnreadableError("the file is no text")
+        raise UnreadableError(_("the file is no text"))
     # Ctrl-Z ends a file of old Windows programs.
     data = data.rstrip(b"\x1a")
     text = _decode(data, encoding) if encoding else _decode_by_looks(data)
     if not text.strip():
-        raise UnreadableError("the file is empty")
+        raise UnreadableError(_("the file is empty"))
     return text
 
 
@@ -76,7 +78,7 @@ def split_lines(text: str) -> list[str]:
     """The lines of a file, without the marks that files keep when they are put together. Raises ``UnreadableError``."""
     lines = [line.removeprefix("\ufeff") for line in _LINE_ENDS.split(text)]
     if len(lines) > MAX_LINES:
-        raise UnreadableError(f"the file has more than {MAX_LINES} lines")
+        raise UnreadableError(_("the file has more than %(most)s lines") % {"most": MAX_LINES})
     return lines
 
 

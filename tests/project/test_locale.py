@@ -139,6 +139,32 @@ def test_dates_are_japanese() -> None:
             "The provider named lines twice: 8981\nThe customer called: is it paid? paid",
             "仕入先から、同じ回線が重複して通知されました：8981\nThe customer called: is it paid? paid",
         ),
+        (
+            "Nothing was sent. The line is suspended already.",
+            "何も送信されていません。この回線はすでに一時停止中です。",
+        ),
+        (
+            "Nothing was sent. The line has ended (cancelled): nothing can be done with it any more.",
+            "何も送信されていません。この回線は終了しているため（キャンセル済み）、操作できません。",
+        ),
+        ("The provider did not answer in time (504)", "時間内に仕入先から応答がありませんでした（504）"),
+        (
+            "The provider refused (400-215): The plan code is not right.",
+            "仕入先に拒否されました（400-215）：プランコードが正しくありません。",
+        ),
+        (
+            "The provider answered without a reason; the request may have been carried out",
+            "仕入先の応答は「理由の記載なし」でした。処理された可能性があります",
+        ),
+        (
+            "an unknown event; 2 to be read again; names nothing of ours",
+            "未知のイベントです。2件を再度読み込みます。自社に該当するものはありません",
+        ),
+        ("several to be read again", "several to be read again"),
+        (
+            "came late: the purchase was “cancelled”; has a date that cannot be read",
+            "遅れて届きました：仕入は「キャンセル済み」でした。読み取れない日付があります",
+        ),
         ("Nothing was bought, says Mr. Ito. Resume it.", "Nothing was bought, says Mr. Ito. Resume it."),
     ],
 )
