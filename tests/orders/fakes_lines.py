@@ -44,6 +44,7 @@ class Sale:
     refs: list[str]
     #: Looks until the lines are there.
     pending: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ class Allocator:
         self.says_taken = False
         #: A top-up shows on its line so long after it was made.
         self.lag = timedelta(0)
+        #: An order's lines show one after the other, so far apart, without a word that more will come.
+        self.trickle = timedelta(0)
         self.orders_todo: deque[str] = deque()
         self.top_ups_todo: deque[str] = deque()
         self.reads_todo: deque[str] = deque()
@@ -116,7 +119,7 @@ class Allocator:
             if sale.key == key:
                 return sale
         refs = [self.make_ref(key) for _ in range(quantity)]
-        sale = Sale(key, f"B{len(self.sales) + 1:04d}", refs, self.pending)
+        sale = Sale(key, f"B{len(self.sales) + 1:04d}", refs, self.pending, timezone.now())
         self.sales.append(sale)
         return sale
 
@@ -286,5 +289,7 @@ def _record(sale: Sale) -> TransactionRecord:
     if sale.pending:
         sale.pending -= 1
         return TransactionRecord(transaction_id=sale.order, line_refs=(), is_pending=True, order_ref=sale.order)
-    lines = tuple(make_line(ref) for ref in sale.refs)
-    return TransactionRecord(transaction_id=sale.order, line_refs=tuple(sale.refs), lines=lines, order_ref=sale.order)
+    now = timezone.now()
+    refs = [ref for place, ref in enumerate(sale.refs) if sale.at + place * ALLOCATOR.trickle <= now]
+    lines = tuple(make_line(ref) for ref in refs)
+    return TransactionRecord(transaction_id=sale.order, line_refs=tuple(refs), lines=lines, order_ref=sale.order)

@@ -42,6 +42,7 @@ class CallingProvider(SlowProvider):
                 provider_ref=document.get("ref", ""),
                 iccid=document.get("iccid", ""),
                 order_ref=document.get("order", ""),
+                order_key=document.get("key", ""),
             ),
         )
 
