@@ -42,6 +42,8 @@ PHONE = Viewport(390, 844)
 DESKTOP = Viewport(1280, 900)
 #: Every width and theme that a page must look right in; for ``pytest.mark.parametrize``.
 LOOKS: list[tuple[Viewport, Theme]] = [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light"), (PHONE, "dark")]
+#: Each width and each theme once: for pages made of parts that others show in every look.
+TWO_LOOKS: list[tuple[Viewport, Theme]] = [(DESKTOP, "light"), (PHONE, "dark")]
 
 
 def find_chromium() -> str | None:

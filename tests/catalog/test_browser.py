@@ -12,7 +12,7 @@ from catalog.models import Plan, SyncRun
 from catalog.pricing import save_rule
 from catalog.sync import request_sync, run_sync
 from providers.models import ProviderAccount
-from tests.browser import DESKTOP, LOOKS, PHONE, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import DESKTOP, LOOKS, PHONE, TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
 from tests.catalog.making import GB, make_account, make_plan, make_rule
 from tests.catalog.syncing import read
 from tests.simulator_client import Simulator
@@ -85,7 +85,7 @@ def mixed(carrier: ProviderAccount) -> dict[str, Plan]:
     return {"ours": ours, "daily": daily, "entered": entered}
 
 
-@pytest.mark.parametrize(("viewport", "theme"), LOOKS)
+@pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
 def test_comparing_and_entering_look_right(
     console: Console, mixed: dict[str, Plan], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:

@@ -17,7 +17,7 @@ from esims.refresh import refresh_line
 from esims.states import japan_today
 from esims.usage import set_simulated_usage
 from providers.types import LineState, Priority
-from tests.browser import LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import LOOKS, TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
 from tests.esims.conftest import SellLines
 from tests.esims.fakes import Fleet
 from tests.esims.making import GB, MB, make_customer
@@ -65,7 +65,7 @@ def test_the_pages_look_right(
         page.close()
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", TWO_LOOKS)
 def test_the_pages_of_other_wholesalers_look_right(
     console: Console, fleet: Fleet, screenshots: Path, look: tuple[Viewport, Theme]
 ) -> None:

@@ -10,7 +10,7 @@ from catalog.models import Plan
 from customers.models import User
 from orders.completions import import_completions
 from orders.models import Activation, Order
-from tests.browser import LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
 from tests.orders.activating import (
     TRANSFER,
     activation_of,
@@ -74,7 +74,7 @@ def desk(freebit: Freebit) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("viewport", "theme"), LOOKS)
+@pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
 def test_every_page_fits_and_is_accessible(
     console: Console, desk: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:
@@ -90,7 +90,7 @@ def test_every_page_fits_and_is_accessible(
     assert found == []
 
 
-@pytest.mark.parametrize(("viewport", "theme"), LOOKS)
+@pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
 def test_a_faulty_form_fits_and_is_accessible(
     console: Console, freebit: Freebit, viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:
