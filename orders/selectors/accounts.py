@@ -129,6 +129,8 @@ class AccountPage:
     open_purchases: int
     runs: Sequence[SyncRun]
     has_open_run: bool
+    #: Its provider lists plans, or may: one that is not set up is not known.
+    lists_plans: bool
     calls: Sequence[ProviderCall]
     health: CallHealth
     balance: BalanceLook | None
@@ -193,6 +195,7 @@ def read_account_page(account: ProviderAccount) -> AccountPage:
         open_purchases=Purchase.objects.filter(~Q(state__in=Purchase.ENDED), account=account).count(),
         runs=runs,
         has_open_run=any(run.state in {SyncRun.State.WAITING, SyncRun.State.RUNNING} for run in runs),
+        lists_plans=provider is None or Capability.LIST_PLANS in offered,
         health=_read_health(account.slug),
         balance=_read_balance(account) if Capability.BALANCE in offered else None,
         choices=_list_choices(account, tasks) if provider else [],

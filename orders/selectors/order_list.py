@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from orders.models import Order, OrderLine, Purchase, PurchasedEsim
+from orders.models import Order, OrderLine, Purchase, PurchasedEsim, PurchasedPackage
 
 _DIGITS = re.compile(r"[\d\s-]{4,}")
 #: ``R-2611-ABC123`` as people say it: without the letter, without hyphens, in small letters.
@@ -33,7 +33,7 @@ class OrderFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRow:
-    """One order of a list, with how many of its eSIMs have come."""
+    """One order of a list, with how many of its eSIMs, or packages for a line, have come."""
 
     order: Order
     plan_name: str
@@ -69,11 +69,14 @@ def list_rows(orders: Sequence[Order]) -> list[OrderRow]:
     lines: dict[int, list[OrderLine]] = {}
     for line in OrderLine.objects.filter(order__in=keys).order_by("pk"):
         lines.setdefault(line.order_id, []).append(line)
-    delivered = dict(
-        PurchasedEsim.objects.filter(purchase__order_line__order__in=keys)
+    came = [
+        brought.filter(purchase__order_line__order__in=keys)
+        .order_by()
         .values_list("purchase__order_line__order")
         .annotate(number=Count("pk"))
-    )
+        for brought in (PurchasedEsim.objects.all(), PurchasedPackage.objects.all())
+    ]
+    delivered = dict(came[0].union(came[1], all=True))
     stuck = set(
         Purchase.objects.filter(
             Q(state__in=(Purchase.State.UNKNOWN, Purchase.State.HELD)) | ~Q(attention=""), order_line__order__in=keys

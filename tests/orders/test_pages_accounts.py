@@ -239,6 +239,8 @@ def test_line_is_topped_up_at_the_desk(allocator: Allocator) -> None:
     assert "The line is topped up." in html
     assert f'For the line <a class="code" href="/esims/{esim.pk}/">' in html
     assert [look.delivered for look in response.context["page"].purchases] == [1]
+    row = next(row for row in client.get("/orders/").context["rows"] if row.order.pk == line.order_id)
+    assert (row.delivered, row.quantity) == (1, 1)
 
 
 def test_days_are_chosen_and_paid_for(allocator: Allocator) -> None:

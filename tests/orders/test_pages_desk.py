@@ -16,8 +16,9 @@ from orders.health import ask_for_beats, record_beat
 from orders.models import Order, Purchase, WorkerBeat
 from orders.states import lock_purchase
 from providers.models import ProviderAccount, ProviderCall, RatePause, RateSlot
+from providers.types import Capability
 from tests.orders.desk import DECIDER, EVERYTHING, buy, purchase_of, sign_in, sign_in_as
-from tests.orders.fakes import Wholesaler
+from tests.orders.fakes import FakeProvider, Wholesaler
 from tests.orders.making import make_customer, make_fake_account, make_fake_plan, make_user, order_plan
 from tests.pages import assert_clean_page
 
@@ -186,7 +187,8 @@ def test_a_customers_page_needs_a_constant_number_of_queries(django_assert_num_q
 # -- provider accounts ------------------------------------------------------------------------------------------------
 
 
-def test_an_account_shows_what_it_can_do_and_how_it_does() -> None:
+def test_an_account_shows_what_it_can_do_and_how_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeProvider, "capabilities", FakeProvider.capabilities | {Capability.LIST_PLANS})
     account = make_fake_account()
     make_fake_plan()
     now = timezone.now()
@@ -239,14 +241,34 @@ def test_rate_budgets_show_their_use(monkeypatch: pytest.MonkeyPatch, settings: 
     assert "Suspend a line" in html
 
 
-def test_sync_now_is_for_those_who_may() -> None:
+def test_sync_now_is_for_those_who_may(monkeypatch: pytest.MonkeyPatch) -> None:
     make_fake_account()
+    monkeypatch.setattr(FakeProvider, "capabilities", FakeProvider.capabilities | {Capability.LIST_PLANS})
     for permissions, there in (
         (("providers.view_provideraccount",), False),
         (("providers.view_provideraccount", "catalog.sync_catalog"), True),
     ):
         html = sign_in(*permissions).get("/providers/fake/").content.decode()
         assert ("Sync now" in html) is there
+
+
+def test_an_account_that_lists_no_plans_has_nothing_to_sync(settings: Any) -> None:
+    settings.PROVIDERS = {
+        "freebit": {
+            "adapter": "freebit",
+            "name": "freebit",
+            "url": "http://127.0.0.1:9",
+            "oem_id": "us",
+            "oem_key": "k",
+        }
+    }
+    ProviderAccount.objects.create(slug="freebit", adapter="freebit", name="freebit")
+    response = sign_in_as(make_user(is_superuser=True)).get("/providers/freebit/")
+    assert_clean_page(response)
+    html = response.content.decode()
+    assert "Activate a line" in html
+    assert "Sync now" not in html
+    assert "Catalogue syncs" not in html
 
 
 def test_the_list_of_accounts_needs_a_constant_number_of_queries(
