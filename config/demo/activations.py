@@ -89,7 +89,7 @@ _FORMS = (
     Form(
         customer="hanako.sato@example.jp",
         plan="20GB_PLAN",
-        eid="89049032007108882600112233440101",
+        eid="89049032007108882600112233440122",
         values={
             **_MOVES,
             "account": "08055550101",
@@ -106,7 +106,7 @@ _FORMS = (
     Form(
         customer="yuki.tanaka@example.jp",
         plan="3GB_PLAN",
-        eid="89049032007108882600112233440102",
+        eid="89049032007108882600112233440219",
         values={**_NEW, "repAccount": "08000001111"},
         outcome=Outcome.WAITS,
         method="cash",
@@ -114,7 +114,7 @@ _FORMS = (
     Form(
         customer="lukas.weber@example.de",
         plan="20GB_PLAN",
-        eid="89049032007108882600112233440103",
+        eid="89049032007108882600112233440316",
         values={
             **_MOVES,
             "account": "08055550103",
@@ -131,7 +131,7 @@ _FORMS = (
     Form(
         customer="priya.shah@example.in",
         plan="3GB_PLAN",
-        eid="89049032007108882600112233440104",
+        eid="89049032007108882600112233440413",
         # There is no such representative number: the provider says so, and staff correct the form.
         values={**_NEW, "repAccount": "08000009999"},
         outcome=Outcome.IS_REFUSED,
