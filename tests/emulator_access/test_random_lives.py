@@ -1,7 +1,7 @@
 """Lives drawn at random at houses drawn at random; whatever happens on the way, the books agree in the end."""
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
@@ -89,6 +89,7 @@ def come_to_rest(office: Office) -> None:
     max_examples=2,
     deadline=None,
     derandomize=True,
+    phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(life=st.lists(steps, min_size=4, max_size=7))

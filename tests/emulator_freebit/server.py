@@ -43,7 +43,7 @@ class FreebitHouse(House[Quirks]):
         return (known if known and method == "POST" and target == path else "NOWHERE"), {}
 
     def _word_fault(self, fault: Fault) -> tuple[bytes, str]:
-        return self._word(900), self.quirks.content_type
+        return self.word(900), self.quirks.content_type
 
     # -- one request --------------------------------------------------------------------------------------------------
 
@@ -72,9 +72,9 @@ class FreebitHouse(House[Quirks]):
 
     def _answer_with(self, detail: int) -> Reply:
         status = _find_status(detail)
-        return Reply(status if self.quirks.says_http_status else 200, self._word(detail), self.quirks.content_type)
+        return Reply(status if self.quirks.says_http_status else 200, self.word(detail), self.quirks.content_type)
 
-    def _word(self, detail: int) -> bytes:
+    def word(self, detail: int) -> bytes:
         status = _find_status(detail)
         # The example of success stands whatever the table calls the two.
         first, second = (status, detail) if self.quirks.detail_in_status and detail != 100 else (detail, status)
