@@ -1,0 +1,68 @@
+"""A wholesaler's account, its calls to us and the top-up page in a real browser."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from orders.models import OrderLine
+from providers.models import BalanceReading, ProviderAccount, ProviderRegion
+from tests.browser import TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.orders.fakes_lines import Allocator
+from tests.orders.test_pages_accounts import account, deliver, make_line  # noqa: F401 - a fixture
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
+def test_pages_fit_and_are_accessible(
+    console: Console,
+    allocator: Allocator,
+    viewport: Viewport,
+    theme: Theme,
+    screenshots: Path,
+) -> None:
+    wholesaler = ProviderAccount.objects.get(slug="fake-calls")
+    ProviderAccount.objects.update(low_balance=Decimal(50), webhook_address="https://desk.example/hooks/fake-calls/")
+    now = timezone.now()
+    for amount in ("60.00", "42.50"):
+        BalanceReading.objects.create(account=wholesaler, at=now, amount=Decimal(amount), currency="USD")
+    ProviderRegion.objects.create(account=wholesaler, code="EU-2", name="Two of Europe", is_multi=True, seen_at=now)
+    row = deliver({"id": "n1", "kind": "something_new", "ref": "26000000000000"})
+    esim = make_line(allocator)
+    page = console.open("/healthz", viewport=viewport, theme=theme, enforce_csp=False)
+    found: list[str] = []
+    for name, address in {
+        "account": "/providers/fake-calls/",
+        "deliveries": "/webhooks/",
+        "delivery": f"/webhooks/{row.pk}/",
+        "top-up": f"/esims/{esim.pk}/top-up/",
+    }.items():
+        page.goto(address)
+        page.wait_for_load_state("load")
+        page.screenshot(path=screenshots / f"accounts-{name}-{viewport.width}-{theme}.png", full_page=True)
+        found += [f"{name}: {fault}" for fault in check_accessibility(page)]
+        if wider := check_width(page):
+            found.append(f"{name}: {wider} px too wide")
+    # Nothing chosen: it is said, and the page is as sound as before.
+    page.get_by_role("button", name="Top up", exact=True).click()
+    expect(page.get_by_role("alert").first).to_contain_text("Please put this right")
+    found += [f"top-up, faulty: {fault}" for fault in check_accessibility(page)]
+    troubles = [trouble for trouble in console.forget_troubles() if "422" not in trouble]
+    assert found + troubles == []
+
+
+def test_line_is_topped_up_with_the_keyboard(console: Console, allocator: Allocator) -> None:
+    esim = make_line(allocator)
+    page = console.open(f"/esims/{esim.pk}/top-up/")
+    page.get_by_label("One more").focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Cash").focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Top up", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("is paid; the line is being topped up")).to_be_visible()
+    line = OrderLine.objects.get(kind="top_up")
+    assert (line.esim_id, line.plan_name, line.unit_price) == (esim.pk, "One more", Decimal("3.0000"))
