@@ -46,13 +46,17 @@ def make_event(
     return LineEvent(esim=esim, kind=kind.value, by=by[:254], why=why[:300], facts=plain)
 
 
-def describe_event(event: LineEvent) -> str:
-    """The row as a sentence in the reader's language; a kind that this page does not know shows its name."""
+def describe_event(event: LineEvent, *, with_message: bool = True) -> str:
+    """The row as a sentence in the reader's language; a kind that this page does not know shows its name.
+
+    ``with_message`` False: without what came back from the provider, which is English and retold by pages.
+    """
+    facts = event.facts if with_message else {**event.facts, "message": ""}
     describe = _DESCRIPTIONS.get(event.kind)
     if describe is not None:
-        return describe(event.facts)
+        return describe(facts)
     if event.kind in _ACTION_TEXTS:
-        return _describe_action(event.kind, event.facts)
+        return _describe_action(event.kind, facts)
     return event.kind
 
 
@@ -96,7 +100,9 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         }
     ),
     EventKind.READ_FAILED: lambda facts: (
-        _("The line could not be read: %(message)s") % {"message": facts.get("message", "")}
+        _("The line could not be read: %(message)s") % {"message": message}
+        if (message := facts.get("message"))
+        else _("The line could not be read.")
     ),
     EventKind.CODES_REVEALED: lambda _facts: _("Activation codes and device numbers were shown."),
     EventKind.QR_SHOWN: lambda _facts: _("The QR code was shown."),

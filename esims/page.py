@@ -145,7 +145,13 @@ def read_timeline(esim: Esim) -> list[dict[str, Any]]:
     """The newest rows, in words."""
     rows = LineEvent.objects.filter(esim=esim).order_by("-at", "-pk")[:EVENTS_SHOWN]
     return [
-        {"title": describe_event(row), "why": row.why, "at": row.at, "by": row.by, "tone": event_tone(row)}
+        {
+            "title": describe_event(row, with_message=False),
+            "why": "\n".join(filter(None, (row.why, str(row.facts.get("message") or "")))),
+            "at": row.at,
+            "by": row.by,
+            "tone": event_tone(row),
+        }
         for row in rows
     ]
 

@@ -31,11 +31,15 @@ class TopUpChoice:
 
 
 class TopUpsUnknown(Exception):
-    """What fits could not be found out; ``message`` says why, in the reader's language."""
+    """What fits could not be found out; ``message`` says why, in the reader's language.
 
-    def __init__(self, message: str) -> None:
+    ``said``: what came back from the provider, or on the way to it, in English: pages retell it.
+    """
+
+    def __init__(self, message: str, *, said: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.said = said
 
 
 def why_no_top_up(esim: Esim) -> str:
@@ -62,9 +66,7 @@ def find_top_ups(*, esim: Esim) -> list[TopUpChoice]:
         )
     except ProviderError as error:
         code = f" ({error.code})" if error.code else ""
-        raise TopUpsUnknown(
-            _("The provider could not be asked what fits: %(error)s") % {"error": error.message + code}
-        ) from error
+        raise TopUpsUnknown(_("The provider could not be asked what fits."), said=error.message + code) from error
     except ImproperlyConfigured as error:
         raise TopUpsUnknown(_("The provider's account is not configured.")) from error
     plans = keep_top_up_offers(account=esim.account, offers=found)

@@ -33,7 +33,7 @@ def esim_top_up(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         choices = find_top_ups(esim=esim)
     except TopUpsUnknown as error:
-        return _render(request, esim, [], None, problem=error.message, status=200 if request.method != "POST" else 409)
+        return _render(request, esim, [], None, problem=error, status=200 if request.method != "POST" else 409)
     if request.method != "POST":
         return _render(request, esim, choices, TopUpForm(choices=choices))
     form = TopUpForm(request.POST, choices=choices)
@@ -85,7 +85,7 @@ def _render(
     choices: list[TopUpChoice],
     form: TopUpForm | None,
     *,
-    problem: str = "",
+    problem: TopUpsUnknown | None = None,
     status: int = 200,
 ) -> HttpResponse:
     chosen = form["package"].value() if form is not None else None

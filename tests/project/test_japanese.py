@@ -15,6 +15,7 @@ from pytest_django import Settings
 from catalog.models import Plan
 from customers.models import Customer, User
 from esims.actions import request_action
+from esims.events import EventKind, make_event
 from esims.models import Esim
 from esims.refresh import refresh_line
 from orders.models import Order, Purchase
@@ -182,6 +183,10 @@ def office(staff: User, settings: Settings, simulator: Simulator) -> Simulator:
     simulator.use_data(first.iccid, 300 * 1024)
     refresh_line(esim_id=first.pk, priority=Priority.PEOPLE, by="refresh")
     request_action(esim=second, capability=Capability.SUSPEND, reason="紛失", by=staff)
+    refused = {"action": "suspend", "message": "The provider refused (HTTP 409 BUSY)"}
+    make_event(first, EventKind.ACTION_REJECTED, by="actions", facts=refused).save()
+    failed = {"message": "The provider could not be reached in time (connect)"}
+    make_event(first, EventKind.READ_FAILED, by="refresh", facts=failed).save()
     return simulator
 
 
