@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from esims.claims import LineBusy
 from esims.models import Esim, Package
 from esims.refresh import refresh_line
 from orders.attention import raise_alarm
@@ -48,6 +49,9 @@ def look_before_top_up(*, purchase_id: int, provider: Provider) -> bool:
     begun_at = timezone.now()
     try:
         esim = refresh_line(esim_id=esim_id, priority=Priority.PEOPLE, by=BY)
+    except LineBusy:
+        # Perhaps for this very purchase: it stays due, so that whoever reads the line now may go on with it.
+        return False
     except ProviderError as error:
         _postpone(purchase_id, error)
         return False

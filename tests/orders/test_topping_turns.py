@@ -4,7 +4,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from esims.models import Package
+from esims.claims import claim_line
+from esims.models import Esim, Package
 from orders import reconciliation
 from orders.checkpoints import Checkpoint, install_hook
 from orders.models import Purchase, PurchaseAttempt, PurchasedPackage, Refund
@@ -204,3 +205,14 @@ def test_second_top_up_is_held_with_a_word_and_waits_no_longer(allocator: Alloca
     lose_unseen(allocator, first)
     second = step(second)
     assert (second.state, second.error_code, second.next_attempt_at) == ("held", "line_busy", None)
+
+
+def test_line_that_another_worker_is_reading_leaves_the_purchase_as_it_is(allocator: Allocator) -> None:
+    """It may be read for this very purchase: a wait written now would take it from under that worker."""
+    esim = make_sold_line(allocator)
+    purchase = sell(esim)
+    before = Purchase.objects.values().get(pk=purchase.pk)
+    claim_line(Esim.objects.select_related("account").get(pk=esim.pk), only_if_due=False)
+    assert not look_before_top_up(purchase_id=purchase.pk, provider=get_provider("fake-slow"))
+    assert Purchase.objects.values().get(pk=purchase.pk) == before
+    assert allocator.looks[1:] == []
