@@ -9,7 +9,16 @@ from decimal import Decimal
 import pytest
 
 from providers.base import Provider
-from providers.errors import KeyTaken, NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected
+from providers.errors import (
+    KeyTaken,
+    NotSent,
+    OutcomeUnknown,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    StillAllocating,
+    Unavailable,
+)
 from providers.registry import get_provider
 from providers.types import LineState, Money, TopUpOutcome, TopUpRequest
 from tests.emulator.wire import Fault
@@ -100,6 +109,32 @@ def test_waits_while_it_allocates(variant: Quirks, open_office: OpenOffice) -> N
     assert (record.is_pending, len(record.lines)) == (False, 4)
 
 
+PENDING: tuple[object, ...] = (
+    {"esimList": None, "pager": None},
+    {"esimList": [], "pager": {"pageSize": 50, "pageNum": 1, "total": 0}},
+    {"pager": {"total": "0"}},
+    {"esimList": [{"orderNo": "B1"}, None], "pager": {"total": 2}},
+    {},
+    None,
+)
+
+
+@pytest.mark.parametrize("obj", PENDING)
+def test_other_ways_to_say_not_yet(obj: object, open_office: OpenOffice) -> None:
+    """None of them is an end: nothing is short, nothing is lost."""
+    office = open_office(replace(VARIANTS["live"], looks=0))
+    provider, house = get_provider(office.account.slug), office.emulator
+    outcome = send(provider, make_request("CKH002", 2))
+    house.meet("query", Fault(kind="answer", body=house.wording.success(obj)))
+    try:
+        record = provider.read_transaction(outcome.transaction_id)
+    except (Unavailable, StillAllocating):
+        pass
+    else:
+        assert (record.is_pending, record.lines) == (True, ())
+    assert len(wait_for(provider, outcome, 2)) == 2
+
+
 def test_same_key_is_the_same_order(provider: Provider, house: AccessHouse) -> None:
     request = make_request("CKH002", 2)
     first = send(provider, request)
@@ -115,17 +150,19 @@ def test_same_key_is_the_same_order(provider: Provider, house: AccessHouse) -> N
 
 def test_lost_reply_is_found_by_our_key(provider: Provider, house: AccessHouse) -> None:
     """Where the house tells our transactionId with its eSIMs, a lost order is found in the listing of that time."""
-    request = make_request("CKH002", 3)
+    buy(provider, "SM001")
+    request = make_request("CKH002", 12)
     house.meet("order", Fault(kind="reset_after"))
     with pytest.raises(OutcomeUnknown):
         send(provider, request)
-    house.books.sales[0].looks_left = 0
+    house.books.sales[-1].looks_left = 0
     record = provider.find_order(request.idempotency_key, sent_at=datetime.now(UTC) - timedelta(hours=1))
     if not house.quirks.tells_key:
         assert record is None
         return
     assert record is not None
-    assert (record.order_ref, sorted(record.line_refs)) == (house.books.sales[0].order_no, house.books.sold)
+    sale = house.books.sales[-1]
+    assert (record.order_ref, sorted(record.line_refs)) == (sale.order_no, sorted(sale.tran_nos))
 
 
 def test_cut_reply_of_an_order(provider: Provider, house: AccessHouse) -> None:

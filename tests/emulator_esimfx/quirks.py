@@ -44,6 +44,8 @@ class Quirks:
     says_message: bool = True
     #: orders (document) | bare (one client has seen the list itself)
     orders_wrapper: str = "orders"
+    #: Whether an eSIM's orders come without product and stamps: the text only speaks of their subscriptions.
+    sparse_orders: bool = False
     #: Byte (the examples) | GB ("typically GB") | MB
     usage_unit: str = "Byte"
     #: upper (document) | lower | title: the live service varies.

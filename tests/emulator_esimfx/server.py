@@ -211,6 +211,8 @@ class FxHouse(House[Quirks]):
     def _orders(self, arrival: Arrival) -> bytes:
         esim = self.books.find_esim(self._read(arrival, {"iccid"}, set())["iccid"])
         rows = [self.wording.order(order) for order in self.books.orders_of(esim.iccid)]
+        if self.quirks.sparse_orders:
+            rows = [{"id": row["id"], "subscription": row["subscription"]} for row in rows]
         return self.wording.success({"orders": rows} if self.quirks.orders_wrapper == "orders" else rows)
 
     def _terminate(self, arrival: Arrival) -> bytes:

@@ -9,7 +9,7 @@ from django.test import Client
 
 from providers.base import Provider
 from providers.errors import OutcomeUnknown, ProviderError, RateLimited, Rejected, Unavailable
-from providers.models import ProviderToken
+from providers.models import ProviderToken, WebhookDelivery
 from providers.registry import get_provider
 from providers.types import Capability, LineState, PackageStatus, PlanOffer, StartsWith, WebhookKind
 from tests.emulator.wire import Fault
@@ -261,6 +261,17 @@ def test_several_packages_wait(provider: Provider, house: FxHouse) -> None:
     assert (line.state, line.total_used_bytes) == (LineState.ACTIVE, 10 * GIB)
 
 
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_orders_with_nothing_but_their_subscriptions(name: str, open_office: OpenOffice) -> None:
+    office = open_office(replace(VARIANTS[name], sparse_orders=True))
+    provider, books = get_provider(office.account.slug), office.emulator.books
+    iccid = buy(provider)
+    books.use(books.connect(iccid), 5 * GIB)
+    line = provider.read_line(iccid)
+    assert (line.state, line.total_used_bytes, line.total_data_bytes) == (LineState.ACTIVE, 5 * GIB, 10 * GIB)
+    assert [package.order_ref for package in line.packages] == list(books.orders)
+
+
 def test_top_up_with_the_same_key_is_one(provider: Provider, house: FxHouse) -> None:
     iccid = buy(provider)
     house.meet("create", Fault(kind="reset_after"))
@@ -400,3 +411,4 @@ def test_token_header_is_the_only_proof(open_office: OpenOffice) -> None:
 
     assert [post(), post(token=""), post(token=HOOK_TOKEN[:-1]), post(token=f"{HOOK_TOKEN}x")] == [404] * 4
     assert [post(token=HOOK_TOKEN), post(token=HOOK_TOKEN)] == [200, 200]
+    assert WebhookDelivery.objects.get().repeats == 1

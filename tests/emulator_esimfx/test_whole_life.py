@@ -3,12 +3,14 @@
 import uuid
 
 import pytest
+from django.test import Client
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from esims.actions import ActionRefused
 from esims.models import Esim, Package
+from orders.inbox import drain_inbox
 from orders.models import Payment, Purchase, Refund
 from orders.reconciliation import resume_purchase
 from orders.selling import PaymentTaken
@@ -18,7 +20,8 @@ from providers.types import Capability
 from tests.emulator.desk import forgotten_rows
 from tests.emulator.wire import Fault
 from tests.emulator_esimfx.books import GIB
-from tests.emulator_esimfx.conftest import OpenOffice
+from tests.emulator_esimfx.conftest import HOOK_TOKEN, OpenOffice
+from tests.emulator_esimfx.hooks import write_hook
 from tests.emulator_esimfx.office import CODE, Office
 from tests.emulator_esimfx.quirks import VARIANTS
 
@@ -95,6 +98,20 @@ def test_line_in_use_topped_up_and_ended(office: Office) -> None:
     assert (esim.state, purchase.state) == ("expired", "fulfilled")
     with pytest.raises(TopUpsUnknown):
         find_top_ups(esim=esim)
+    office.check_books()
+
+
+def test_delivery_makes_its_line_due(office: Office) -> None:
+    office.buy(1)
+    (order,) = office.emulator.books.orders.values()
+    office.emulator.books.connect(order.iccid)
+    Esim.objects.update(next_refresh_at=None)
+    body = write_hook(office.emulator, "ACTIVATION", order)
+    reply = Client().post("/hooks/esimfx/", body, content_type="application/json", headers={"token": HOOK_TOKEN})
+    drain_inbox()
+    (esim,) = office.lines()
+    assert (reply.status_code, esim.state, esim.next_refresh_at is not None) == (200, "ready", True)
+    assert office.refresh(esim).state == "active"
     office.check_books()
 
 
