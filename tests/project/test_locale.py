@@ -10,10 +10,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import write_po
 from django.apps import apps
+from django.contrib.auth import get_permission_codename
 from django.utils import timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 
+from config.borrowed import PERMISSIONS
 from config.retelling import SENTENCES, name_actor, retell
 from config.templatetags.roamdesk import retold
 from esims.states import date_words, instant_words, japan_date_words
@@ -104,6 +106,27 @@ def test_every_field_has_a_name_to_translate() -> None:
         if not isinstance(field.verbose_name, Promise) and not field.primary_key
     ] == []
     assert [model._meta.label for model in ours if not isinstance(model._meta.verbose_name_plural, Promise)] == []
+
+
+def test_every_permission_that_a_page_asks_for_has_a_name_to_translate() -> None:
+    """Whoever may not open a page is told the permission's name, which is a row made of English."""
+    ours = [model for model in apps.get_models() if model._meta.app_label in APPS]
+    names = {
+        f"{model._meta.app_label}.{codename}": name
+        for model in ours
+        for codename, name in (
+            *model._meta.permissions,
+            *(
+                (get_permission_codename(action, model._meta), f"Can {action} {model._meta.verbose_name_raw}")
+                for action in model._meta.default_permissions
+            ),
+        )
+    }
+    texts = "\n".join(path.read_text() for path in find_files(*APPS, "templates", endings=(".py", ".html")))
+    asked = {name for permission, name in names.items() if re.search(rf"\b{re.escape(permission)}\b", texts)}
+    assert "Can view plan" in asked
+    assert asked - set(PERMISSIONS) == set()
+    assert set(PERMISSIONS) - set(names.values()) == set()
 
 
 def test_dates_are_japanese() -> None:
