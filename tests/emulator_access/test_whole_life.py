@@ -161,6 +161,29 @@ def test_lost_top_up_is_sent_once_and_found_on_its_line(kind: str, office: Offic
     office.check_books()
 
 
+def test_lost_top_up_by_the_day(office: Office) -> None:
+    """The volume stays one day's: only the packages and the days tell that it came."""
+    esim = buy_one(office, "P1X57VWMR", period_days=2)
+    (choice,) = find_top_ups(esim=esim)
+    plan = office.priced(choice.plan)
+    assert plan.retail_price is not None
+    order = sell_top_up(
+        esim=esim,
+        plan=plan,
+        checkout_key=uuid.uuid4(),
+        expected_price=plan.retail_price * 3,
+        period_days=3,
+        by=office.user,
+        payment=PaymentTaken(method=Payment.Method.CASH, reference="", form_key=uuid.uuid4()),
+    )
+    office.emulator.meet("topup", Fault(kind="reset_after"))
+    purchase = office.settle(Purchase.objects.get(order_line__order=order), steps=6)
+    assert (office.emulator.count("topup"), len(office.emulator.books.top_ups)) == (1, 1)
+    assert (purchase.state, Refund.objects.count()) == ("fulfilled", 0)
+    assert office.emulator.books.lines[esim.provider_ref].days == 5
+    office.check_books()
+
+
 def test_no_top_ups_for_an_ended_line(pair: Office) -> None:
     esim = buy_one(pair)
     pair.emulator.books.expire(pair.emulator.books.lines[esim.provider_ref])

@@ -149,6 +149,22 @@ def test_token_that_is_always_refused_ends(provider: Provider, house: FxHouse) -
     assert (refusal.value.mend, len(house.books.orders)) == ("credentials", 1)
 
 
+@pytest.mark.parametrize("life", [0, -5, "0", "soon", None, 10**12, 1.5, {}])
+def test_strange_lives_of_tokens_do_not_loop(life: object, open_office: OpenOffice) -> None:
+    office = open_office(Quirks(token_kind="opaque"))
+    provider, house = get_provider(office.account.slug), office.emulator
+    token = "fxtok-strange"
+    house.tokens[token] = float("inf")
+    body = house.wording.success({"access_token": token, "expires_in": life})
+    house.meet("auth", *[Fault(kind="answer", body=body)] * 6)
+    for _ in range(2):
+        try:
+            assert provider.read_balance().money == usd("1000")
+        except ProviderError:
+            assert house.count("profile") == 0
+    assert house.count("auth") <= 4
+
+
 def test_wrong_keys(variant: Quirks, open_office: OpenOffice) -> None:
     office = open_office(variant, CLIENT_KEY="ckey-of-somebody")
     with pytest.raises(ProviderError) as refusal:
