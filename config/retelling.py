@@ -233,8 +233,8 @@ SENTENCES = (
     _("delivery code"),
 )
 _NAME = re.compile(r"%\((\w+)\)s")
-#: Names that stand for digits alone: their sentences are too short to be known without.
-_NUMBERS = {"count"}
+#: What a name stands for, where its sentence is too short to be known without.
+_SHAPES = {"count": "[0-9]+", "what": "[^;]+", "handle": "[^;]+"}
 #: A sentence with the provider's code behind it.
 _WITH_CODE = re.compile(r"(.+) \(([\w.:-]{1,60})\)")
 
@@ -290,7 +290,7 @@ def _make_pattern(sentence: str) -> "re.Pattern[str]":
 
 
 def _make_group(name: str) -> str:
-    return f"(?P<{name}>{'[0-9]+' if name in _NUMBERS else '.+?'})"
+    return f"(?P<{name}>{_SHAPES.get(name, '.+?')})"
 
 
 #: How the parts of our program sign what they do.

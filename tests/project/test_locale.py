@@ -185,6 +185,11 @@ def test_dates_are_japanese() -> None:
         ),
         ("several to be read again", "several to be read again"),
         (
+            "has something that is no phone number; has a date that cannot be read",
+            "電話番号として正しくない値があります。読み取れない日付があります",
+        ),
+        ("The provider answered nonsense: it has no orderList", "仕入先の応答が不正です：orderListがありません"),
+        (
             "came late: the purchase was “cancelled”; has a date that cannot be read",
             "遅れて届きました：仕入は「キャンセル済み」でした。読み取れない日付があります",
         ),
