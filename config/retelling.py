@@ -219,6 +219,28 @@ SENTENCES = (
     _("The provider could not be read: %(error)s"),
     _("The catalogue could not be written: %(error)s"),
     _("The provider did not say how many plans there are."),
+    _("is not text"),
+    _("is longer than %(limit)s characters and was cut"),
+    _("is not a number from 0"),
+    _("is not a whole number in range"),
+    _("is not a whole number of ten-thousandths"),
+    _("is neither true nor false"),
+    _("is not an instant"),
+    _("is not a date"),
+    _("is not a country code"),
+    _("is not a list"),
+    _("is not a currency, so there is no price"),
+    _("has no currency"),
+    _("holds something that is no country code"),
+    _("holds something that is not an object"),
+    _("comes twice"),
+    _("its key came before; the reading ends here"),
+    _("repeats the pages before it; the reading ends here"),
+    _("net and suggested price are in two currencies"),
+    _("a price cannot be kept: %(amount)s"),
+    _("not a country code: %(country)s"),
+    _("a plan code that cannot be kept"),
+    _("and %(count)s more"),
     _("The provider's count changed while the catalogue was read."),
     _("%(count)s plans could not be read, not even their codes."),
     _("The provider counts %(total)s plans, %(seen)s were read."),
@@ -237,6 +259,8 @@ _NAME = re.compile(r"%\((\w+)\)s")
 _SHAPES = {"count": "[0-9]+", "what": "[^;]+", "handle": "[^;]+"}
 #: A sentence with the provider's code behind it.
 _WITH_CODE = re.compile(r"(.+) \(([\w.:-]{1,60})\)")
+#: What is wrong with a field, with its place before it.
+_WITH_PLACE = re.compile(r"([\w .\[\]-]{1,80}?) ((?:is|has|holds|comes) .+)")
 
 
 def retell(text: str) -> str:
@@ -252,6 +276,8 @@ def _retell_line(line: str) -> str:
         return told
     if (found := _WITH_CODE.fullmatch(line)) and (told := _retell_sentence(found[1])) is not None:
         return gettext("%(sentence)s (%(code)s)") % {"sentence": told, "code": found[2]}
+    if (found := _WITH_PLACE.fullmatch(line)) and (told := _retell_sentence(found[2])) is not None:
+        return gettext("%(place)s %(fault)s") % {"place": found[1], "fault": told}
     # "Nothing was sent. The line has ended.": two sentences that were put together.
     first, stop, rest = line.partition(". ")
     told = _retell_sentence(first + ".") if stop else None

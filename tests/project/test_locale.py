@@ -184,6 +184,9 @@ def test_dates_are_japanese() -> None:
             "未知のイベントです。2件を再度読み込みます。自社に該当するものはありません",
         ),
         ("several to be read again", "several to be read again"),
+        ("items[3].netPrice is not a number from 0", "items[3].netPrice：0以上の数値ではありません"),
+        ("comes twice", "重複しています"),
+        ("The customer is waiting", "The customer is waiting"),
         (
             "has something that is no phone number; has a date that cannot be read",
             "電話番号として正しくない値があります。読み取れない日付があります",
