@@ -153,6 +153,8 @@ class LineOffice:
                 sweep_purchases()
             case "poke":
                 self.poke(argument)
+                # What is due is woken within a second.
+                run_due_purchases(limit=1, seconds=30)
             case "file":
                 self.bring_file(argument)
             case "portal":

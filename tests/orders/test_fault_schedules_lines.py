@@ -42,7 +42,7 @@ SECOND = timedelta(seconds=1)
 WAITS = [SECOND, 25 * SECOND, 70 * SECOND, 400 * SECOND, 300_000 * SECOND]
 
 WISHES: Mapping[str, st.SearchStrategy[Any]] = {
-    "esim": st.tuples(st.sampled_from(SLUGS), st.integers(1, 3)),
+    "esim": st.tuples(st.sampled_from(("fake-calls", *SLUGS)), st.integers(1, 3)),
     "top_up": st.sampled_from(("fake-calls", "fake-calls", "fake-keyed", "fake-mute")),
     "form": st.tuples(st.integers(0, 1), st.sampled_from([True, True, False])),
 }
