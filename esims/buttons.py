@@ -14,8 +14,9 @@ from esims.states import ENDED, state_label
 from providers.registry import offers
 from providers.types import Capability, LineState
 
-#: The page that sells a package for a line; it is of a higher floor, and may not be there.
+#: Pages that sell something for a line; they are of a higher floor, and may not be there.
 TOP_UP_PAGE = "esim-top-up"
+FORM_PAGE = "activation-new"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def line_buttons(esim: Esim, user: User) -> list[ActionButton]:
     senseless = Capability.SUSPEND if is_suspended(esim) else Capability.RELEASE
     rules = [rule for rule in RULES.values() if not rule.on_package and rule.capability is not senseless]
     asked = [_action_button(rule, esim, None) for rule in _offered(esim, user, rules)]
-    return _say_once([*_top_up_button(esim, user), *asked])
+    return _say_once([*_top_up_button(esim, user), *_reissue_button(esim, user), *asked])
 
 
 def package_buttons(esim: Esim, package: Package, user: User) -> list[ActionButton]:
@@ -69,10 +70,21 @@ def _top_up_button(esim: Esim, user: User) -> list[ActionButton]:
         url = reverse(TOP_UP_PAGE, args=(esim.pk,))
     except NoReverseMatch:
         return []
-    return [ActionButton(key="esim-top-up", label=_("Top up"), url=url, icon="plus", why_not=_why_no_top_up(esim))]
+    return [ActionButton(key="esim-top-up", label=_("Top up"), url=url, icon="plus", why_not=_why_not_sold(esim))]
 
 
-def _why_no_top_up(esim: Esim) -> str:
+def _reissue_button(esim: Esim, user: User) -> list[ActionButton]:
+    """Where lines are opened by form, another eSIM is put in a line's place by the same form."""
+    if not (user.has_perm("orders.sell") and offers(esim.account.slug, Capability.LINE_ACTIVATION)):
+        return []
+    try:
+        url = f"{reverse(FORM_PAGE)}?esim={esim.pk}"
+    except NoReverseMatch:
+        return []
+    return [ActionButton(key="esim-reissue", label=_("Reissue"), url=url, icon="phone", why_not=_why_not_sold(esim))]
+
+
+def _why_not_sold(esim: Esim) -> str:
     state = LineState(esim.state)
     if esim.account.is_paused:
         return _("Calls to this provider are paused by staff.")

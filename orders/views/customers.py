@@ -9,6 +9,8 @@ from catalog.countries import country_name
 from customers.access import staff_page
 from customers.models import Customer
 from orders.selectors.customer_page import read_customer_page
+from providers.registry import configured_accounts, offers
+from providers.types import Capability
 
 
 @require_safe
@@ -18,6 +20,7 @@ def customer_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "customer": customer,
         "page": read_customer_page(customer),
+        "takes_forms": any(offers(slug, Capability.LINE_ACTIVATION) for slug in configured_accounts()),
         "country_name": country_name(customer.country) if customer.country else "",
         "language_name": dict(settings.LANGUAGES).get(customer.language, customer.language),
     }

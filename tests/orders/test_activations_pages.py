@@ -80,6 +80,21 @@ def test_who_then_which_plan_then_the_form(freebit: Freebit) -> None:
     assert "Mia Sato" in form.content.decode()
 
 
+def test_a_line_and_a_customer_lead_to_the_form(freebit: Freebit, settings: Settings) -> None:
+    plan, eid = make_activation_plan(), make_eid()
+    line = make_line(make_snapshot(f"{eid}:OLD", iccid="", lpa="", eid=eid), account=plan.account, plan=plan)
+    client = sign_in(*SELLER, "esims.view_esim", "customers.view_customer")
+    reissue, new = f'/activations/new/?esim={line.pk}"', f'/activations/new/?customer={line.customer_id}"'
+    assert reissue in client.get(f"/esims/{line.pk}/").content.decode()
+    assert new in client.get(f"/customers/{line.customer_id}/").content.decode()
+    reader = sign_in("esims.view_esim", "customers.view_customer")
+    assert "/activations/new/" not in reader.get(f"/esims/{line.pk}/").content.decode()
+    assert "/activations/new/" not in reader.get(f"/customers/{line.customer_id}/").content.decode()
+    settings.PROVIDERS = {}
+    assert "/activations/new/" not in client.get(f"/esims/{line.pk}/").content.decode()
+    assert "/activations/new/" not in client.get(f"/customers/{line.customer_id}/").content.decode()
+
+
 @pytest.mark.parametrize("query", ["customer=999999", "customer=x", "customer=1&plan=x", "esim=99999"])
 def test_nonsense_in_the_address_counts_as_not_chosen(freebit: Freebit, query: str) -> None:
     assert_clean_page(sign_in(*SELLER).get(f"/activations/new/?{query}"))
