@@ -167,6 +167,8 @@ def _make_field(field: FormField, language: str, address: str) -> forms.Field:
             "hx-trigger": "change",
             "hx-target": f"#{FRAGMENT_ID}",
             "hx-swap": "outerHTML",
+            # The last choice counts, whichever answer would come first.
+            "hx-sync": "closest form:replace",
             "hx-vals": json.dumps({ACTION: SHOW_FIELDS}),
         }
     if field.kind is not FieldKind.CHOICE:

@@ -63,6 +63,28 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+// Fields that are drawn anew for another choice keep what was typed, also while the answer was on its way, and find
+// again what they held when they were last shown. Secrets are not among it.
+const typed = new Map();
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!event.detail.target.matches("[data-keep-typed]")) return;
+  for (const control of event.detail.target.querySelectorAll("input, select, textarea")) {
+    if (!control.name || control.type === "password" || control.type === "hidden") continue;
+    if (control.type !== "radio" || control.checked) typed.set(control.name, control.value);
+  }
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (!event.target.matches("[data-keep-typed]")) return;
+  for (const control of event.target.querySelectorAll("input, select, textarea")) {
+    if (!typed.has(control.name)) continue;
+    const value = typed.get(control.name);
+    if (control.type === "radio") control.checked ||= control.value === value;
+    else if (!control.matches("select") || [...control.options].some((one) => one.value === value)) control.value = value;
+  }
+});
+
 // Coming back with the browser's arrow: the page may still think that it is sending.
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form.is-sending")) form.classList.remove("is-sending");

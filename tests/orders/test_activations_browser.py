@@ -1,9 +1,11 @@
 """The activation pages in a real browser: every look, the keyboard, fields by choice, and without JavaScript."""
 
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, Page, Route, expect
 from pytest_django import Settings
 
 from catalog.models import Plan
@@ -125,6 +127,65 @@ def test_fields_follow_the_choice_and_what_was_typed_stays(console: Console, fre
     expect(page.get_by_label("Ship date")).to_be_visible()
     expect(page.get_by_label("EID of the device")).to_have_value(eid)
     assert not Order.objects.exists()
+
+
+def hold_answers(page: Page) -> list[Route]:
+    """What asks for fields stays on its way until the test lets it go."""
+    held: list[Route] = []
+    page.route(
+        "**/activations/new/**",
+        lambda route: held.append(route) if route.request.method == "POST" else route.continue_(),
+    )
+    return held
+
+
+def let_go(page: Page, held: list[Route]) -> None:
+    """Let the one request that waits go, as soon as it was made."""
+    deadline = monotonic() + 10
+    while not held and monotonic() < deadline:
+        page.wait_for_timeout(20)
+    held.pop().continue_()
+
+
+def test_what_is_typed_while_fields_are_on_their_way_stays(console: Console, freebit: Freebit) -> None:
+    page = console.open(form_address())
+    held, eid = hold_answers(page), make_eid()
+    page.get_by_label("MNP transfer MNP転入").check()
+    page.get_by_label("EID of the device").fill(eid)
+    let_go(page, held)
+    expect(page.get_by_label("MNP reservation number")).to_be_visible()
+    expect(page.get_by_label("EID of the device")).to_have_value(eid)
+    page.get_by_label("Last name (kanji)").fill("森")
+    page.get_by_label("New 新規", exact=True).check()
+    page.get_by_label("Phone number of the line").fill("08011112222")
+    let_go(page, held)
+    expect(page.get_by_label("MNP reservation number")).to_have_count(0)
+    expect(page.get_by_label("Phone number of the line")).to_have_value("08011112222")
+    # What was typed is there again when its field is.
+    page.get_by_label("MNP transfer MNP転入").check()
+    let_go(page, held)
+    expect(page.get_by_label("Last name (kanji)")).to_have_value("森")
+    assert not Order.objects.exists()
+
+
+def test_the_last_choice_counts(console: Console, freebit: Freebit) -> None:
+    """The first choice's answer would come last: it is not waited for any more."""
+    page = console.open(form_address())
+    held = hold_answers(page)
+    page.get_by_label("MNP transfer MNP転入").check()
+    page.wait_for_timeout(100)
+    page.get_by_label("New 新規", exact=True).check()
+    page.wait_for_timeout(100)
+    first, last = held
+    last.continue_()
+    page.wait_for_load_state("networkidle")
+    with suppress(Error):
+        first.continue_()
+    page.wait_for_timeout(500)
+    expect(page.get_by_label("New 新規", exact=True)).to_be_checked()
+    expect(page.get_by_label("MNP reservation number")).to_have_count(0)
+    # htmx reports what it gave up.
+    assert [trouble for trouble in console.forget_troubles() if "htmx:" not in trouble] == []
 
 
 def test_a_password_stays_in_the_browser_while_fields_change(
