@@ -126,7 +126,7 @@ DECISIONS: Mapping[str, Decision] = {
         title=_("Send it again?"),
         consequences=(
             _("The order is sent to the provider again; this time it may be bought."),
-            _("The earlier request was refused, so nothing is bought twice."),
+            _("Nothing was bought before: the request was refused or not sent. So nothing is bought twice."),
         ),
         form=RemarkForm,
         verb=reconciliation.resume_purchase,

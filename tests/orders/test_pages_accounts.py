@@ -283,7 +283,7 @@ def test_line_that_nothing_fits_to_says_so(allocator: Allocator) -> None:
     assert "The line has ended" in response.content.decode()
 
 
-# -- the dashboard ------------------------------------------------------------------------------------------------------
+# -- the dashboard -----------------------------------------------------------------------------------------------------
 
 
 def test_dashboard_tells_of_low_balances_and_deliveries_that_wait(account: ProviderAccount) -> None:
