@@ -198,7 +198,8 @@ def read_form(html: str) -> dict[str, str]:
 
 def choice(html: str, name: str) -> str:
     rows = re.findall(r'name="package" value="([^"]+)".*?<span class="strong">([^<]+)', html, re.DOTALL)
-    return {label: value for value, label in rows}[name]
+    values: dict[str, str] = {label: value for value, label in rows}
+    return values[name]
 
 
 def test_line_is_topped_up_at_the_desk(allocator: Allocator) -> None:
