@@ -166,6 +166,7 @@ def ask_provider(page: Page, slug: str, question: str, answer: str) -> None:
     """A question of the provider's page: a worker asks it, the page tells the answer when it is loaded again."""
     page.goto(f"/providers/{slug}/")
     page.get_by_role("button", name=question, exact=True).click()
+    expect(page.get_by_text("It is asked for; what came of it shows on this page.")).to_be_visible()
     tasks = page.locator("section", has=page.get_by_role("heading", name="Ask the provider"))
     row = tasks.get_by_role("listitem").filter(has_text=question).first
 

@@ -56,7 +56,7 @@ def test_from_a_plan_on_paper_to_a_line_and_its_next_device(
     wait_for("the acceptance", lambda: purchase_of(order).state == Purchase.State.ALLOCATING)
     expect(page.get_by_text("its completion file will say what came of it").first).to_be_visible(timeout=desk.SLOW_MS)
     look_around(page, "freebit-waiting", screenshots)
-    [accepted] = freebit.accepted()
+    [accepted] = [one for one in freebit.accepted() if one["eid"] == DEVICE]
     activation = Activation.objects.get(order_line__order=order)
     assert (accepted["eid"], accepted["delivery_code"], accepted["account"]) == (
         DEVICE,
@@ -72,7 +72,7 @@ def test_from_a_plan_on_paper_to_a_line_and_its_next_device(
     look_around(page, "freebit-report", screenshots)
     page.goto(f"/orders/{order.pk}/")
     expect(page.locator("#order-status")).to_contain_text("The line is activated.")
-    line = Esim.objects.get()
+    line = Esim.objects.get(eid=DEVICE)
     assert (line.eid, line.phone_number, line.state, line.next_refresh_at) == (DEVICE, PHONE_NUMBER, "ready", None)
     page.goto(f"/esims/{line.pk}/")
     expect(page.get_by_text("This provider does not tell of single lines")).to_be_visible()
