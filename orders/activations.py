@@ -20,9 +20,8 @@ from customers.models import Customer, User
 from esims.models import Esim
 from orders.checkout import CheckoutRefused, Wish, take_order
 from orders.models import Activation, Order, OrderLine, Purchase
-from orders.payments import record_payment
 from orders.planning import enqueue_purchase
-from orders.selling import PaymentTaken
+from orders.selling import PaymentTaken, take_payment
 from orders.settling import find_provider
 from orders.states import change_purchase, lock_purchase
 from providers.activation_form import ActivationFacts, ActivationRules, FormCheck
@@ -98,16 +97,7 @@ def place_activation(
     with transaction.atomic():
         order = take_order(customer=customer, wish=wish, checkout_key=checkout_key, by=by, note=note)
         _keep_form(order, check)
-        if payment is not None:
-            record_payment(
-                order=order,
-                method=payment.method,
-                amount=order.total,
-                currency=order.currency,
-                reference=payment.reference,
-                form_key=payment.form_key,
-                by=by,
-            )
+        take_payment(order=order, payment=payment, by=by)
     return order
 
 

@@ -201,12 +201,11 @@ class PaymentChoice(TextChoices):
 NEEDS_REFERENCE = (Payment.Method.TRANSFER.value, Payment.Method.INVOICE.value)
 
 
-class BuyForm(forms.Form):
-    """The last step. The hidden fields make the same form sent twice one order and one payment."""
+class SaleForm(forms.Form):
+    """What every sale asks at its end. The hidden fields make the same form sent twice one order and one payment."""
 
-    checkout_key = forms.UUIDField(widget=forms.HiddenInput)
-    form_key = forms.UUIDField(widget=forms.HiddenInput)
-    unit_price = forms.DecimalField(widget=forms.HiddenInput, min_value=0, max_digits=14, decimal_places=4)
+    checkout_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    form_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
     method = forms.ChoiceField(
         label=gettext_lazy("Payment"),
         choices=PaymentChoice.choices,
@@ -230,6 +229,12 @@ class BuyForm(forms.Form):
         data = super().clean() or self.cleaned_data
         require_reference(self, data)
         return data
+
+
+class BuyForm(SaleForm):
+    """The last step, with the price that the page showed."""
+
+    unit_price = forms.DecimalField(widget=forms.HiddenInput, min_value=0, max_digits=14, decimal_places=4)
 
 
 class PaymentForm(forms.Form):

@@ -1,6 +1,5 @@
 """The form of a top-up: which package, for how many days where days are chosen, and how it is paid."""
 
-import uuid
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -10,15 +9,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.models import Plan
-from orders.forms import PaymentChoice, require_reference
+from orders.forms import SaleForm
 from orders.topups import TopUpChoice
 
 
-class TopUpForm(forms.Form):
+class TopUpForm(SaleForm):
     """The value of a package holds the price that the page showed: another price is asked about again."""
 
-    checkout_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
-    form_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    field_order = ("checkout_key", "form_key", "package", "period_days")
+
     package = forms.CharField(max_length=60, error_messages={"required": gettext_lazy("Choose a package.")})
     period_days = forms.IntegerField(
         label=gettext_lazy("Days"),
@@ -27,24 +26,6 @@ class TopUpForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "class": "input-short"}),
         help_text=gettext_lazy("Only for packages that are sold by the day."),
         error_messages={"invalid": gettext_lazy("Type a whole number, such as 2.")},
-    )
-    method = forms.ChoiceField(
-        label=gettext_lazy("Payment"),
-        choices=PaymentChoice.choices,
-        widget=forms.RadioSelect,
-        error_messages={"required": gettext_lazy("Say how the customer pays, or leave the order unpaid.")},
-    )
-    reference = forms.CharField(
-        label=gettext_lazy("Reference"),
-        required=False,
-        max_length=120,
-        help_text=gettext_lazy("Number of the transfer, the receipt or the invoice."),
-    )
-    note = forms.CharField(
-        label=gettext_lazy("Note for colleagues"),
-        required=False,
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 2}),
     )
 
     def __init__(self, *args: Any, choices: Sequence[TopUpChoice], **kwargs: Any) -> None:
@@ -67,8 +48,7 @@ class TopUpForm(forms.Form):
             raise forms.ValidationError(_("Choose a package.")) from error
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        require_reference(self, data)
+        data = super().clean()
         if (chosen := data.get("package")) is None:
             return data
         most = chosen[0].days_choice_max

@@ -50,14 +50,19 @@ def sell_plan(
             period_days=period_days,
             note=note,
         )
-        if payment is not None:
-            record_payment(
-                order=order,
-                method=payment.method,
-                amount=order.total,
-                currency=order.currency,
-                reference=payment.reference,
-                form_key=payment.form_key,
-                by=by,
-            )
+        take_payment(order=order, payment=payment, by=by)
     return order
+
+
+def take_payment(*, order: Order, payment: PaymentTaken | None, by: User) -> None:
+    """Record the money for the whole of an order; nothing where it stays unpaid. Raises ``PaymentRefused``."""
+    if payment is not None:
+        record_payment(
+            order=order,
+            method=payment.method,
+            amount=order.total,
+            currency=order.currency,
+            reference=payment.reference,
+            form_key=payment.form_key,
+            by=by,
+        )

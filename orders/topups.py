@@ -15,8 +15,7 @@ from esims.models import Esim
 from esims.states import ENDED
 from orders.checkout import CheckoutRefused, Wish, take_order, why_not_sellable
 from orders.models import Order, OrderLine
-from orders.payments import record_payment
-from orders.selling import PaymentTaken
+from orders.selling import PaymentTaken, take_payment
 from providers.errors import ProviderError
 from providers.registry import get_provider, offers
 from providers.types import Capability, LineState
@@ -97,14 +96,5 @@ def sell_top_up(
     wish = Wish(plan=plan, quantity=1, unit_price=expected_price, period_days=period_days, esim=esim)
     with transaction.atomic():
         order = take_order(customer=esim.customer, wish=wish, checkout_key=checkout_key, by=by, note=note)
-        if payment is not None:
-            record_payment(
-                order=order,
-                method=payment.method,
-                amount=order.total,
-                currency=order.currency,
-                reference=payment.reference,
-                form_key=payment.form_key,
-                by=by,
-            )
+        take_payment(order=order, payment=payment, by=by)
     return order
