@@ -21,7 +21,7 @@ from catalog.codes import validate_country_code, validate_currency_code
 from catalog.models import Plan, PlanChange, PlanCoverage
 from catalog.pricing import active_rules, explain_price, lock_prices, require_price
 from providers.models import ProviderAccount
-from providers.registry import configured_accounts, offers
+from providers.registry import configured_accounts, ensure_accounts, offers
 from providers.types import Capability, CoverageKind, DataPeriod
 
 
@@ -52,7 +52,11 @@ _CODE = re.compile(r"[!-~]{1,120}")
 def accounts_for_entering() -> QuerySet[ProviderAccount]:
     """The accounts whose plans staff enter: they activate lines and list no plans."""
     slugs = [slug for slug in configured_accounts() if takes_entered_plans(slug)]
-    return ProviderAccount.objects.filter(slug__in=slugs)
+    found = ProviderAccount.objects.filter(slug__in=slugs)
+    if found.count() < len(slugs):
+        # A new account has its row from the first job that meets it; its plans come before any job.
+        ensure_accounts()
+    return found
 
 
 def takes_entered_plans(slug: str) -> bool:

@@ -92,6 +92,12 @@ def test_only_entered_plans_have_these_pages(buyer: Client, entered: Plan, name:
 # -- entering ---------------------------------------------------------------------------------------------------------
 
 
+def test_the_first_page_of_a_new_account_is_this_one(buyer: Client, carrier: ProviderAccount) -> None:
+    """No job has run yet: nothing else has made the account's row."""
+    ProviderAccount.objects.all().delete()
+    assert ">Carrier<" in buyer.get(reverse("plan-enter")).content.decode()
+
+
 def test_a_plan_is_entered_on_its_page(buyer: Client, carrier: ProviderAccount) -> None:
     page = buyer.get(reverse("plan-enter"))
     assert_clean_page(page)
