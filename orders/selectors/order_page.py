@@ -106,9 +106,12 @@ class OrderPage:
 
 def read_order_page(order: Order) -> OrderPage:
     """Everything about an order (fetched with its customer and its creator)."""
-    lines = list(order.lines.select_related("plan__account", "activation", "esim").order_by("pk"))
     purchases = Purchase.objects.filter(order_line__order=order)
     states = dict(purchases.values_list("state").annotate(number=Count("pk")))
+    # The order after its purchases: both may change in between, and what is older then must be what says "under way".
+    # The other way round a page could show an order being bought and never look again.
+    order.refresh_from_db(fields=["state"])
+    lines = list(order.lines.select_related("plan__account", "activation", "esim").order_by("pk"))
     refunds = list(
         Refund.objects.filter(purchase__order_line__order=order).select_related("made_by", "purchase").order_by("pk")
     )

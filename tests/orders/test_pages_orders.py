@@ -12,6 +12,8 @@ from django.utils import timezone
 from esims.models import Esim
 from orders.models import Order, Payment, Purchase, PurchaseAttempt
 from orders.purchasing import run_purchase
+from orders.selectors.order_page import OrderPage
+from orders.views import order_pages
 from tests.orders.desk import DECIDER, EVERYTHING, SELLER, buy, purchase_of, read_hidden, sign_in, sign_in_as
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_customer, make_fake_plan, make_user, order_plan, pay
@@ -97,6 +99,22 @@ def test_errors_show_the_providers_code(wholesaler: Wholesaler) -> None:
 
 
 # -- live -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_read_while_the_order_ends_does_not_stay_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker commits between two of the page's queries: an order "being bought" that nobody asks about again."""
+    order = order_plan(make_fake_plan(), 1)
+    pay(order)
+    real = order_pages.read_order_page
+
+    def read_late(stale: Order) -> OrderPage:
+        run_purchase(purchase_id=purchase_of(order).pk)
+        return real(stale)
+
+    monkeypatch.setattr(order_pages, "read_order_page", read_late)
+    html = sign_in(*SELLER).get(f"/orders/{order.pk}/").content.decode()
+    assert "The eSIM is here." in html
+    assert "being bought" not in html.partition('id="order-status"')[2].partition("</p>")[0]
 
 
 def test_the_live_part_answers_nothing_until_something_changes() -> None:
@@ -315,7 +333,7 @@ def test_the_pages_need_a_constant_number_of_queries(django_assert_num_queries: 
     assert PurchaseAttempt.objects.count() == 10
     client = sign_in_as(make_user(is_superuser=True))
     client.get("/orders/")
-    for url, number in (("/orders/{}/", 11), ("/orders/{}/esims/", 5)):
+    for url, number in (("/orders/{}/", 12), ("/orders/{}/esims/", 5)):
         for order in (small, large):
             with django_assert_num_queries(number):
                 client.get(url.format(order.pk))
