@@ -12,8 +12,7 @@ from django.utils import timezone
 from esims.models import Esim
 from orders.models import Order, Payment, Purchase, PurchaseAttempt
 from orders.purchasing import run_purchase
-from orders.selectors.order_page import OrderPage
-from orders.views import order_pages
+from orders.selectors.order_page import OrderPage, read_order_page
 from tests.orders.desk import DECIDER, EVERYTHING, SELLER, buy, purchase_of, read_hidden, sign_in, sign_in_as
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_customer, make_fake_plan, make_user, order_plan, pay
@@ -105,13 +104,12 @@ def test_a_page_read_while_the_order_ends_does_not_stay_behind(monkeypatch: pyte
     """The worker commits between two of the page's queries: an order "being bought" that nobody asks about again."""
     order = order_plan(make_fake_plan(), 1)
     pay(order)
-    real = order_pages.read_order_page
 
     def read_late(stale: Order) -> OrderPage:
         run_purchase(purchase_id=purchase_of(order).pk)
-        return real(stale)
+        return read_order_page(stale)
 
-    monkeypatch.setattr(order_pages, "read_order_page", read_late)
+    monkeypatch.setattr("orders.views.order_pages.read_order_page", read_late)
     html = sign_in(*SELLER).get(f"/orders/{order.pk}/").content.decode()
     assert "The eSIM is here." in html
     assert "being bought" not in html.partition('id="order-status"')[2].partition("</p>")[0]
