@@ -106,12 +106,9 @@ class OrderPage:
 
 def read_order_page(order: Order) -> OrderPage:
     """Everything about an order (fetched with its customer and its creator)."""
+    lines = list(order.lines.select_related("plan__account", "activation", "esim").order_by("pk"))
     purchases = Purchase.objects.filter(order_line__order=order)
     states = dict(purchases.values_list("state").annotate(number=Count("pk")))
-    # The order after its purchases: both may change in between, and what is older then must be what says "under way".
-    # The other way round a page could show an order being bought and never look again.
-    order.refresh_from_db(fields=["state"])
-    lines = list(order.lines.select_related("plan__account", "activation", "esim").order_by("pk"))
     refunds = list(
         Refund.objects.filter(purchase__order_line__order=order).select_related("made_by", "purchase").order_by("pk")
     )
@@ -133,24 +130,30 @@ def read_order_page(order: Order) -> OrderPage:
         esims=esims,
         esim_count=order_esims(order).count(),
         events=read_events(OrderEvent.objects.filter(order=order)),
-        is_open=_is_open(order, _find_moving(states, lines), esims),
+        is_open=_is_open(order, states, lines, esims),
     )
 
 
-def _find_moving(states: Iterable[str], lines: Sequence[OrderLine]) -> set[str]:
-    """The states without those in which nothing happens by itself: a taken activation waits for a file from staff."""
-    waits_for_file = bool(lines) and all(line.is_by_form for line in lines)
-    return set(states) - ({Purchase.State.ALLOCATING.value} if waits_for_file else set())
-
-
-def _is_open(order: Order, states: Iterable[str], esims: Sequence[Esim]) -> bool:
+def _is_open(order: Order, states: Iterable[str], lines: Sequence[OrderLine], esims: Sequence[Esim]) -> bool:
     """Whether something happens by itself soon: a purchase is under way, or a line that came is still being read."""
-    if order.state == Order.State.BUYING and not _UNDER_WAY.isdisjoint(states):
+    if order.state == Order.State.BUYING and _is_moving(set(states), lines):
         return True
     lately = timezone.now() - CODES_AWAITED
     return any(
         esim.state == LineState.PROVISIONING.value and not esim.lpa and esim.created_at > lately for esim in esims
     )
+
+
+def _is_moving(states: set[str], lines: Sequence[OrderLine]) -> bool:
+    """Whether the purchases of an order that is being bought move by themselves.
+
+    Where all have ended the order ended with them, just after it was read: the next look shows it.
+    """
+    if states.issubset(Purchase.ENDED):
+        return True
+    # A taken activation waits for a file from staff.
+    waits_for_file = bool(lines) and all(line.is_by_form for line in lines)
+    return not (_UNDER_WAY - ({Purchase.State.ALLOCATING} if waits_for_file else set())).isdisjoint(states)
 
 
 def order_esims(order: Order) -> QuerySet[Esim]:
