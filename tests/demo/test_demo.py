@@ -7,13 +7,15 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import requests
 
 from config.demo.home import LOGIN
-from tests.demo.running import Demo, find_descendants, query, read_books, read_command
+from tests.demo.running import Demo, find_descendants, query, read_books, read_command, read_simulator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for left-over processes in /proc")
 
@@ -156,16 +158,30 @@ def check_wholesalers(home: Path) -> None:
         ("PROFILE_MIGRATION",)
     ]
     assert query(home, "SELECT count(*) FROM providers_webhookdelivery WHERE state IN ('new', 'parked')") == [(0,)]
-    for slug, is_low in (("esim-access", True), ("esimfx", False)):
+    in_the_books = {
+        "esim-access": Decimal(read_simulator(home, "access/account")["balance"]) / 10_000,
+        "esimfx": Decimal(read_simulator(home, "esimfx/account")["balance"]),
+    }
+    for slug, opening, is_low in (("esim-access", "100", True), ("esimfx", "400", False)):
         readings = query(
             home,
             "SELECT amount, low_balance FROM providers_balancereading b JOIN providers_provideraccount a"
             f" ON a.id = b.account_id WHERE a.slug = '{slug}' ORDER BY b.at",
         )
-        amounts = [amount for amount, _mark in readings]
+        amounts = [Decimal(str(amount)) for amount, _mark in readings]
         assert len(amounts) >= 3
-        # Sales cost; what is given back raises it again, before or after a reading by the clock.
-        assert amounts[0] == max(amounts) > amounts[-1]
+        assert len(set(amounts)) == len(amounts)
+        assert (amounts[0], amounts[-1]) == (Decimal(opening), in_the_books[slug])
+        # Sales cost. Only a line that is given back raises it, where the clock's reading fell in between.
+        rises = sum(max(later - earlier, Decimal(0)) for earlier, later in pairwise(amounts))
+        given_back = query(
+            home,
+            "SELECT w.unit_cost FROM esims_lineaction l JOIN esims_esim e ON e.id = l.esim_id"
+            " JOIN providers_provideraccount a ON a.id = e.account_id JOIN orders_purchasedesim d ON d.esim_id = e.id"
+            " JOIN orders_purchase p ON p.id = d.purchase_id JOIN orders_orderline w ON w.id = p.order_line_id"
+            f" WHERE l.refunded AND a.slug = '{slug}'",
+        )
+        assert rises in (0, *(Decimal(str(cost)) for (cost,) in given_back))
         assert (amounts[-1] < readings[-1][1]) is is_low
     assert query(home, "SELECT count(*) FROM providers_accounttask WHERE state != 'done'") == [(0,)]
     assert query(home, "SELECT count(*) FROM django_q_task WHERE NOT success") == [(0,)]
