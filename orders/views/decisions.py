@@ -126,7 +126,10 @@ DECISIONS: Mapping[str, Decision] = {
         title=_("Send it again?"),
         consequences=(
             _("The order is sent to the provider again; this time it may be bought."),
-            _("Nothing was bought before: the request was refused or not sent. So nothing is bought twice."),
+            _(
+                "An earlier request was refused or not sent; one that was never answered goes out under its own key, or"
+                " is looked for. So nothing is bought twice."
+            ),
         ),
         form=RemarkForm,
         verb=reconciliation.resume_purchase,
