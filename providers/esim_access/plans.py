@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from providers.esim_access.money import map_money
+from providers.listing import map_each
 from providers.reading import FieldReader, UnreadableError, make_plain, note_unknown_word
 from providers.types import (
     AfterCap,
@@ -49,29 +50,23 @@ def map_page(items: list[Any], *, account: str) -> PlanPage:
     ``total`` counts the different packages in it, readable or not. One bad package costs only itself; one that comes
     twice counts once.
     """
-    offers: dict[str, PlanOffer] = {}
     faults: list[Fault] = []
-    unreadable: set[str] = set()
-    for index, item in enumerate(items):
-        where = f"packageList[{index}]"
-        found: list[Fault] = []
-        try:
-            offer = map_plan(item, faults=found, account=account)
-        except UnreadableError as error:
-            ref = find_plan_ref(item)
-            unreadable.add(ref or where)
-            faults.append(Fault(where=where, message=str(error), ref=ref))
-            continue
-        if offer.plan_ref in offers:
-            faults.append(Fault(where=where, message="comes twice", ref=offer.plan_ref))
-            continue
-        offers[offer.plan_ref] = offer
-        faults += [Fault(where=f"{where}.{fault.where}", message=fault.message, ref=offer.plan_ref) for fault in found]
+    seen: set[str] = set()
+    offers = map_each(
+        items,
+        lambda item, found: map_plan(item, faults=found, account=account),
+        where="packageList",
+        faults=faults,
+        seen=seen,
+        find_ref=find_plan_ref,
+    )
+    nameless = sum(1 for fault in faults if not fault.ref)
     return PlanPage(
-        offers=tuple(offers.values()),
+        offers=tuple(offers),
         faults=tuple(faults),
         page=1,
-        total=len(offers.keys() | unreadable),
+        # A fault has its package's id, where it has one: also of packages that cannot be read.
+        total=len(seen.union(fault.ref for fault in faults if fault.ref)) + nameless,
         total_pages=1,
         is_last=True,
     )

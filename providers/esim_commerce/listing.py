@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.esim_commerce.plans import map_plan
+from providers.listing import map_each
 from providers.reading import FieldReader, UnreadableError
 from providers.types import Fault, PlanOffer, PlanPage
 
@@ -40,7 +41,7 @@ class PlanListing:
         if told is not None and told != number:
             raise UnreadableError(f"page {number} was asked for and page {told} came")
         items = document["items"]
-        offers = self._read_items(items, faults)
+        offers = map_each(items, self._map, where=f"page {number} items", faults=faults, seen=self._seen)
         is_repeated = bool(items) and all(_find_ref(item) in self._seen for item in items) and not offers
         if is_repeated:
             faults.append(Fault(where=f"page {number}", message="repeats the pages before it; the reading ends here"))
@@ -50,28 +51,10 @@ class PlanListing:
         self.is_finished = is_last or not items or is_repeated or number >= _LONGEST
         return PlanPage(offers=tuple(offers), faults=tuple(faults), page=number, total=total, total_pages=total_pages)
 
-    def _read_items(self, items: list[Any], faults: list[Fault]) -> list[PlanOffer]:
-        """One bad plan costs only itself, a plan that comes twice counts once."""
-        offers = []
-        for index, item in enumerate(items):
-            where = f"page {self.next_page} items[{index}]"
-            found: list[Fault] = []
-            try:
-                offer = map_plan(
-                    item, faults=found, account=self._account, currency=self._currency, home_country=self._home_country
-                )
-            except UnreadableError as error:
-                faults.append(Fault(where=where, message=str(error)))
-                continue
-            if offer.plan_ref in self._seen:
-                faults.append(Fault(where=where, message="comes twice", ref=offer.plan_ref))
-                continue
-            self._seen.add(offer.plan_ref)
-            offers.append(offer)
-            faults += [
-                Fault(where=f"{where}.{fault.where}", message=fault.message, ref=offer.plan_ref) for fault in found
-            ]
-        return offers
+    def _map(self, item: object, faults: list[Fault]) -> PlanOffer:
+        return map_plan(
+            item, faults=faults, account=self._account, currency=self._currency, home_country=self._home_country
+        )
 
 
 def _find_ref(item: object) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.esimfx.amounts import map_allowance
+from providers.listing import map_each
 from providers.reading import FieldReader, UnreadableError, make_plain, note_unknown_word
 from providers.types import (
     AfterCap,
@@ -152,7 +153,13 @@ class ProductListing:
         """The next page as our values. Raises ``UnreadableError``."""
         items = read_products(data)
         faults: list[Fault] = []
-        offers = self._read_items(items, faults)
+        offers = map_each(
+            items,
+            lambda item, found: map_plan(item, faults=found, account=self._account),
+            where=f"page {self.next_page} products",
+            faults=faults,
+            seen=self._seen,
+        )
         key = data.get("last_evaluated_key") if isinstance(data, dict) else None
         is_last = _is_end(key)
         cursor = "" if is_last else json.dumps(make_plain(key), separators=(",", ":"), ensure_ascii=False)
@@ -173,27 +180,6 @@ class ProductListing:
         self.is_finished = is_last or is_stuck
         self.next_page += 1
         return page
-
-    def _read_items(self, items: list[Any], faults: list[Fault]) -> list[PlanOffer]:
-        """One bad product costs only itself, a product that comes twice counts once."""
-        offers = []
-        for index, item in enumerate(items):
-            where = f"page {self.next_page} products[{index}]"
-            found: list[Fault] = []
-            try:
-                offer = map_plan(item, faults=found, account=self._account)
-            except UnreadableError as error:
-                faults.append(Fault(where=where, message=str(error)))
-                continue
-            if offer.plan_ref in self._seen:
-                faults.append(Fault(where=where, message="comes twice", ref=offer.plan_ref))
-                continue
-            self._seen.add(offer.plan_ref)
-            offers.append(offer)
-            faults += [
-                Fault(where=f"{where}.{fault.where}", message=fault.message, ref=offer.plan_ref) for fault in found
-            ]
-        return offers
 
 
 def _is_end(key: object) -> bool:
