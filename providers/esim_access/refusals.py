@@ -87,7 +87,9 @@ _FOR_LINES: Mapping[str, Meaning] = {
 _FOR_TOP_UPS: Mapping[str, Meaning] = {"200010": Meaning.TIME, "900001": Meaning.UNKNOWN}
 _OWN: Mapping[str, Mapping[str, Meaning]] = {
     "topup": _FOR_TOP_UPS,
-    **dict.fromkeys(("cancel", "suspend", "unsuspend", "revoke", "sms"), _FOR_LINES),
+    **dict.fromkeys(("cancel", "suspend", "unsuspend", "revoke"), _FOR_LINES),
+    # A text that arrived is seen nowhere, so it is never sent twice by itself either.
+    "sms": {**_FOR_LINES, "900001": Meaning.UNKNOWN},
 }
 #: The HTTP status, where the body says nothing that is known. OURS: all addresses are fixed, so a path, a method or a
 #: media type that is not known is a wrong setting.

@@ -261,6 +261,27 @@ def test_a_top_up_is_not_believed_to_be_refused_by_a_busy_server() -> None:
     assert still.value.mend is Mend.TIME
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("cancel", RateLimited),
+        ("suspend", RateLimited),
+        ("unsuspend", RateLimited),
+        ("revoke", RateLimited),
+        ("sms", OutcomeUnknown),
+    ],
+)
+def test_a_text_is_not_sent_again_after_a_busy_server(name: str, kind: type[ProviderError]) -> None:
+    """What was done to a line is seen on it before it is tried again; a text that arrived is seen nowhere."""
+    client = make_client()
+    capability = Capability.SMS if name == "sms" else Capability.CANCEL
+    with pytest.raises(kind) as caught:
+        client.read_control_reply(make_reply(refusal("900001"), operation=name), capability)
+    assert caught.value.code == "900001"
+    with pytest.raises(RateLimited):
+        client.read_control_reply(make_reply(refusal("101013"), operation=name), capability)
+
+
 @pytest.mark.parametrize("name", ["cancel", "suspend", "unsuspend", "revoke", "sms"])
 def test_for_one_line_there_is_nothing_to_mend_but_time(name: str) -> None:
     client = make_client()
