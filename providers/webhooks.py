@@ -53,7 +53,11 @@ def receive_webhook(request: HttpRequest, slug: str, secret: str = "") -> HttpRe
 
 
 def store_delivery(*, provider: Provider, body: bytes, sender: str) -> bool:
-    """Store a delivery that was verified; a repetition is counted. Returns whether it was new."""
+    """Store a delivery that was verified; returns whether it was new. A repetition is counted.
+
+    One that was worked off already is worked off once more: without an id of its own, a later event of the same words
+    looks like a repetition, and the first may have come before what it names was in our books. It is only a hint.
+    """
     account_id = ProviderAccount.objects.values_list("pk", flat=True).get(slug=provider.account)
     now = timezone.now()
     key = provider.read_webhook_key(body)[:128]
@@ -63,7 +67,12 @@ def store_delivery(*, provider: Provider, body: bytes, sender: str) -> bool:
                 account_id=account_id, key=key, received_at=now, address=sender[:45], body=body, next_attempt_at=now
             )
     except IntegrityError:
-        WebhookDelivery.objects.filter(account_id=account_id, key=key).update(repeats=F("repeats") + 1)
+        same = WebhookDelivery.objects.filter(account_id=account_id, key=key)
+        same.update(repeats=F("repeats") + 1)
+        done = (WebhookDelivery.State.APPLIED, WebhookDelivery.State.IGNORED)
+        same.filter(state__in=done).update(
+            state=WebhookDelivery.State.NEW, attempts=0, next_attempt_at=now, handled_at=None
+        )
         return False
     return True
 

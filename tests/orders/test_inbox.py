@@ -97,6 +97,19 @@ def test_repetition_is_counted_and_answered_alike() -> None:
     assert (row.repeats, row.state) == (2, "new")
 
 
+def test_same_words_later_are_followed_again() -> None:
+    """Without an id of its own a later event looks like a repetition of the first."""
+    line, later = make_bought_line(), timezone.now().replace(year=2099)
+    for repeats in range(2):
+        call({"id": "n1", "kind": "line_changed", "ref": line.provider_ref})
+        assert drain_inbox() == 1
+        row = WebhookDelivery.objects.get()
+        assert (row.repeats, row.state, row.attempts) == (repeats, "applied", 1)
+        assert is_due("next_refresh_at")
+        Esim.objects.update(next_refresh_at=later)
+    assert drain_inbox() == 0
+
+
 @pytest.mark.parametrize(
     ("path", "token"),
     [
