@@ -21,7 +21,7 @@ from providers.balances import record_balance
 from providers.base import Provider
 from providers.errors import ProviderError
 from providers.models import AccountTask, ProviderAccount
-from providers.redaction import MASK
+from providers.redaction import MASK, mask_hook_secrets
 from providers.regions import record_regions
 from providers.registry import get_provider, offers
 from providers.types import Capability
@@ -110,8 +110,9 @@ def find_webhook_address(provider: Provider) -> str:
 
 
 def mask_webhook_address(provider: Provider, address: str) -> str:
-    """An address as it may be shown and kept."""
-    return address.replace(provider.webhook_secret, MASK) if provider.webhook_secret else address
+    """An address as it may be shown and kept: also where it is another office's, or holds a secret of yesterday."""
+    own = address.replace(provider.webhook_secret, MASK) if provider.webhook_secret else address
+    return mask_hook_secrets(own)
 
 
 def _close(task: AccountTask) -> None:

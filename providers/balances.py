@@ -34,8 +34,12 @@ def record_balance(*, account: ProviderAccount, balance: AccountBalance) -> Bala
         return before
     reading = BalanceReading.objects.create(account=account, at=balance.as_of, amount=amount, currency=currency)
     if is_low(account, reading) and not (before is not None and is_low(account, before)):
-        log.error("balance_low", account=account.slug, amount=str(amount), currency=currency)
+        _raise_alarm(reading)
     return reading
+
+
+def _raise_alarm(reading: BalanceReading) -> None:
+    log.error("balance_low", account=reading.account.slug, amount=str(reading.amount), currency=reading.currency)
 
 
 def newest_reading(account: ProviderAccount) -> BalanceReading | None:
@@ -54,8 +58,13 @@ def set_low_mark(*, account: ProviderAccount, amount: Decimal | None, by: str) -
         raise MarkRefused(_("The mark cannot be negative."))
     with transaction.atomic():
         locked = ProviderAccount.objects.select_for_update().get(pk=account.pk)
+        newest = newest_reading(locked)
+        was_low = is_low(locked, newest)
         old, locked.low_balance = locked.low_balance, amount
         if old != amount:
             locked.save(update_fields=["low_balance"])
+            if newest is not None and is_low(locked, newest) and not was_low:
+                # Readings raise the alarm when they cross the mark; here the mark crosses the reading.
+                _raise_alarm(newest)
             log.info("low_mark_set", account=account.slug, old=str(old), new=str(amount), by=by, at=str(timezone.now()))
     return locked

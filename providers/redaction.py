@@ -56,6 +56,8 @@ _PATTERNS = (
     # Tried only where a word begins: on a long run of letters it would take for ever otherwise.
     re.compile(r"(?<![^\s\"'<>,;:=&@])[^\s\"'<>,;:=&@]+@[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE),
 )
+#: The secret part of a webhook address, ours or another office's; JSON may escape its slashes.
+_HOOK = re.compile(r"(\\?/hooks\\?/[\w-]+\\?/)[^\s\"'<>/?#\\]+", re.ASCII)
 #: A quoted name and a scalar value that may end where the text ends.
 _PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$)|[\[{]|[^\s,}\]"\[{]+)', re.DOTALL)
 _LOOSE_PAIR = re.compile(
@@ -193,4 +195,9 @@ def _redact_loose(text: str) -> str:
     text = _LOOSE_PAIR.sub(lambda pair: pair[1] + pair[2] + MASK if is_secret_name(pair[1]) else pair[0], text)
     for pattern in _PATTERNS:
         text = pattern.sub(MASK, text)
-    return text
+    return mask_hook_secrets(text)
+
+
+def mask_hook_secrets(text: str) -> str:
+    """A text in which every address of a webhook lacks its secret part, whosever it is."""
+    return _HOOK.sub(rf"\1{MASK}", text)

@@ -192,13 +192,6 @@ def _is_end(key: object) -> bool:
     return not key
 
 
-def read_cursor(cursor: str) -> str:
-    """A cursor of ours as it is sent. Raises ``ValueError`` for what is no JSON."""
-    if cursor:
-        json.loads(cursor)
-    return cursor
-
-
 def map_offers(data: object, *, account: str) -> tuple[tuple[PlanOffer, ...], tuple[Fault, ...]]:
     """The products that fit as top-ups, each once, and what was wrong with the rest. Raises ``UnreadableError``."""
     offers: dict[str, PlanOffer] = {}

@@ -66,10 +66,10 @@ class LineSnapshot:
     state_as_of: datetime
     usage_as_of: datetime
     restricted: bool | None = None
-    lpa: str = ""
+    lpa: str = field(default="", repr=False)
     smdp_address: str = ""
-    matching_id: str = ""
-    eid: str = ""
+    matching_id: str = field(default="", repr=False)
+    eid: str = field(default="", repr=False)
     #: The line's own phone number (personal, like the EID).
     phone_number: str = field(default="", repr=False)
     home_country: str = ""
@@ -80,8 +80,8 @@ class LineSnapshot:
     activated_on: date | None = None
     expires_on: date | None = None
     terminated_on: date | None = None
-    install_device_imei: str = ""
-    connection_device_imei: str = ""
+    install_device_imei: str = field(default="", repr=False)
+    connection_device_imei: str = field(default="", repr=False)
     #: Instants, where the provider gives no business dates.
     activated_at: datetime | None = None
     expires_at: datetime | None = None

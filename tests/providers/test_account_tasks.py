@@ -184,6 +184,29 @@ def test_low_mark_is_told_once_when_it_is_crossed(account: ProviderAccount, capl
     assert caplog.text.count("balance_low") == 2
 
 
+def test_mark_above_the_balance_is_told_at_once(account: ProviderAccount, caplog: pytest.LogCaptureFixture) -> None:
+    record_balance(account=account, balance=balance("6.00"))
+    account = set_low_mark(account=account, amount=Decimal(10), by="mika@desk.example")
+    assert caplog.text.count("balance_low") == 1
+    account = set_low_mark(account=account, amount=Decimal(20), by="mika@desk.example")
+    record_balance(account=account, balance=balance("5.00", hours=1))
+    assert caplog.text.count("balance_low") == 1
+    set_low_mark(account=account, amount=Decimal(4), by="mika@desk.example")
+    assert caplog.text.count("balance_low") == 1
+
+
+def test_secret_of_another_office_is_neither_shown_nor_kept(account: ProviderAccount, access: Access) -> None:
+    """Two offices may share an account: its address may be the other one's."""
+    theirs = "https://other.example/hooks/esim-access/s3cret-of-another-office/"
+    access.set_account(webhook=theirs)
+    task = do(account, Kind.WEBHOOK_READ)
+    account.refresh_from_db()
+    kept = f"{task.result} {account.webhook_address}" + "".join(map(str, ProviderCall.objects.values_list()))
+    assert task.result == "another address is set"
+    assert account.webhook_address.startswith("https://other.example/hooks/esim-access/")
+    assert "s3cret-of-another-office" not in kept
+
+
 def test_negative_mark_is_refused(account: ProviderAccount) -> None:
     with pytest.raises(MarkRefused):
         set_low_mark(account=account, amount=Decimal(-1), by="mika@desk.example")
