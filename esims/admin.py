@@ -80,17 +80,23 @@ class EsimAdmin(LineActionsMixin, _ReadOnly, LineModelAdmin):
     inlines = (PackageInline, UsageDayInline, LineActionInline, LineEventInline)
     actions = ("refresh_selected", "suspend_selected", "release_selected")
     change_form_template = "admin/esims/esim/change_form.html"
-    #: Secrets and device numbers: the console's page shows them, and writes down to whom.
+    #: Secrets and device numbers: the console's page shows them, and writes down to whom. A provider's reference may
+    #: hold a device's number.
     exclude = (
         *("lpa", "matching_id", "confirmation_code", "eid", "install_device_imei", "connection_device_imei"),
-        *("phone_number", "iccid_reversed", "refresh_claimed_until"),
+        *("phone_number", "iccid_reversed", "refresh_claimed_until", "provider_ref"),
     )
-    readonly_fields = ("console_page",)
+    readonly_fields = ("console_page", "reference")
 
     @admin.display(description=_("page in the console"))
     def console_page(self, esim: Esim) -> str:
         """The console's page has the codes, the guide and the timeline in words."""
         return format_html('<a href="{}">{}</a>', reverse("esim-detail", args=(esim.pk,)), esim)
+
+    @admin.display(description=_("Provider's reference"))
+    def reference(self, esim: Esim) -> str:
+        """As the console shows it, without the number of a device."""
+        return esim.shown_ref
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Esim], search_term: str

@@ -1,12 +1,14 @@
 """Lines in the admin: read-only, with buttons that call the same verbs."""
 
+from datetime import date
+
 import pytest
 from django.test import Client
 
 from customers.models import User
 from esims.models import Esim, LineAction, LineEvent, Package, UsageDay, UsageSample
 from tests.esims.conftest import SellLines
-from tests.esims.making import make_line, make_snapshot, make_staff
+from tests.esims.making import T0, make_line, make_snapshot, make_staff
 from tests.esims.test_pages import SECRETS, login, messages_of, text_of
 from tests.queue import Queue
 from tests.simulator_client import Simulator
@@ -43,6 +45,31 @@ def test_no_page_of_the_admin_shows_a_secret(staff: Client) -> None:
         page = text_of(staff.get(address))
         for secret in SECRETS.values():
             assert secret not in page, address
+
+
+def test_no_page_of_the_admin_shows_the_device_number_in_a_reference(client: Client, db: None) -> None:
+    client.force_login(User.objects.create_superuser("root@desk.example", "a long enough password"))
+    eid = SECRETS["eid"]
+    esim = make_line(make_snapshot(provider_ref=f"{eid}:AB12", eid=eid, iccid=""))
+    rows = [
+        esim,
+        Package.objects.get(esim=esim),
+        UsageDay.objects.create(esim=esim, day=date(2026, 5, 1), used_bytes=1),
+        UsageSample.objects.create(esim=esim, at=T0, total_used_bytes=1),
+        LineAction.objects.create(esim=esim, kind="sms", state="confirmed"),
+        LineEvent.objects.get(esim=esim),
+    ]
+    for row in rows:
+        name = type(row).__name__.lower()
+        for address in (f"/admin/esims/{name}/", f"/admin/esims/{name}/{row.pk}/change/"):
+            page = text_of(client.get(address))
+            assert eid not in page, address
+            assert "••••1235:AB12" in page, address
+    assert "Provider&#x27;s reference" in text_of(client.get(f"{LIST}{esim.pk}/change/"))
+    # The whole number finds its line without being repeated beside it.
+    found = client.get(f"{LIST}?q={eid}")
+    assert found.context is not None
+    assert [line.pk for line in found.context["cl"].result_list] == [esim.pk]
 
 
 @pytest.mark.parametrize("model", [Esim, Package, UsageDay, UsageSample, LineAction, LineEvent])
