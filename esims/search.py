@@ -79,13 +79,24 @@ def find_lines(text: str) -> QuerySet[Esim]:
 
 
 def for_list(lines: QuerySet[Esim]) -> QuerySet[Esim]:
-    """Load what a row of a list shows, and none of the secrets."""
+    """Load what a row of a list shows, and none of the secrets. See ``load_labels`` for lines without an ICCID."""
     return lines.select_related("customer", "plan", "account").only(
         *("pk", "iccid", "provider_ref", "state", "state_as_of", "expires_on", "activation_deadline", "created_at"),
         "expires_at",
         *("total_used_bytes", "refresh_failures", "customer__name", "customer__email", "plan__name", "account__name"),
         "account__is_sandbox",
     )
+
+
+def load_labels(lines: Iterable[Esim]) -> None:
+    """Give the lines of a list that have no ICCID what their labels are made of, in one query for all of them.
+
+    The label hides the device's number in the provider's reference and must know it for that; other rows never load it.
+    """
+    bare = {line.pk: line for line in lines if not line.iccid}
+    if bare:
+        for pk, eid in Esim.objects.filter(pk__in=bare).values_list("pk", "eid"):
+            bare[pk].eid = eid
 
 
 def count_up_to(lines: QuerySet[Esim], most: int) -> tuple[int, bool]:

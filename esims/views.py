@@ -20,7 +20,7 @@ from esims.models import Esim
 from esims.page import find_line, is_by_eid, read_line_view, read_packages, read_page, read_parts
 from esims.qr import qr_png, qr_svg
 from esims.refresh import RefreshRefused, request_refresh, watch_line
-from esims.search import LineFilter, count_up_to, search_lines
+from esims.search import LineFilter, count_up_to, load_labels, search_lines
 from esims.usage import UsageRefused, set_simulated_usage
 from providers.errors import OutcomeUnknown, ProviderError
 
@@ -37,6 +37,8 @@ def esim_list(request: HttpRequest) -> HttpResponse:
     wanted = form.wanted() if form.is_bound else LineFilterForm({}).wanted()
     lines = search_lines(wanted)
     count, there_are_more = count_up_to(lines, COUNTED)
+    page = keyset_page(lines, after=request.GET.get("after", ""), before=request.GET.get("before", ""), size=50)
+    load_labels(page.rows)
     context = {
         "form": form,
         "customer": Customer.objects.filter(pk=wanted.customer_id).first() if wanted.customer_id else None,
@@ -44,7 +46,7 @@ def esim_list(request: HttpRequest) -> HttpResponse:
         "shows_deadline": wanted.install_within_days is not None,
         "count": count,
         "there_are_more": there_are_more,
-        "page": keyset_page(lines, after=request.GET.get("after", ""), before=request.GET.get("before", ""), size=50),
+        "page": page,
     }
     return render(request, "esims/list.html", context)
 

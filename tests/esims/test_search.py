@@ -8,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from config.formatting import group_digits
 from customers.models import Customer
 from esims.models import Esim
 from esims.search import LineFilter, count_up_to, find_lines, lines_of_customer, pick_lines, search_lines
@@ -174,6 +175,27 @@ def test_the_list_costs_the_same_with_many_lines(client: Client) -> None:
     many = [queries_of_list(client, address)[0] for address in addresses]
     assert many == few
     assert max(many) <= 9
+
+
+def test_the_list_costs_the_same_with_many_lines_without_a_number(client: Client) -> None:
+    client.force_login(make_staff("view_esim"))
+    account, eid = make_account(), "89049032123451234512345678901235"
+
+    def enter(count: int) -> None:
+        for _number in range(count):
+            code = f"AB{Esim.objects.count()}"
+            make_line(make_snapshot(provider_ref=f"{eid}:{code}", eid=eid, iccid=""), account=account)
+
+    enter(1)
+    few, _rows = queries_of_list(client, "/esims/")
+    enter(5)
+    make_line(account=account)
+    many, rows = queries_of_list(client, "/esims/")
+    assert (many, len(rows)) == (few, 7)
+    page = client.get("/esims/").content.decode()
+    assert eid not in page
+    assert group_digits(eid) not in page
+    assert all(group_digits(f"••••1235:AB{number}") in page for number in range(6))
 
 
 def test_every_line_is_on_exactly_one_page(client: Client) -> None:
