@@ -114,8 +114,11 @@ class DayChanges:
         }
 
 
-def trim_usage_samples(*, older_than: timedelta | None = None) -> int:
-    """Of samples older than this (the setting's days by default) keep the last of each day; returns how many went."""
+def trim_usage_samples(*, older_than: timedelta | None = None, at_once: int = 1000) -> int:
+    """Of samples older than this (the setting's days by default) keep the last of each day; returns how many went.
+
+    They are numbered once, as that reads all of them, and go ``at_once`` at a time, so that no deletion is long.
+    """
     limit = timezone.now() - (older_than or timedelta(days=settings.USAGE_SAMPLE_DAYS))
     numbered = (
         UsageSample.objects.filter(at__lt=limit)
@@ -125,7 +128,8 @@ def trim_usage_samples(*, older_than: timedelta | None = None) -> int:
         .filter(place__gt=1)
         .order_by("pk")
     )
-    gone = 0
-    while ids := list(numbered.values_list("pk", flat=True)[:1000]):
-        gone += UsageSample.objects.filter(pk__in=ids).delete()[0]
-    return gone
+    ids = list(numbered.values_list("pk", flat=True))
+    return sum(
+        UsageSample.objects.filter(pk__in=ids[start : start + at_once]).delete()[0]
+        for start in range(0, len(ids), at_once)
+    )

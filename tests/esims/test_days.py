@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from esims.days import Sample, derive_days, trim_usage_samples
 from esims.lifecycle import apply_snapshot, apply_usage
@@ -198,3 +200,19 @@ def test_old_samples_are_thinned_to_the_last_of_each_day() -> None:
         assert list(kept) == [123, 223, 2000, 2006, 2023]
     with time_machine.travel(at(22)):
         assert trim_usage_samples(older_than=timedelta(days=1)) == 4
+
+
+@pytest.mark.django_db
+def test_old_samples_are_numbered_once_however_many_go() -> None:
+    esim = make_total_line()
+    UsageSample.objects.bulk_create(
+        UsageSample(esim=esim, at=at(day, hour), total_used_bytes=day * 100 + hour)
+        for day in (1, 2)
+        for hour in (0, 6, 18, 23)
+    )
+    with time_machine.travel(at(22)), CaptureQueriesContext(connection) as queries:
+        assert trim_usage_samples(older_than=timedelta(days=1), at_once=4) == 6
+    statements = [query["sql"] for query in queries]
+    assert sum("ROW_NUMBER" in sql for sql in statements) == 1
+    assert sum(sql.startswith("DELETE") for sql in statements) == 2
+    assert list(UsageSample.objects.values_list("total_used_bytes", flat=True)) == [123, 223]
