@@ -17,13 +17,14 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Plan
 from customers.models import Customer, User
+from esims.codes import SEEN_AGAIN_WITHIN
 from esims.models import Esim
 from orders.checkout import CheckoutRefused, Wish, take_order
-from orders.models import Activation, Order, OrderLine, Purchase
+from orders.models import Activation, Order, OrderEvent, OrderLine, Purchase
 from orders.planning import enqueue_purchase
 from orders.selling import PaymentTaken, take_payment
 from orders.settling import find_provider
-from orders.states import change_purchase, lock_purchase
+from orders.states import change_purchase, lock_purchase, note_event
 from providers.activation_form import ActivationFacts, ActivationRules, FormCheck
 from providers.models import ProviderAccount
 from providers.types import Capability
@@ -32,6 +33,8 @@ from providers.types import Capability
 _CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _CODE_LENGTH = 10
 _TRIES = 5
+#: The kind of the timeline's row that says who saw a form.
+SHOWN = "activation.shown"
 
 
 class FormNotReady(Exception):
@@ -141,6 +144,17 @@ def read_form(activation: Activation) -> Mapping[str, str]:
     """The form's values as they are kept; empty once they are erased. Personal: for the form's own page only."""
     kept: Mapping[str, str] = json.loads(activation.payload) if activation.payload else {}
     return kept
+
+
+def record_shown(activation: Activation, *, by: str) -> None:
+    """Somebody was shown the kept form, or the device's numbers in clear; written once an hour per person.
+
+    The activation comes with its order line and order.
+    """
+    order = activation.order_line.order
+    since = timezone.now() - SEEN_AGAIN_WITHIN
+    if not OrderEvent.objects.filter(order=order, kind=SHOWN, by=by, at__gte=since).exists():
+        note_event(order, kind=SHOWN, by=by)
 
 
 def facts_of(activation: Activation) -> ActivationFacts:

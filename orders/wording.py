@@ -178,6 +178,7 @@ _KIND_WORDS: Mapping[str, Any] = {
     "refund.dropped": gettext_lazy("The refund is no longer due"),
     "refund.overtaken": gettext_lazy("eSIMs came although the money went back"),
     "purchase.planned": gettext_lazy("Purchase planned"),
+    "activation.shown": gettext_lazy("The form or the numbers of the activation were shown"),
     "purchase.topped_up": gettext_lazy("The top-up is on the line"),
     "purchase.attention": gettext_lazy("Purchase: needs a look"),
     "purchase.looked_at": gettext_lazy("Purchase: looked at"),

@@ -48,7 +48,11 @@ class Activation(models.Model):
             ),
             models.UniqueConstraint(fields=("account", "delivery_code"), name="activation_delivery_code_once"),
         ]
-        indexes = [models.Index(fields=("account_number",), name="activation_by_number")]
+        indexes = [
+            models.Index(fields=("account_number",), name="activation_by_number"),
+            models.Index(fields=("account", "eid"), name="activation_by_eid"),
+            models.Index(fields=("is_open", "-created_at", "-id"), name="activation_recent"),
+        ]
 
     def __str__(self) -> str:
         return self.delivery_code

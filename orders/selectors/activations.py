@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Case, F, Prefetch, Q, QuerySet, When
+from django.db.models import Prefetch, Q, QuerySet
 
 from catalog.models import Plan
 from esims.models import Esim
@@ -69,19 +69,23 @@ def form_accounts() -> list[ProviderAccount]:
     return list(ProviderAccount.objects.filter(slug__in=slugs).order_by("name"))
 
 
-def find_activations(*, text: str = "", only_open: bool = False) -> QuerySet[Activation]:
-    """Open ones first, of those the longest waiting first; then the newest."""
+def find_activations(*, text: str = "", is_open: bool | None = None) -> QuerySet[Activation]:
+    """Those that a text names, by delivery code, order number or the end of the EID; ``is_open`` narrows them."""
     found = _with_purchases(Activation.objects.all())
-    if only_open:
-        found = found.filter(is_open=True)
+    if is_open is not None:
+        found = found.filter(is_open=is_open)
     if text := text.strip():
         digits = re.sub(r"[\s-]", "", text)
-        match = Q(delivery_code__iexact=text) | Q(order_line__order__number__iexact=text)
+        match = Q(delivery_code=text.upper()) | Q(order_line__order__number=text.upper())
         if _EID_END.fullmatch(digits):
             match |= Q(eid__endswith=digits)
         found = found.filter(match)
-    waiting = Case(When(is_open=True, then=F("created_at")))
-    return found.alias(waiting=waiting).order_by(F("waiting").asc(nulls_last=True), "-created_at", "-pk")
+    return found
+
+
+def longest_waiting() -> QuerySet[Activation]:
+    """Open ones, of those the longest waiting first."""
+    return find_activations(is_open=True).order_by("created_at", "pk")
 
 
 def look_at(activation: Activation) -> ActivationLook:

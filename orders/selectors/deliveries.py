@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from providers.models import WebhookDelivery
+from providers.models import ProviderAccount, WebhookDelivery
 from providers.redaction import redact_text
 
 BODY_SHOWN = 6_000
@@ -49,5 +49,5 @@ def read_body(delivery: WebhookDelivery) -> str:
 
 def account_choices() -> Sequence[tuple[str, str]]:
     """Accounts that have called us, for the filter."""
-    rows = WebhookDelivery.objects.order_by("account__name").values_list("account__slug", "account__name").distinct()
-    return list(rows)
+    called = Exists(WebhookDelivery.objects.filter(account=OuterRef("pk")))
+    return list(ProviderAccount.objects.filter(called).order_by("name").values_list("slug", "name"))

@@ -15,13 +15,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from catalog.models import Plan
 from customers.access import staff_page
+from customers.keyset import keyset_page
 from customers.models import Customer
 from customers.search import find_customers
+from esims.codes import record_reveal
 from esims.models import Esim
 from orders.activations import (
     CorrectionRefused,
@@ -32,6 +35,7 @@ from orders.activations import (
     may_correct,
     place_activation,
     read_form,
+    record_shown,
     settled_by,
 )
 from orders.checkout import CheckoutRefused, why_not_sellable
@@ -43,6 +47,7 @@ from orders.selectors.activations import (
     activations_for_page,
     find_activations,
     form_plans,
+    longest_waiting,
     look_at,
     read_activation,
 )
@@ -60,25 +65,46 @@ PAGE_SIZE = 50
 def activation_list(request: HttpRequest) -> HttpResponse:
     form = ActivationFilterForm(request.GET)
     form.is_valid()
-    text, show = form.cleaned_data.get("q", ""), form.cleaned_data.get("show", "")
-    found = find_activations(text=text, only_open=show == "open")
-    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    looks = [look_at(activation) for activation in page.object_list]
-    context = {"form": form, "page": page, "looks": looks, "is_filtered": bool(text or show)}
+    text, only_open = form.cleaned_data.get("q", ""), form.cleaned_data.get("show", "") == "open"
+    cursors = {side: request.GET.get(side, "") for side in ("after", "before")}
+    waiting: list[Activation] = []
+    page = ended = None
+    if text:
+        ended = keyset_page(find_activations(text=text, is_open=only_open or None), size=PAGE_SIZE, **cursors)
+    elif only_open:
+        page = Paginator(longest_waiting(), PAGE_SIZE).get_page(request.GET.get("page"))
+        waiting = list(page.object_list)
+    else:
+        ended = keyset_page(find_activations(is_open=False), size=PAGE_SIZE, **cursors)
+        if not any(cursors.values()):
+            waiting = list(longest_waiting()[: PAGE_SIZE + 1])
+    shown = waiting[:PAGE_SIZE]
+    context = {
+        "form": form,
+        "page": page,
+        "ended": ended,
+        "has_more_open": len(waiting) > PAGE_SIZE,
+        "looks": [look_at(activation) for activation in [*shown, *(ended.rows if ended else ())]],
+        "is_filtered": bool(text or only_open),
+    }
     return render(request, "activations/list.html", context)
 
 
+@never_cache
 @require_safe
 @staff_page("orders.view_purchase")
 def activation_detail(request: HttpRequest, pk: int) -> HttpResponse:
     activation = get_object_or_404(activations_for_page(), pk=pk)
     page = read_activation(activation)
     purchase = page.look.purchase
+    shows_codes = request.user.has_perm("esims.reveal_codes")
+    if shows_codes:
+        record_shown(activation, by=person(request).email)
     context = {
         "activation": activation,
         "page": page,
         "may_correct": purchase is not None and may_correct(purchase) and request.user.has_perm("orders.sell"),
-        "shows_codes": request.user.has_perm("esims.reveal_codes"),
+        "shows_codes": shows_codes,
     }
     return render(request, "activations/detail.html", context)
 
@@ -144,6 +170,7 @@ def _choose_plan(request: HttpRequest, draft: Draft, *, problem: str) -> HttpRes
     return render(request, "activations/plan.html", context, status=409 if problem else 200)
 
 
+@never_cache
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_page("orders.sell")
@@ -166,7 +193,7 @@ def activation_new(request: HttpRequest) -> HttpResponse:
         request,
         rules=rules,
         settled=settled_by(plan.kind, plan.plan_ref),
-        start=rules.prefill(_facts_of_line(draft.esim)),
+        start=rules.prefill(_facts_to_show(request, draft.esim, plan)),
         open_ours=open_sale,
     )
     if turn.is_ready and (done := _sell(request, turn, draft.customer, plan, draft.esim)):
@@ -227,8 +254,17 @@ def _draw_new(request: HttpRequest, turn: FormTurn, draft: Draft) -> HttpRespons
     return _draw(request, "activations/new.html", turn, context)
 
 
-def _facts_of_line(esim: Esim | None) -> ActivationFacts:
-    return ActivationFacts(old_eid=esim.eid, account_number=esim.phone_number) if esim else ActivationFacts()
+def _facts_to_show(request: HttpRequest, esim: Esim | None, plan: Plan) -> ActivationFacts:
+    """The numbers of the line that is replaced, for those who may see them; that they saw them is written down.
+
+    Others type what the customer tells: it is compared with the line when it is sent.
+    """
+    fits = esim is not None and esim.account_id == plan.account_id and plan.kind == Plan.Kind.REISSUE
+    if esim is None or not fits or not request.user.has_perm("esims.reveal_codes"):
+        return ActivationFacts()
+    if request.method != "POST":
+        record_reveal(esim=esim, by=person(request).email)
+    return ActivationFacts(old_eid=esim.eid, account_number=esim.phone_number)
 
 
 def _draw(request: HttpRequest, template: str, turn: FormTurn, context: Mapping[str, Any]) -> HttpResponse:
@@ -240,6 +276,7 @@ def _draw(request: HttpRequest, template: str, turn: FormTurn, context: Mapping[
 # -- put right --------------------------------------------------------------------------------------------------------
 
 
+@never_cache
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_page("orders.sell")
@@ -264,7 +301,10 @@ def activation_correct(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if turn.is_ready and (done := _correct(request, turn, activation, purchase)):
         return done
-    named = _mark_fault(turn, rules, purchase) if request.method != "POST" else ""
+    named = ""
+    if request.method != "POST":
+        record_shown(activation, by=person(request).email)
+        named = _mark_fault(turn, rules, purchase)
     context = {**turn.context(), "activation": activation, "purchase": purchase, "named": named}
     return _draw(request, "activations/correct.html", turn, context)
 

@@ -10,26 +10,21 @@ from pytest_django import Settings
 
 from catalog.models import Plan
 from customers.models import Customer
-from orders.checkout import cancel_order
-from orders.models import Activation, Order, Purchase
+from esims.models import LineEvent
+from orders.models import Activation, Order, OrderEvent, Purchase
 from tests.esims.making import make_line, make_snapshot
 from tests.orders.activating import (
     NEW,
     TRANSFER,
     activation_of,
-    fail,
     hold,
     make_activation_plan,
     make_eid,
-    make_file,
-    make_row,
     place,
     purchase_for,
-    send,
-    upload,
 )
 from tests.orders.desk import SELLER, read_hidden, sign_in
-from tests.orders.making import make_customer, make_user
+from tests.orders.making import make_customer
 from tests.pages import assert_clean_page
 from tests.queue import Queue
 from tests.simulator_freebit import Freebit
@@ -326,96 +321,42 @@ def test_a_reissue_of_a_line_of_ours_begins_with_what_is_known(freebit: Freebit)
     plans = client.get(f"/activations/new/?esim={line.pk}")
     assert [row["choice"].plan for row in plans.context["choices"]] == [plan]
     address = f"/activations/new/?esim={line.pk}&plan={plan.pk}"
-    html = client.get(address).content.decode()
-    assert f'value="{eid}"' in html
-    assert 'value="08011112229"' in html
+    shown = client.get(address)
+    assert f'value="{eid}"' in shown.content.decode()
+    assert 'value="08011112229"' in shown.content.decode()
+    assert "no-store" in shown["Cache-Control"]
+    assert LineEvent.objects.filter(esim=line, kind="codes_revealed").count() == 1
     typed = {**open_form(client, address), "addKind": "R", "account": "08011112229", "reissue.oldEid": eid}
     assert client.post(address, {**typed, "eid": make_eid()}).status_code == 302
     assert Order.objects.get().lines.get().esim == line
     assert Order.objects.get().customer == line.customer
 
 
-# -- the list and one activation --------------------------------------------------------------------------------------
+def test_the_numbers_of_a_line_are_for_those_who_may_see_them(freebit: Freebit) -> None:
+    plan, eid = make_activation_plan(Plan.Kind.REISSUE), make_eid()
+    snapshot = make_snapshot(f"{eid}:OLD", iccid="", lpa="", eid=eid, phone_number="08011112229")
+    line = make_line(snapshot, account=plan.account, plan=make_activation_plan())
+    other = make_activation_plan()
+    seller = sign_in(*(right for right in SELLER if right != "esims.reveal_codes"))
+    for client, form_plan in ((seller, plan), (sign_in(*SELLER), other)):
+        html = client.get(f"/activations/new/?esim={line.pk}&plan={form_plan.pk}").content.decode()
+        assert eid not in html
+        assert "08011112229" not in html
+    assert not LineEvent.objects.filter(esim=line, kind="codes_revealed").exists()
 
 
-def test_the_list_has_open_ones_first_and_masks_devices(freebit: Freebit) -> None:
-    done, old, new = place(paid=False), place(), place()
-    cancel_order(order=done, by=make_user(), why="x")
-    send(old)
+def test_who_saw_a_form_is_on_the_timeline_once(freebit: Freebit) -> None:
+    held = hold(freebit, "255")
+    events = OrderEvent.objects.filter(order=held.order_line.order, kind="activation.shown")
+    reader = sign_in("orders.view_purchase")
+    assert held.eid not in reader.get(f"/activations/{held.pk}/").content.decode()
+    assert not events.exists()
     client = sign_in(*SELLER)
-    response = client.get("/activations/")
-    assert_clean_page(response)
-    assert [look.order for look in response.context["looks"]] == [old, new, done]
-    assert activation_of(old).eid not in response.content.decode()
-    assert activation_of(old).eid[-4:] in response.content.decode()
-    assert [look.order for look in client.get("/activations/?show=open").context["looks"]] == [old, new]
-
-
-@pytest.mark.parametrize("by", ["code", "eid", "order"])
-def test_an_activation_is_found(freebit: Freebit, by: str) -> None:
-    order, _other = place(), place()
-    activation = activation_of(order)
-    text = {"code": activation.delivery_code.lower(), "eid": activation.eid[-10:], "order": order.number}[by]
-    response = sign_in(*SELLER).get("/activations/", {"q": text})
-    assert [look.order for look in response.context["looks"]] == [order]
-
-
-def test_an_empty_list_says_so() -> None:
-    client = sign_in(*SELLER)
-    for query, words in (("", "No activations yet"), ("?q=NOTHING", "No activation matches this")):
-        response = client.get(f"/activations/{query}")
-        assert_clean_page(response)
-        assert words in response.content.decode()
-
-
-def test_devices_and_numbers_are_shown_by_permission(freebit: Freebit) -> None:
-    activation = activation_of(place(TRANSFER))
-    grouped = " ".join(activation.eid[at : at + 4] for at in range(0, 32, 4))
-    seen = sign_in(*SELLER).get(f"/activations/{activation.pk}/")
-    assert_clean_page(seen)
-    assert grouped.replace(" ", "") in re.sub(r"[\s\u00a0\u202f\u2009]", "", seen.content.decode())
-    assert "08077776666" in seen.content.decode()
-    masked = sign_in("orders.view_purchase").get(f"/activations/{activation.pk}/").content.decode()
-    assert activation.eid not in re.sub(r"[\s\u00a0\u202f\u2009]", "", masked)
-    assert "08077776666" not in masked
-    assert "髙橋" not in masked
-
-
-def test_order_and_purchase_lead_to_the_activation(freebit: Freebit) -> None:
-    order = place()
-    purchase = send(order)
-    activation = activation_of(order)
-    client = sign_in(*SELLER)
-    for address in (f"/orders/{order.pk}/", f"/purchases/{purchase.pk}/"):
-        response = client.get(address)
-        assert_clean_page(response)
-        assert f'href="/activations/{activation.pk}/"' in response.content.decode()
-        assert activation.eid not in response.content.decode()
-
-
-def test_an_order_that_waits_for_a_file_does_not_ask_by_itself(freebit: Freebit) -> None:
-    order = place()
-    client = sign_in(*SELLER, "orders.import_completions")
-    assert 'hx-trigger="every 1s"' in client.get(f"/orders/{order.pk}/").content.decode()
-    send(order)
-    waiting = client.get(f"/orders/{order.pk}/")
-    assert_clean_page(waiting)
-    assert 'hx-trigger="every 1s"' not in waiting.content.decode()
-    upload(client, make_file(make_row(activation_of(order), iccid="")))
-    done = client.get(f"/orders/{order.pk}/")
-    assert_clean_page(done)
-    assert "Opened for the device: it needs no code" in done.content.decode()
-    assert activation_of(order).eid not in done.content.decode()
-
-
-def test_the_page_tells_what_the_file_said(freebit: Freebit) -> None:
-    order = place()
-    send(order)
-    client = sign_in(*SELLER, "orders.import_completions")
-    upload(client, make_file(make_row(activation_of(order), **fail("372"))))
-    html = client.get(f"/activations/{activation_of(order).pk}/").content.decode()
-    assert "done.csv" in html
-    assert "The provider refused (372): The EID does not exist." in html
+    for page in ("", "correct/", "correct/"):
+        response = client.get(f"/activations/{held.pk}/{page}")
+        assert response.status_code == 200
+        assert "no-store" in response["Cache-Control"]
+    assert events.count() == 1
 
 
 # -- the form put right -----------------------------------------------------------------------------------------------
