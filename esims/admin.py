@@ -13,16 +13,15 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from esims.admin_actions import LineActionsMixin
+from esims.admin_lists import FoundByLine, LongList, PackagesFound
 from esims.events import describe_event
 from esims.models import Esim, LineAction, LineEvent, Package, UsageDay, UsageSample
 from esims.page import find_line, read_packages, read_usage
 from esims.search import find_lines
 
 if TYPE_CHECKING:
-    LineModelAdmin = admin.ModelAdmin[Any]
     LineInline = admin.TabularInline[Any, Any]
 else:
-    LineModelAdmin = admin.ModelAdmin
     LineInline = admin.TabularInline
 
 
@@ -69,13 +68,12 @@ class LineEventInline(_ReadOnly, LineInline):
 
 
 @admin.register(Esim)
-class EsimAdmin(LineActionsMixin, _ReadOnly, LineModelAdmin):
+class EsimAdmin(LineActionsMixin, _ReadOnly, LongList):
     list_display = ("iccid", "state", "customer", "plan", "account", "expires_on", "state_as_of", "refresh_failures")
     list_filter = ("state", "account")
     list_select_related = ("customer", "plan", "account")
     search_fields = ("iccid",)
     search_help_text = _("ICCID or its last digits, customer, plan")
-    show_full_result_count = False
     list_per_page = 50
     inlines = (PackageInline, UsageDayInline, LineActionInline, LineEventInline)
     actions = ("refresh_selected", "suspend_selected", "release_selected")
@@ -123,48 +121,40 @@ class EsimAdmin(LineActionsMixin, _ReadOnly, LineModelAdmin):
 
 
 @admin.register(Package)
-class PackageAdmin(_ReadOnly, LineModelAdmin):
+class PackageAdmin(_ReadOnly, PackagesFound):
     list_display = ("esim", "kind", "name", "status", "data_bytes", "data_period", "used_bytes", "ends_at")
     list_filter = ("kind", "status")
     list_select_related = ("esim",)
-    search_fields = ("=esim__iccid", "package_ref", "order_ref")
-    show_full_result_count = False
 
 
 @admin.register(UsageDay)
-class UsageDayAdmin(_ReadOnly, LineModelAdmin):
+class UsageDayAdmin(_ReadOnly, FoundByLine):
     list_display = ("esim", "day", "used_bytes", "is_derived")
     list_select_related = ("esim",)
-    search_fields = ("=esim__iccid",)
-    show_full_result_count = False
 
 
 @admin.register(UsageSample)
-class UsageSampleAdmin(_ReadOnly, LineModelAdmin):
+class UsageSampleAdmin(_ReadOnly, FoundByLine):
     list_display = ("esim", "at", "total_used_bytes")
     list_select_related = ("esim",)
-    search_fields = ("=esim__iccid",)
-    show_full_result_count = False
 
 
 @admin.register(LineAction)
-class LineActionAdmin(_ReadOnly, LineModelAdmin):
+class LineActionAdmin(_ReadOnly, LongList):
     #: What was written to a customer's phone is shown in the console, to those who may write it.
     exclude = ("message",)
     list_display = ("esim", "kind", "state", "requested_by", "requested_at", "finished_at", "refunded", "error")
     list_filter = ("state", "kind")
     list_select_related = ("esim", "requested_by")
     search_fields = ("=esim__iccid", "reason")
-    show_full_result_count = False
 
 
 @admin.register(LineEvent)
-class LineEventAdmin(_ReadOnly, LineModelAdmin):
+class LineEventAdmin(_ReadOnly, LongList):
     list_display = ("esim", "at", "what", "by", "why")
     list_filter = ("kind",)
     list_select_related = ("esim",)
     search_fields = ("=esim__iccid", "by")
-    show_full_result_count = False
 
     @admin.display(description=_("what"), ordering="kind")
     def what(self, event: LineEvent) -> str:

@@ -199,8 +199,11 @@ class Package(models.Model):
                 name="package_once_per_line",
             )
         ]
-        # Webhooks name lines by the order that brought a package.
-        indexes = [models.Index(fields=("order_ref",), name="package_by_order", condition=~models.Q(order_ref=""))]
+        # Webhooks name lines by the order that brought a package; people also by the package itself.
+        indexes = [
+            models.Index(fields=("order_ref",), name="package_by_order", condition=~models.Q(order_ref="")),
+            models.Index(fields=("package_ref",), name="package_by_ref", condition=~models.Q(package_ref="")),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -99,9 +100,9 @@ def load_labels(lines: Iterable[Esim]) -> None:
             bare[pk].eid = eid
 
 
-def count_up_to(lines: QuerySet[Esim], most: int) -> tuple[int, bool]:
-    """How many lines there are, counted no further than ``most``; and whether there are more than that."""
-    found = lines.select_related(None).only("pk").order_by()[: most + 1].count()
+def count_up_to(rows: QuerySet[Any], most: int) -> tuple[int, bool]:
+    """How many rows there are, counted no further than ``most``; and whether there are more than that."""
+    found = rows.select_related(None).only("pk").order_by()[: most + 1].count()
     return min(found, most), found > most
 
 

@@ -1,9 +1,14 @@
 """Lines in the admin: read-only, with buttons that call the same verbs."""
 
-from datetime import date
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import Model
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from customers.models import User
 from esims.models import Esim, LineAction, LineEvent, Package, UsageDay, UsageSample
@@ -96,6 +101,61 @@ def test_search_finds_by_the_end_of_the_number(staff: Client) -> None:
     page = text_of(staff.get(f"{LIST}?q=4321"))
     assert esim.iccid in page
     assert other.iccid not in page
+
+
+def shown(response: Any) -> list[int]:
+    return [row.pk for row in response.context["cl"].result_list]
+
+
+def test_a_long_list_is_counted_no_further_than_it_is_shown(client: Client, db: None) -> None:
+    client.force_login(User.objects.create_superuser("root@desk.example", "a long enough password"))
+    esim = make_line()
+    rows: dict[type[Model], Callable[[int], Model]] = {
+        UsageDay: lambda number: UsageDay(esim=esim, day=T0.date() - timedelta(days=number), used_bytes=1),
+        UsageSample: lambda number: UsageSample(esim=esim, at=T0 - timedelta(days=number), total_used_bytes=1),
+    }
+    for model, row in rows.items():
+        address = f"/admin/esims/{model.__name__.lower()}/"
+        model._default_manager.bulk_create(row(number) for number in range(10_000))
+        page = text_of(client.get(address))
+        assert " 10000 " in " ".join(page.split())
+        assert "10000+" not in page
+        model._default_manager.bulk_create([row(10_000), row(10_001)])
+        with CaptureQueriesContext(connection) as queries:
+            page = text_of(client.get(address))
+        assert "10000+" in page
+        counts = [query["sql"] for query in queries if "COUNT(*)" in query["sql"]]
+        assert [("LIMIT 10001" in sql) for sql in counts] == [True]
+        assert client.get(f"{address}?p=100").status_code == 200
+
+
+@pytest.mark.parametrize("model", [Esim, Package, LineAction, LineEvent])
+def test_no_list_counts_its_whole_table(client: Client, db: None, model: type) -> None:
+    client.force_login(User.objects.create_superuser("root@desk.example", "a long enough password"))
+    make_line()
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(f"/admin/esims/{model.__name__.lower()}/").status_code == 200
+    counts = [query["sql"] for query in queries if "COUNT(*)" in query["sql"]]
+    assert [("LIMIT 10001" in sql) for sql in counts] == [True]
+
+
+def test_packages_and_usage_are_found_by_whole_references_and_by_their_lines(client: Client, db: None) -> None:
+    client.force_login(User.objects.create_superuser("root@desk.example", "a long enough password"))
+    esim, other = make_line(make_snapshot("8981100000000004321")), make_line()
+    base, elsewhere = Package.objects.get(esim=esim), Package.objects.get(esim=other)
+    Package.objects.filter(pk=base.pk).update(package_ref="P-77", order_ref="B26033119290003")
+    Package.objects.filter(pk=elsewhere.pk).update(package_ref="P-777", order_ref="B260331192900031")
+    with CaptureQueriesContext(connection) as queries:
+        for text in ("P-77", " B26033119290003 ", "4321", esim.iccid):
+            assert shown(client.get("/admin/esims/package/", {"q": text})) == [base.pk], text
+    assert not any("LIKE" in query["sql"] for query in queries if "package_ref" in query["sql"])
+    assert shown(client.get("/admin/esims/package/", {"q": "B2603311929"})) == []
+    day = UsageDay.objects.create(esim=esim, day=T0.date(), used_bytes=1)
+    UsageDay.objects.create(esim=other, day=T0.date(), used_bytes=1)
+    assert shown(client.get("/admin/esims/usageday/", {"q": "4321"})) == [day.pk]
+    sample = UsageSample.objects.create(esim=esim, at=T0, total_used_bytes=1)
+    UsageSample.objects.create(esim=other, at=T0, total_used_bytes=1)
+    assert shown(client.get("/admin/esims/usagesample/", {"q": "4321"})) == [sample.pk]
 
 
 def test_suspend_from_the_line(staff: Client, office: Simulator, sell_lines: SellLines, queue: Queue) -> None:
