@@ -16,9 +16,8 @@ from esims.line_batch import LineBatch
 from esims.models import Esim, LineEvent, Package
 from esims.packages import find_plans, make_packages
 from esims.schedule import plan_next_refresh, plan_next_usage
-from esims.use_batch import UseBatch
 from providers.models import ProviderAccount
-from providers.types import Capability, LineSnapshot, LineState, UsageSnapshot
+from providers.types import Capability, LineSnapshot, LineState
 
 
 class LineAlreadyHeld(Exception):
@@ -102,20 +101,6 @@ def apply_snapshot(*, esim_id: int, snapshot: LineSnapshot, by: str) -> Esim:
         batch.apply({esim_id: snapshot}, by=by)
         batch.save()
     return batch.lines[esim_id]
-
-
-def apply_usage(*, esim_id: int, usage: UsageSnapshot) -> None:
-    """Bring a line's use up to date with what its provider told of the use alone; older than what is stored is left
-    out. Raises ``ValueError`` for the use of another line.
-    """
-    line = Esim.objects.select_related("account").only("provider_ref", "account").get(pk=esim_id)
-    if usage.provider_ref != line.provider_ref:
-        raise ValueError("the use is of another line")
-    with transaction.atomic():
-        derives = Capability.USAGE_BY_DAY not in abilities_of(line.account)
-        batch = UseBatch.lock([esim_id], derives_days=derives)
-        batch.apply({esim_id: usage})
-        batch.save()
 
 
 def _plan_first_reads(esim: Esim, abilities: frozenset[Capability], now: datetime) -> None:

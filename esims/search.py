@@ -9,7 +9,6 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Plan
-from customers.models import Customer
 from customers.search import find_customers
 from esims.models import Esim
 from esims.states import NOT_INSTALLED
@@ -104,16 +103,6 @@ def count_up_to(rows: QuerySet[Any], most: int) -> tuple[int, bool]:
     """How many rows there are, counted no further than ``most``; and whether there are more than that."""
     found = rows.select_related(None).only("pk").order_by()[: most + 1].count()
     return min(found, most), found > most
-
-
-def lines_of_customer(customer: Customer) -> QuerySet[Esim]:
-    """A customer's lines, newest first."""
-    return search_lines(LineFilter(customer_id=customer.pk))
-
-
-def pick_lines(ids: Iterable[int]) -> QuerySet[Esim]:
-    """These lines, for lists on other pages (an order's, say), in the order in which they were entered."""
-    return for_list(Esim.objects.filter(pk__in=list(ids))).order_by("pk")
 
 
 def _find_by_order(words: str) -> QuerySet[Esim] | None:

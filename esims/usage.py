@@ -95,16 +95,13 @@ def read_usage_series(esim: Esim, *, days: int = DAYS_SHOWN, packages: Sequence[
     )
 
 
-def measure_share_used(esim: Esim, *, now: datetime | None = None) -> float | None:
-    """The used part of the allowance that counts now: of the total, or of today's cap. None: not known."""
-    packages = {esim.pk: list(Package.objects.filter(esim=esim))}
-    return measure_shares([esim], packages, now=now or timezone.now())[esim.pk]
-
-
 def measure_shares(
     lines: Sequence[Esim], packages: Mapping[int, Sequence[Package]], *, now: datetime
 ) -> Mapping[int, float | None]:
-    """The same for many lines (their id → share), with one query at most."""
+    """The used part of each line's allowance that counts now (its id → share): of the total, or of today's cap.
+
+    None: not known. One query at most.
+    """
     caps = {line.pk: find_caps(line, packages.get(line.pk, ())) for line in lines}
     daily = [line.pk for line in lines if caps[line.pk].daily_bytes]
     today = _read_today(daily, now) if daily else {}

@@ -50,6 +50,8 @@ class Fleet:
         self.budget: RateBudget | None = None
         #: Lines that batches do not tell of.
         self.silent: set[str] = set()
+        #: Lines whose use every batch tells of, asked or not.
+        self.unasked: set[str] = set()
         #: Refused by everything that names them.
         self.poison: set[str] = set()
         #: What a control does to the line, besides being noted.
@@ -173,7 +175,7 @@ class FleetProvider(Provider):
                 total_data_bytes=FLEET.lines[ref].total_data_bytes,
                 as_of=FLEET.clock(),
             )
-            for ref in provider_refs
+            for ref in (*provider_refs, *FLEET.unasked)
             if ref in FLEET.lines and ref not in FLEET.silent
         )
 

@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from django.contrib.auth.models import Permission
+from django.utils import timezone
 
 from catalog.models import Plan
 from customers.models import Customer, User
 from esims.lifecycle import register_lines
-from esims.models import Esim
+from esims.models import Esim, Package
+from esims.usage import measure_shares
 from providers.models import ProviderAccount
 from providers.types import DailyUsage, LineSnapshot, LineState
 from tests.catalog.making import make_account, make_plan
@@ -80,3 +82,9 @@ def make_line(
         by="purchase",
     )
     return esim
+
+
+def share_used(esim: Esim, *, now: datetime | None = None) -> float | None:
+    """The used part of one line's allowance, measured as it is for many."""
+    packages = list(Package.objects.filter(esim=esim))
+    return measure_shares([esim], {esim.pk: packages}, now=now or timezone.now())[esim.pk]

@@ -8,14 +8,17 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from esims.abilities import abilities_of
+from esims.claims import ClaimedLine, claim_line
 from esims.days import Sample, derive_days, trim_usage_samples
-from esims.lifecycle import apply_snapshot, apply_usage
+from esims.lifecycle import apply_snapshot
 from esims.models import Esim, UsageDay, UsageSample
 from esims.page import read_usage
-from esims.usage import measure_share_used, read_usage_series
+from esims.recording import record_usages
+from esims.usage import read_usage_series
 from providers.types import DataPeriod, UsageSnapshot
 from tests.catalog.making import make_account, make_plan
-from tests.esims.making import GB, MB, T0, make_days, make_line, make_snapshot
+from tests.esims.making import GB, MB, T0, make_days, make_line, make_snapshot, share_used
 
 
 def at(day: int, hour: int = 12, minute: int = 0) -> datetime:
@@ -62,9 +65,19 @@ def make_total_line(**fields: Any) -> Esim:
     return make_line(make_snapshot(state_as_of=at(1), usage_as_of=at(1), **fields), account=account, plan=plan)
 
 
-def use(esim: Esim, when: datetime, total: int, data: int | None = None) -> None:
+def use(esim: Esim, when: datetime, total: int | None, data: int | None = None) -> None:
+    """The provider tells the use of the line by itself, to the worker that claimed it."""
+    line = ClaimedLine(
+        pk=esim.pk,
+        provider_ref=esim.provider_ref,
+        order_ref=esim.order_ref,
+        failures=0,
+        is_watched=False,
+        wants_state=False,
+        claim=claim_line(esim, only_if_due=False),
+    )
     usage = UsageSnapshot(provider_ref=esim.provider_ref, used_bytes=total, total_data_bytes=data, as_of=when)
-    apply_usage(esim_id=esim.pk, usage=usage)
+    assert record_usages({esim.pk: usage}, [line], abilities=abilities_of(esim.account)) == 1
 
 
 def days_of(esim: Esim) -> dict[int, tuple[int, bool]]:
@@ -124,22 +137,16 @@ def test_nothing_is_derived_where_the_provider_reports_days() -> None:
 @pytest.mark.django_db
 def test_not_reported_is_not_zero() -> None:
     esim = make_total_line()
-    usage = UsageSnapshot(provider_ref=esim.provider_ref, used_bytes=None, total_data_bytes=None, as_of=at(2))
-    apply_usage(esim_id=esim.pk, usage=usage)
+    use(esim, at(2), None)
     fresh = Esim.objects.get(pk=esim.pk)
     assert (fresh.total_used_bytes, fresh.usage_as_of) == (None, None)
     assert UsageSample.objects.count() == 0
-    with pytest.raises(ValueError, match="another line"):
-        apply_usage(
-            esim_id=esim.pk,
-            usage=UsageSnapshot(provider_ref="x", used_bytes=1, total_data_bytes=None, as_of=at(2)),
-        )
 
 
 @pytest.mark.django_db
 def test_the_providers_total_is_the_cap_and_grows_with_top_ups() -> None:
     esim = make_total_line(total_used_bytes=256 * MB, total_data_bytes=GB)
-    assert measure_share_used(Esim.objects.get(pk=esim.pk)) == pytest.approx(0.25)
+    assert share_used(Esim.objects.get(pk=esim.pk)) == pytest.approx(0.25)
     use(esim, at(2), 512 * MB, data=4 * GB)
     fresh = Esim.objects.get(pk=esim.pk)
     assert read_usage_series(fresh).total_cap_bytes == 4 * GB
@@ -167,12 +174,12 @@ def test_todays_cap_is_measured_by_the_day_that_the_number_belongs_to() -> None:
     # 20:00 in UTC is the next day in Japan.
     now = at(4, 20)
     today = UsageDay.objects.create(esim=esim, day=date(2026, 5, 4), used_bytes=GB // 2, is_derived=True)
-    assert measure_share_used(esim, now=now) == pytest.approx(0.5)
+    assert share_used(esim, now=now) == pytest.approx(0.5)
     today.is_derived = False
     today.save()
-    assert measure_share_used(esim, now=now) is None
+    assert share_used(esim, now=now) is None
     UsageDay.objects.create(esim=esim, day=date(2026, 5, 5), used_bytes=GB // 4)
-    assert measure_share_used(esim, now=now) == pytest.approx(0.25)
+    assert share_used(esim, now=now) == pytest.approx(0.25)
 
 
 @pytest.mark.django_db

@@ -193,6 +193,17 @@ def test_a_line_whose_use_was_not_told_is_read_by_itself(fleet: Fleet) -> None:
     assert fleet.calls[1] == ("line", lines[1].provider_ref)
 
 
+def test_the_use_of_another_line_is_left_out(fleet: Fleet) -> None:
+    *lines, other = enter(fleet.add(3, order_ref="B1", state=LineState.ACTIVE, total_used_bytes=0))
+    make_use_due(lines)
+    fleet.use(other.provider_ref, 7 * MB)
+    fleet.silent, fleet.unasked = {lines[1].provider_ref}, {other.provider_ref}
+    assert run() == 2
+    assert fleet.calls[1:] == [("line", lines[1].provider_ref)]
+    used = dict(Esim.objects.values_list("pk", "total_used_bytes"))
+    assert used == {lines[0].pk: 0, lines[1].pk: 0, other.pk: 0}
+
+
 def test_one_odd_line_does_not_spoil_the_use_of_others(fleet: Fleet) -> None:
     lines = enter(fleet.add(4, order_ref="B1", state=LineState.ACTIVE, total_used_bytes=0))
     make_use_due(lines)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from config.formatting import group_digits
 from customers.models import Customer
 from esims.models import Esim
-from esims.search import LineFilter, count_up_to, find_lines, lines_of_customer, pick_lines, search_lines
+from esims.search import LineFilter, count_up_to, find_lines, search_lines
 from providers.models import ProviderAccount
 from tests.catalog.making import make_account, make_plan
 from tests.esims.making import make_customer, make_line, make_snapshot, make_staff
@@ -73,8 +73,6 @@ def test_filters_narrow_and_combine() -> None:
     assert ids(customer_id=customer.pk, state="ready") == [elsewhere.pk, ready.pk]
     assert ids(customer_id=customer.pk, account_id=other.pk, state="ready") == [elsewhere.pk]
     assert ids(text="ren", state="terminated") == [ended.pk]
-    assert [line.pk for line in lines_of_customer(customer)] == [ended.pk, elsewhere.pk, ready.pk]
-    assert [line.pk for line in pick_lines([ended.pk, ready.pk])] == [ready.pk, ended.pk]
 
 
 def test_lines_that_must_be_installed_soon(client: Client) -> None:

@@ -6,12 +6,12 @@ import pytest
 
 from esims.models import Esim, LineEvent, Package, UsageDay
 from esims.page import read_usage
-from esims.usage import UsageRefused, measure_share_used, read_usage_series, set_simulated_usage
+from esims.usage import UsageRefused, read_usage_series, set_simulated_usage
 from providers.errors import ProviderError, Rejected
 from providers.types import DataPeriod
 from tests.catalog.making import make_plan
 from tests.esims.conftest import SellLines
-from tests.esims.making import GB, MB, make_days, make_line, make_snapshot
+from tests.esims.making import GB, MB, make_days, make_line, make_snapshot, share_used
 from tests.simulator_client import SANDBOX, Simulator
 
 pytestmark = pytest.mark.django_db
@@ -64,12 +64,12 @@ def test_no_cap_is_no_percentage() -> None:
     esim = make_line(make_snapshot(total_used_bytes=5 * GB), plan=plan)
     series = read_usage_series(esim)
     assert (series.is_unlimited, series.share_of_total) == (True, None)
-    assert measure_share_used(esim) is None
+    assert share_used(esim) is None
 
 
 def test_a_top_up_whose_size_is_not_known_leaves_no_total() -> None:
     esim = make_line(make_snapshot(total_used_bytes=MB), plan=make_plan(data_bytes=GB))
-    assert measure_share_used(esim) == pytest.approx(1 / 1024)
+    assert share_used(esim) == pytest.approx(1 / 1024)
     top_up = Package.objects.create(esim=esim, kind="top_up", package_ref="T", name="T", data_period="total")
     assert read_usage_series(esim).total_cap_bytes is None
     top_up.data_bytes = GB
@@ -98,9 +98,9 @@ def test_a_long_silence_does_not_make_a_long_chart() -> None:
 def test_the_share_of_a_daily_cap_is_todays_in_japan() -> None:
     plan = make_plan(data_bytes=GB, data_period=DataPeriod.DAY)
     esim = make_line(make_snapshot(daily_usage=make_days((DAY[0], GB // 2), (DAY[1], GB // 4))), plan=plan)
-    assert measure_share_used(esim, now=datetime(2026, 5, 1, 14, 59, tzinfo=UTC)) == 0.5
-    assert measure_share_used(esim, now=datetime(2026, 5, 1, 15, 0, tzinfo=UTC)) == 0.25
-    assert measure_share_used(esim, now=datetime(2026, 5, 3, 15, 0, tzinfo=UTC)) is None
+    assert share_used(esim, now=datetime(2026, 5, 1, 14, 59, tzinfo=UTC)) == 0.5
+    assert share_used(esim, now=datetime(2026, 5, 1, 15, 0, tzinfo=UTC)) == 0.25
+    assert share_used(esim, now=datetime(2026, 5, 3, 15, 0, tzinfo=UTC)) is None
 
 
 def test_simulated_usage_arrives_at_the_sandbox(office: Simulator, sell_lines: SellLines) -> None:
