@@ -5,7 +5,8 @@ only by what the provider answers to a question. All of it is database work, del
 jobs'.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
@@ -123,55 +124,70 @@ def _save(row: WebhookDelivery) -> None:
 # -- following a hint -------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """The rows that a hint names: purchases that wait for their outcome, and lines."""
+
+    hint: WebhookHint
+    purchases: Sequence[int]
+    lines: Sequence[int]
+
+
 def _follow(row: WebhookDelivery, hints: Iterable[WebhookHint]) -> tuple[str, str]:
     """Do what the hints ask for; the delivery's new state and a note for staff."""
-    notes, is_known = [], True
-    for hint in hints:
-        if hint.kind is WebhookKind.HEALTH_CHECK:
-            notes.append("the provider tried whether we answer")
-            continue
-        is_known = is_known and hint.kind is not WebhookKind.UNKNOWN
-        woken = _wake_orders(row.account_id, hint) + _wake_lines(row, hint)
-        notes.append(f"{woken} to be read again" if woken else "names nothing of ours")
-    if not notes:
-        return DS.NOT_UNDERSTOOD, "it names nothing"
+    meant = [_find_meant(row, hint) for hint in hints]
+    # Locked as every purchase locks: purchases before lines, each in the order of their keys. Whatever order a delivery
+    # names them in, two transactions never wait for each other in a circle.
+    for model, field in ((Purchase, "purchases"), (Esim, "lines")):
+        keys = {pk for one in meant for pk in getattr(one, field)}
+        list(model.objects.select_for_update(of=("self",)).filter(pk__in=keys).order_by("pk").values_list("pk"))
+    notes = [_wake(row, one) for one in meant]
+    if all(one.hint.kind is WebhookKind.HEALTH_CHECK for one in meant):
+        return (DS.IGNORED, notes[0]) if notes else (DS.NOT_UNDERSTOOD, "it names nothing")
     note = "; ".join(dict.fromkeys(notes))
-    if not is_known:
+    if any(one.hint.kind is WebhookKind.UNKNOWN for one in meant):
         return DS.NOT_UNDERSTOOD, f"an unknown event; {note}"
     return (DS.APPLIED if "read again" in note else DS.IGNORED), note
 
 
-def _wake_orders(account_id: int, hint: WebhookHint) -> int:
-    """Ask at once for an order that allocates; one by form waits for its file, whatever is said."""
+def _find_meant(row: WebhookDelivery, hint: WebhookHint) -> _Meant:
+    if hint.kind is WebhookKind.HEALTH_CHECK:
+        return _Meant(hint=hint, purchases=(), lines=())
+    tells_lines = offers(row.account.slug, Capability.READ_LINE)
+    lines = _find_lines(row.account_id, hint) if tells_lines else ()
+    return _Meant(hint=hint, purchases=_find_purchases(row.account_id, hint), lines=lines)
+
+
+def _wake(row: WebhookDelivery, meant: _Meant) -> str:
+    """Make due what a hint means; a note for staff.
+
+    Of a line only the use, where that can be read alone and only that moved. An order is asked for at once.
+    """
+    if meant.hint.kind is WebhookKind.HEALTH_CHECK:
+        return "the provider tried whether we answer"
+    now = timezone.now()
+    waiting = Purchase.objects.filter(pk__in=meant.purchases, state=Purchase.State.ALLOCATING)
+    live = Esim.objects.filter(pk__in=meant.lines).exclude(state__in=_ENDED_VALUES)
+    is_use = meant.hint.kind is WebhookKind.USAGE and offers(row.account.slug, Capability.USAGE_BATCH)
+    woken = waiting.update(next_attempt_at=now) + live.update(**{"next_usage_at" if is_use else "next_refresh_at": now})
+    return f"{woken} to be read again" if woken else "names nothing of ours"
+
+
+def _find_purchases(account_id: int, hint: WebhookHint) -> list[int]:
+    """The orders that allocate and that a hint names; one by form waits for its file, whatever is said."""
     by = Q()
     if hint.order_ref:
         by |= Q(provider_order_ref=hint.order_ref) | Q(transaction_id=hint.order_ref)
     if hint.order_key:
         by |= Q(idempotency_key=hint.order_key)
     if not by:
-        return 0
+        return []
     waiting = Purchase.objects.filter(by, account_id=account_id, state=Purchase.State.ALLOCATING)
-    return waiting.exclude(order_line__kind__in=OrderLine.BY_FORM).update(next_attempt_at=timezone.now())
+    return list(waiting.exclude(order_line__kind__in=OrderLine.BY_FORM).values_list("pk", flat=True))
 
 
-def _wake_lines(row: WebhookDelivery, hint: WebhookHint) -> int:
-    """Make the lines that a hint means due: only their use where that can be read alone and only that moved."""
-    if not offers(row.account.slug, Capability.READ_LINE):
-        return 0
-    lines = _find_lines(row.account_id, hint)
-    if lines is None:
-        return 0
-    now = timezone.now()
-    # Locked in the order in which readings lock them: two never wait for each other in a circle.
-    list(Esim.objects.select_for_update(of=("self",)).filter(pk__in=lines).order_by("pk").values_list("pk"))
-    live = Esim.objects.filter(pk__in=lines).exclude(state__in=_ENDED_VALUES)
-    if hint.kind is WebhookKind.USAGE and offers(row.account.slug, Capability.USAGE_BATCH):
-        return live.update(next_usage_at=now)
-    return live.update(next_refresh_at=now)
-
-
-def _find_lines(account_id: int, hint: WebhookHint) -> list[int] | None:
-    """The lines that a hint names, by the surest of what it names; None where it names no line of ours.
+def _find_lines(account_id: int, hint: WebhookHint) -> list[int]:
+    """The lines that a hint names, by the surest of what it names; none where it names no line of ours.
 
     An ICCID alone may have been given to several lines one after the other: the newest is meant then.
     """
@@ -189,7 +205,7 @@ def _find_lines(account_id: int, hint: WebhookHint) -> list[int] | None:
     for applies, find in ways:
         if applies and (found := list(find().values_list("pk", flat=True)[:50])):
             return found
-    return None
+    return []
 
 
 def _lines_with_package(order_ref: str) -> QuerySet[Package, int]:
