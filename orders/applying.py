@@ -10,13 +10,12 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from esims.lifecycle import LineAlreadyHeld
 from orders.attention import ask_for_look, raise_alarm
 from orders.checkpoints import Checkpoint, pass_checkpoint
-from orders.delivering import deliver_snapshots, deliver_top_up
+from orders.delivering import apply_in_transaction, deliver_snapshots, deliver_top_up
 from orders.models import OrderLine, Purchase, PurchaseAttempt
 from orders.refunding import count_delivered
 from orders.requests import build_request, is_repeatable
@@ -44,8 +43,6 @@ PS = Purchase.State
 _UNDECIDED = frozenset({PS.SENDING, PS.UNKNOWN, PS.PLANNED})
 #: The code of the sweeper's own verdict about an attempt whose worker left no reply.
 NO_ANSWER = "no_answer"
-#: How often the lines of one reply are registered anew because another transaction was faster.
-_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,17 +109,13 @@ def apply_verdict(*, attempt_id: int, verdict: Verdict, by: str, why: str = "", 
 
     An attempt is judged once; with ``again`` once more, and ``why`` says why.
     """
-    for remaining in reversed(range(_TRIES)):
-        try:
-            with transaction.atomic(durable=True):
-                purchase = _apply_once(attempt_id, verdict, by=by, why=why, again=again)
-                pass_checkpoint(Checkpoint.APPLYING, purchase_id=purchase.pk)
-        except LineAlreadyHeld:
-            # Somebody registered one of the lines between our look and our insert: look again.
-            if not remaining:
-                raise
-        else:
-            break
+
+    def apply() -> Purchase:
+        purchase = _apply_once(attempt_id, verdict, by=by, why=why, again=again)
+        pass_checkpoint(Checkpoint.APPLYING, purchase_id=purchase.pk)
+        return purchase
+
+    purchase = apply_in_transaction(apply)
     pass_checkpoint(Checkpoint.APPLIED, purchase_id=purchase.pk)
     return purchase
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from esims.events import EventKind, make_event
 from orders.attention import ask_for_look
 from orders.checkpoints import Checkpoint, pass_checkpoint
-from orders.delivering import deliver_snapshots
+from orders.delivering import apply_in_transaction, deliver_snapshots
 from orders.models import Activation, CompletionImport, CompletionOutcome, OrderLine, Purchase, PurchasedEsim
 from orders.settling import settle_delivery
 from orders.states import change_purchase, lock_purchase
@@ -124,12 +124,15 @@ def _import_row(
 ) -> CompletionOutcome:
     """Apply one row and write it into the report, in one transaction."""
     said = "; ".join(fault.message for fault in faults)
+
+    def apply() -> CompletionOutcome:
+        judged = _judge(report, provider, row, by=by)
+        if judged.purchase is not None:
+            pass_checkpoint(Checkpoint.APPLYING, purchase_id=judged.purchase.pk)
+        return _report(report, number, row, faults, judged, said=said)
+
     try:
-        with transaction.atomic():
-            judged = _judge(report, provider, row, by=by)
-            if judged.purchase is not None:
-                pass_checkpoint(Checkpoint.APPLYING, purchase_id=judged.purchase.pk)
-            return _report(report, number, row, faults, judged, said=said)
+        return apply_in_transaction(apply, durable=False)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:  # noqa: BLE001  (one row must not keep the others from their customers)

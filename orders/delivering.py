@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db import transaction
 from django.utils import timezone
 
-from esims.lifecycle import register_bare_lines, register_lines
+from esims.lifecycle import LineAlreadyHeld, register_bare_lines, register_lines
 from esims.models import Esim
 from esims.packages import register_top_up
 from orders.models import Purchase, PurchasedEsim, PurchasedPackage
 from orders.refunding import count_delivered
 from orders.states import note_event
 from providers.types import LineSnapshot, PackageSnapshot
+
+Result = TypeVar("Result")
+#: How often the lines of one delivery are registered anew because another transaction was faster.
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +88,23 @@ def deliver_top_up(purchase: Purchase, package: PackageSnapshot | None, *, order
         by=by,
     )
     PurchasedPackage.objects.create(purchase=purchase, esim=esim, package=row, at=timezone.now())
-    Esim.objects.filter(pk=esim.pk, next_refresh_at__isnull=False).update(next_refresh_at=timezone.now())
     note_event(purchase.order_line.order, kind="purchase.topped_up", purchase=purchase, by=by)
     return True
+
+
+def apply_in_transaction(work: Callable[[], Result], *, durable: bool = True) -> Result:
+    """Do ``work`` in a transaction of its own; once more where a line was registered between its look and its insert.
+
+    Raises ``LineAlreadyHeld`` when that happens again and again.
+    """
+    for remaining in reversed(range(_TRIES)):
+        try:
+            with transaction.atomic(durable=durable):
+                return work()
+        except LineAlreadyHeld:
+            if not remaining:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def find_holders(purchase: Purchase, refs: Sequence[str]) -> dict[str, int | None]:

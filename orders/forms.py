@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -18,6 +19,7 @@ from catalog.search import CoverageChoice, PlanFilter, Sort
 from catalog.terms import GIGABYTE
 from orders.models import Order, Payment
 from orders.selectors.order_list import OrderFilter
+from orders.selling import PaymentTaken
 from providers.models import ProviderAccount
 
 #: More days than anybody travels.
@@ -229,6 +231,13 @@ class SaleForm(forms.Form):
         data = super().clean() or self.cleaned_data
         require_reference(self, data)
         return data
+
+
+def read_payment(given: Mapping[str, Any]) -> PaymentTaken | None:
+    """What a valid ``SaleForm`` says was paid; None where the order stays unpaid."""
+    if given["method"] == PaymentChoice.LATER:
+        return None
+    return PaymentTaken(method=given["method"], reference=given["reference"], form_key=given["form_key"])
 
 
 class BuyForm(SaleForm):

@@ -9,17 +9,16 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Max
 from django.utils import timezone
 
-from esims.lifecycle import LineAlreadyHeld
 from esims.models import Esim
 from esims.refresh import refresh_line
 from orders.answers import Answer, apply_answer
 from orders.checkpoints import Checkpoint, pass_checkpoint
+from orders.delivering import apply_in_transaction
 from orders.models import Purchase, PurchaseAttempt
 from orders.settling import find_provider, park_unknown
-from orders.states import lock_purchase
+from orders.states import lock_purchase, next_attempt_number
 from orders.verdicts import describe_crash
 from orders.waiting import Look, find_look
 from providers.base import Provider
@@ -32,7 +31,6 @@ BY = "inquiry"
 
 #: A worker that asks has the purchase for itself so long; then another may ask.
 _LEASE = timedelta(minutes=3)
-_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,26 +74,20 @@ def run_inquiry(*, purchase_id: int) -> str:
 
 
 def _apply(inquiry: Inquiry, answer: Answer, provider: Provider) -> str:
-    for remaining in reversed(range(_TRIES)):
-        try:
-            with transaction.atomic(durable=True):
-                outcome = apply_answer(
-                    purchase_id=inquiry.purchase_id,
-                    attempt_id=inquiry.attempt_id,
-                    number=inquiry.number,
-                    lease=inquiry.lease,
-                    answer=answer,
-                    provider=provider,
-                    by=BY,
-                )
-                pass_checkpoint(Checkpoint.APPLYING, purchase_id=inquiry.purchase_id)
-        except LineAlreadyHeld:
-            # Somebody registered one of the lines between our look and our insert: look again.
-            if not remaining:
-                raise
-        else:
-            break
-    return outcome
+    def apply() -> str:
+        outcome = apply_answer(
+            purchase_id=inquiry.purchase_id,
+            attempt_id=inquiry.attempt_id,
+            number=inquiry.number,
+            lease=inquiry.lease,
+            answer=answer,
+            provider=provider,
+            by=BY,
+        )
+        pass_checkpoint(Checkpoint.APPLYING, purchase_id=inquiry.purchase_id)
+        return outcome
+
+    return apply_in_transaction(apply)
 
 
 def _claim_inquiry(purchase_id: int, provider: Provider | None) -> Inquiry | None:
@@ -115,10 +107,9 @@ def _claim_inquiry(purchase_id: int, provider: Provider | None) -> Inquiry | Non
         ).update(inquiries_made=number, next_attempt_at=lease)
         if claimed != 1:
             return None
-        last = purchase.attempts.aggregate(last=Max("number"))["last"] or 0
         attempt = PurchaseAttempt.objects.create(
             purchase=purchase,
-            number=last + 1,
+            number=next_attempt_number(purchase),
             kind=look.value,
             request=_describe(purchase, look),
             started_at=now,

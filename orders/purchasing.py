@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from orders.applying import apply_verdict, digest_reply
@@ -31,7 +31,7 @@ from orders.requests import (
     send_request,
 )
 from orders.settling import park_unknown
-from orders.states import change_purchase, lock_purchase, note_event
+from orders.states import change_purchase, lock_purchase, next_attempt_number, note_event
 from orders.topping import claim_line, look_before_top_up
 from orders.verdicts import Unreadable, Verdict, describe_crash, read_verdict, write_reply
 from orders.waiting import find_look, has_unanswered_request, may_repeat
@@ -180,11 +180,6 @@ def _may_send(purchase: Purchase, provider: Provider) -> bool:
     else:
         change_purchase(purchase, to=PS.ALLOCATING, by=BY, why=why, next_attempt_at=timezone.now())
     return False
-
-
-def next_attempt_number(purchase: Purchase) -> int:
-    """The number of the next attempt of a locked purchase."""
-    return (purchase.attempts.aggregate(last=Max("number"))["last"] or 0) + 1
 
 
 def _send(claim: Claim, provider: Provider) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from orders.models import Activation, Order, OrderEvent, OrderLine, Purchase
@@ -132,6 +133,11 @@ def save_purchase(purchase: Purchase, **fields: Any) -> None:
     for name, value in fields.items():
         setattr(purchase, name, value)
     purchase.save(update_fields=list(fields))
+
+
+def next_attempt_number(purchase: Purchase) -> int:
+    """The number of the next attempt of a locked purchase."""
+    return (purchase.attempts.aggregate(last=Max("number"))["last"] or 0) + 1
 
 
 def settle_form(purchase: Purchase) -> None:

@@ -39,7 +39,7 @@ from orders.activations import (
     settled_by,
 )
 from orders.checkout import CheckoutRefused, why_not_sellable
-from orders.forms import CustomerSearchForm, PaymentChoice
+from orders.forms import CustomerSearchForm, read_payment
 from orders.forms_activation import ActivationFilterForm, ActivationSaleForm, CorrectionForm
 from orders.models import Activation, Purchase
 from orders.payments import PaymentRefused
@@ -51,7 +51,6 @@ from orders.selectors.activations import (
     look_at,
     read_activation,
 )
-from orders.selling import PaymentTaken
 from orders.views.form_turns import FormTurn, take_turn
 from orders.views.requests import person, read_id
 from providers.activation_form import ActivationFacts, ActivationRules
@@ -206,9 +205,7 @@ def _sell(
 ) -> HttpResponse | None:
     """Sell it and go to the order; None where the verb refused, which the form then shows."""
     given = turn.ours.cleaned_data
-    payment = None
-    if given["method"] != PaymentChoice.LATER:
-        payment = PaymentTaken(method=given["method"], reference=given["reference"], form_key=given["form_key"])
+    payment = read_payment(given)
     try:
         order = place_activation(
             customer=customer,

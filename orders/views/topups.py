@@ -13,11 +13,10 @@ from customers.access import staff_page
 from esims.install import top_up_rules
 from esims.models import Esim
 from orders.checkout import CheckoutRefused
-from orders.forms import PaymentChoice
+from orders.forms import read_payment
 from orders.forms_topup import TopUpForm, write_choice
 from orders.models import Order
 from orders.payments import PaymentRefused
-from orders.selling import PaymentTaken
 from orders.topups import TopUpChoice, TopUpsUnknown, find_top_ups, sell_top_up
 from orders.views.requests import person
 
@@ -46,9 +45,7 @@ def _sell(request: HttpRequest, esim: Esim, choices: list[TopUpChoice], form: To
     given = form.cleaned_data
     plan, price = given["package"]
     days = given.get("period_days")
-    payment = None
-    if given["method"] != PaymentChoice.LATER:
-        payment = PaymentTaken(method=given["method"], reference=given["reference"], form_key=given["form_key"])
+    payment = read_payment(given)
     try:
         order = sell_top_up(
             esim=esim,

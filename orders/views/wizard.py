@@ -27,11 +27,11 @@ from customers.forms import CustomerForm
 from customers.models import Customer
 from customers.search import find_customers
 from orders.checkout import CheckoutRefused, price_for, why_not_sellable
-from orders.forms import BuyForm, CustomerSearchForm, PaymentChoice, PlanSearchForm, QuantityForm
+from orders.forms import BuyForm, CustomerSearchForm, PlanSearchForm, QuantityForm, read_payment
 from orders.models import Order, OrderLine
 from orders.payments import PaymentRefused
 from orders.selectors.checkout_page import read_offer, recent_twin
-from orders.selling import PaymentTaken, sell_plan
+from orders.selling import sell_plan
 from orders.views.requests import person, read_id
 
 STEPS = ("customer", "plan", "quantity", "confirm")
@@ -329,9 +329,7 @@ def _sell(request: HttpRequest, draft: Draft, form: BuyForm) -> HttpResponse:
     given = form.cleaned_data
     if draft.customer is None or draft.plan is None or draft.quantity is None:
         raise ValueError("nothing to sell yet")
-    payment = None
-    if given["method"] != PaymentChoice.LATER:
-        payment = PaymentTaken(method=given["method"], reference=given["reference"], form_key=given["form_key"])
+    payment = read_payment(given)
     try:
         order = sell_plan(
             customer=draft.customer,

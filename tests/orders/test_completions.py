@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from catalog.models import Plan
 from esims.events import describe_event
+from esims.lifecycle import LineAlreadyHeld, register_lines
 from esims.models import Esim, LineEvent
 from orders.applying import digest_reply
 from orders.books import read_balances
@@ -268,6 +269,23 @@ def test_a_code_that_is_not_in_the_document_is_told_as_it_came(freebit: Freebit)
 
 
 # -- late, early and against one another ------------------------------------------------------------------------------
+
+
+def test_a_line_that_is_registered_meanwhile_is_looked_for_again(
+    freebit: Freebit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another transaction was faster than our insert: no fault of the row, and no second line."""
+    purchase, tries = accept(), list[int]()
+
+    def be_late_once(*args: Any, **kwargs: Any) -> list[Esim]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise LineAlreadyHeld(["x"])
+        return register_lines(*args, **kwargs)
+
+    monkeypatch.setattr("orders.delivering.register_lines", be_late_once)
+    assert counts(bring(row_of(purchase))) == (1, 0, 0, 0)
+    assert (fresh(purchase).state, Esim.objects.count(), len(tries)) == (P.FULFILLED, 1, 2)
 
 
 def test_an_unknown_outcome_is_settled_by_the_file(freebit: Freebit) -> None:
