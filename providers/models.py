@@ -262,6 +262,9 @@ class WebhookDelivery(models.Model):
         #: It failed again and again: it waits for a person.
         PARKED = "parked", _("parked")
 
+    #: Nothing more happens by itself.
+    FOR_A_PERSON = (State.PARKED, State.NOT_UNDERSTOOD)
+
     account = models.ForeignKey(
         ProviderAccount, verbose_name=_("account"), on_delete=models.PROTECT, related_name="deliveries"
     )

@@ -245,8 +245,7 @@ def _list_choices(account: ProviderAccount, tasks: Sequence[AccountTask]) -> lis
 
 
 def _count_deliveries(account: ProviderAccount) -> int:
-    states = (WebhookDelivery.State.PARKED, WebhookDelivery.State.NOT_UNDERSTOOD)
-    return WebhookDelivery.objects.filter(account=account, state__in=states).count()
+    return WebhookDelivery.objects.filter(account=account, state__in=WebhookDelivery.FOR_A_PERSON).count()
 
 
 def _read_budgets(slug: str, budgets: Mapping[str, RateBudget]) -> list[BudgetUse]:

@@ -177,8 +177,11 @@ def _read_attention(states: Mapping[str, Mapping[str, int]], accounts: Sequence[
 def _read_accounts() -> list[Any]:
     """All accounts with their newest balance and how many of their deliveries wait for a person; one query."""
     newest = BalanceReading.objects.filter(account=OuterRef("pk")).order_by("-at", "-pk")
-    waits = (WebhookDelivery.State.PARKED, WebhookDelivery.State.NOT_UNDERSTOOD)
-    waiting = WebhookDelivery.objects.filter(account=OuterRef("pk"), state__in=waits).order_by().values("account")
+    waiting = (
+        WebhookDelivery.objects.filter(account=OuterRef("pk"), state__in=WebhookDelivery.FOR_A_PERSON)
+        .order_by()
+        .values("account")
+    )
     accounts = ProviderAccount.objects.annotate(
         newest_amount=Subquery(newest.values("amount")[:1]),
         newest_currency=Subquery(newest.values("currency")[:1]),
