@@ -18,6 +18,8 @@ from esims.events import describe_event
 from esims.models import Esim, LineAction, LineEvent, Package, UsageDay, UsageSample
 from esims.page import find_line, read_packages, read_usage
 from esims.search import find_lines
+from providers.registry import offers
+from providers.types import Capability
 
 if TYPE_CHECKING:
     LineInline = admin.TabularInline[Any, Any]
@@ -39,8 +41,12 @@ class _ReadOnly:
 
 
 class PackageInline(_ReadOnly, LineInline):
+    """The rest stands on the package's own page: all of it would not fit beside one another."""
+
     model = Package
     extra = 0
+    show_change_link = True
+    fields = readonly_fields = ("kind", "plan", "data_bytes", "data_period", "used_bytes", "status", "ends_at")
 
 
 class UsageDayInline(_ReadOnly, LineInline):
@@ -112,7 +118,7 @@ class EsimAdmin(LineActionsMixin, _ReadOnly, LongList):
             packages = read_packages(esim)
             context |= {
                 "esim": esim,
-                "may_refresh": self.has_refresh_permission(request),
+                "may_refresh": self.has_refresh_permission(request) and offers(esim.account.slug, Capability.READ_LINE),
                 "tools": self.list_tools(request, esim, packages),
                 "shows_qr": bool(esim.lpa) and request.user.has_perm("esims.reveal_codes"),
                 **read_usage(esim, packages),

@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from customers.models import User
 from esims.models import Esim, LineAction, LineEvent, Package, UsageDay, UsageSample
@@ -42,6 +43,14 @@ def test_the_line_is_shown_with_qr_code_chart_and_buttons(
     assert f"{LIST}{esim.pk}/refresh/" in page
     assert f"{LIST}{esim.pk}/release/" not in page
     assert 'name="state"' not in page
+
+
+def test_a_line_that_its_provider_does_not_tell_of_has_no_refresh_button(
+    staff: Client, office: Simulator, sell_lines: SellLines, settings: Settings
+) -> None:
+    (esim,) = sell_lines()
+    settings.PROVIDERS = {}
+    assert "/refresh/" not in text_of(staff.get(f"{LIST}{esim.pk}/change/"))
 
 
 def test_no_page_of_the_admin_shows_a_secret(staff: Client) -> None:
