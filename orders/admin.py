@@ -10,10 +10,15 @@ from orders.models import (
     Activation,
     CompletionImport,
     CompletionOutcome,
+    CreditAccount,
+    CreditEntry,
+    CreditStatement,
+    Dispute,
     Order,
     OrderEvent,
     OrderLine,
     Payment,
+    PaymentDelivery,
     Purchase,
     PurchaseAttempt,
     PurchasedEsim,
@@ -99,10 +104,53 @@ class OrderLineAdmin(ReadOnly, _Admin):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnly, _Admin):
-    list_display = ("order", "method", "state", "amount", "currency", "reference", "recorded_by", "captured_at")
+    list_display = (
+        *("order", "method", "state", "amount", "currency", "captured_amount", "captured_currency", "reference"),
+        *("recorded_by", "captured_at"),
+    )
+    exclude = ("client_secret",)
     list_filter = ("state", "method", "currency")
     search_fields = ("order__number", "reference")
     list_select_related = ("order", "recorded_by")
+
+
+@admin.register(Dispute)
+class DisputeAdmin(ReadOnly, _Admin):
+    list_display = ("dispute_id", "payment", "state", "amount", "currency", "is_withdrawn", "opened_at", "closed_at")
+    list_filter = ("state", "currency")
+    search_fields = ("=dispute_id", "payment__order__number")
+    list_select_related = ("payment",)
+
+
+@admin.register(PaymentDelivery)
+class PaymentDeliveryAdmin(ReadOnly, _Admin):
+    list_display = ("event_id", "kind", "state", "received_at", "attempts", "repeats", "note")
+    list_filter = ("state", "kind")
+    search_fields = ("=event_id",)
+    exclude = ("body",)
+
+
+@admin.register(CreditAccount)
+class CreditAccountAdmin(ReadOnly, _Admin):
+    list_display = ("customer", "currency", "credit_limit", "owed", "is_open")
+    list_filter = ("currency", "is_open")
+    search_fields = ("customer__name", "customer__email")
+    list_select_related = ("customer",)
+
+
+@admin.register(CreditEntry)
+class CreditEntryAdmin(ReadOnly, _Admin):
+    list_display = ("account", "at", "kind", "amount", "owed_after", "reference", "by")
+    list_filter = ("kind",)
+    search_fields = ("account__customer__name", "reference")
+    list_select_related = ("account",)
+
+
+@admin.register(CreditStatement)
+class CreditStatementAdmin(ReadOnly, _Admin):
+    list_display = ("number", "account", "issued_at", "due_on", "opening", "closing")
+    search_fields = ("=number", "account__customer__name")
+    list_select_related = ("account",)
 
 
 @admin.register(Purchase)
@@ -180,10 +228,10 @@ class CompletionOutcomeAdmin(ReadOnly, _Admin):
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnly, _Admin):
-    list_display = ("purchase", "state", "quantity", "amount", "currency", "created_at", "made_at", "made_by")
-    list_filter = ("state", "currency")
-    search_fields = ("=purchase__id", "purchase__order_line__order__number", "reference")
-    list_select_related = ("purchase", "made_by")
+    list_display = ("order", "kind", "state", "quantity", "amount", "currency", "created_at", "made_at", "made_by")
+    list_filter = ("kind", "state", "currency")
+    search_fields = ("=purchase__id", "order__number", "reference")
+    list_select_related = ("order", "made_by")
 
 
 @admin.register(OrderEvent)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from orders.models import Payment, Purchase, PurchasedEsim, PurchasedPackage, Refund
+from orders.models import Dispute, Order, Payment, Purchase, PurchasedEsim, PurchasedPackage, Refund
 
 ZERO = Decimal(0)
 _OPEN = tuple(state for state in Purchase.State if state not in Purchase.ENDED)
@@ -17,7 +17,11 @@ _OPEN = tuple(state for state in Purchase.State if state not in Purchase.ENDED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """One currency. ``given_away`` is what was delivered although its price had gone back: our loss."""
+    """One currency. ``given_away`` is what was delivered although its price had gone back: our loss.
+
+    ``delivered`` is without what was given back for lines that ended; ``charge_backs`` are card payments that
+    banks took back from us, whatever they were for: of ``captured`` so much is not with us.
+    """
 
     currency: str
     captured: Decimal
@@ -27,6 +31,7 @@ class Balance:
     refunds_made: Decimal
     unallocated: Decimal
     given_away: Decimal
+    charge_backs: Decimal
 
     @property
     def difference(self) -> Decimal:
@@ -40,7 +45,8 @@ def read_balances() -> list[Balance]:
 
     Every column is read from its own rows: payments, delivered lines, open purchases, refunds.
     """
-    captured = _sum_payments()
+    payments = Payment.objects.filter(state=Payment.State.CAPTURED)
+    captured = _sum(payments, "captured_amount", "captured_currency")
     planned: defaultdict[str, Decimal] = defaultdict(Decimal)
     delivered: defaultdict[str, Decimal] = defaultdict(Decimal)
     opened: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -54,47 +60,63 @@ def read_balances() -> list[Balance]:
         if row["state"] in _OPEN:
             opened[currency] += price * max(0, missing - row["refunded"]) * row["purchases"]
         given[currency] += price * max(0, row["refunded"] - missing) * row["purchases"]
-    due, made = _sum_refunds(Refund.State.DUE), _sum_refunds(Refund.State.MADE)
+    standing = Refund.objects.filter(state__in=Refund.STANDING)
+    made = _sum(standing.filter(state=Refund.State.MADE), "amount", "currency")
+    due = _sum(standing.exclude(state=Refund.State.MADE), "amount", "currency")
+    surplus = _sum(standing.filter(kind=Refund.Kind.SURPLUS), "amount", "currency")
+    returned = _sum(standing.filter(kind=Refund.Kind.RETURNED), "amount", "currency")
+    charged_back = _sum(Dispute.objects.filter(is_withdrawn=True), "amount", "currency")
     return [
         Balance(
             currency=currency,
-            captured=captured.get(currency, ZERO),
-            delivered=delivered[currency],
+            captured=captured[currency],
+            delivered=delivered[currency] - returned[currency],
             open=opened[currency],
-            refunds_due=due.get(currency, ZERO),
-            refunds_made=made.get(currency, ZERO),
-            unallocated=captured.get(currency, ZERO) - planned[currency],
+            refunds_due=due[currency],
+            refunds_made=made[currency],
+            unallocated=captured[currency] - planned[currency] - surplus[currency],
             given_away=given[currency],
+            charge_backs=charged_back[currency],
         )
         for currency in sorted({*captured, *planned})
     ]
 
 
-def _sum_payments() -> dict[str, Decimal]:
+def find_uneven_orders() -> list[str]:
+    """Numbers of orders whose own money does not come out; empty, or there is a fault in our books.
+
+    A paid order has exactly its total, what is owed back as too much apart; one that is not paid has not less than
+    nothing. Unlike the balances this does not go by what is left over.
+    """
+    came = defaultdict[int, Decimal](Decimal)
+    payments = Payment.objects.filter(state=Payment.State.CAPTURED, captured_currency=F("order__currency"))
+    for order_id, amount in payments.values_list("order_id", "captured_amount"):
+        came[order_id] += amount or ZERO
+    surplus = Refund.objects.filter(kind=Refund.Kind.SURPLUS, state__in=Refund.STANDING, currency=F("order__currency"))
+    for order_id, amount in surplus.values_list("order_id", "amount"):
+        came[order_id] -= amount
+    paid = Order.objects.filter(paid_at__isnull=False).values_list("pk", "total")
+    uneven = {pk for pk, total in paid.iterator() if came.pop(pk, ZERO) != total}
+    uneven |= {pk for pk, amount in came.items() if amount < 0}
+    return list(Order.objects.filter(pk__in=uneven).order_by("pk").values_list("number", flat=True))
+
+
+def _sum(rows: QuerySet[Any], amount: str, currency: str) -> defaultdict[str, Decimal]:
     # Summed by amount and multiplied here: SQLite adds decimals as floats.
-    rows = Payment.objects.filter(state=Payment.State.CAPTURED).values_list("currency", "amount")
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for currency, amount, number in rows.annotate(number=Count("pk")).order_by():
-        sums[currency] += amount * number
-    return dict(sums)
-
-
-def _sum_refunds(state: str) -> dict[str, Decimal]:
-    rows = Refund.objects.filter(state=state).values_list("currency", "amount")
-    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for currency, amount, number in rows.annotate(number=Count("pk")).order_by():
-        sums[currency] += amount * number
-    return dict(sums)
+    for code, value, number in rows.values_list(currency, amount).annotate(number=Count("pk")).order_by():
+        sums[code] += value * number
+    return sums
 
 
 def _count_purchases() -> Iterator[dict[str, Any]]:
     """Purchases grouped by everything that a sum needs, so that the rows here are few."""
     came = PurchasedEsim.objects.filter(purchase=OuterRef("pk")).order_by().values("purchase").annotate(n=Count("pk"))
     topped = PurchasedPackage.objects.filter(purchase=OuterRef("pk")).order_by().values("purchase")
-    refunded = Refund.objects.filter(purchase=OuterRef("pk"), state=Refund.State.MADE).values("quantity")
+    gone = Refund.objects.filter(purchase=OuterRef("pk"), kind=Refund.Kind.MISSING, state__in=Refund.GONE)
     rows = Purchase.objects.annotate(
         came=Coalesce(Subquery(came.values("n")), Subquery(topped.annotate(n=Count("pk")).values("n")), 0),
-        refunded=Coalesce(Subquery(refunded), 0),
+        refunded=Coalesce(Subquery(gone.values("quantity")), 0),
     )
     names = ("order_line__order__currency", "order_line__unit_price", "state", "quantity", "came", "refunded")
     yield from rows.values(*names).annotate(purchases=Count("pk")).order_by()

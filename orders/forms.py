@@ -348,7 +348,7 @@ class RefundForm(forms.Form):
 
     method = forms.ChoiceField(
         label=gettext_lazy("How it went back"),
-        choices=Payment.Method.choices,
+        choices=[(method.value, method.label) for method in Payment.BY_HAND],
         widget=forms.RadioSelect,
         error_messages={"required": gettext_lazy("Say how the money went back.")},
     )

@@ -1,19 +1,18 @@
-"""Taking money. Only here does an order begin to be bought."""
+"""Taking money by hand: what staff hold in their hands, or see on the bank's statement."""
 
 from decimal import Decimal
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.models import User
 from orders.amounts import say_amount
+from orders.capturing import begin_buying, count_outstanding, note_capture
 from orders.models import Order, Payment
-from orders.planning import plan_purchases
-from orders.states import change_order, lock_order, note_event
+from orders.states import lock_order
 
 
 class PaymentRefused(Exception):
@@ -23,17 +22,6 @@ class PaymentRefused(Exception):
         super().__init__(message)
         self.message = message
         self.field = field
-
-
-def count_captured(order: Order) -> Decimal:
-    """What was paid for the order, in its currency."""
-    captured = order.payments.filter(state=Payment.State.CAPTURED).aggregate(sum=Sum("amount"))["sum"]
-    return captured or Decimal(0)
-
-
-def count_outstanding(order: Order) -> Decimal:
-    """What is still to be paid, in the order's currency; nothing for a cancelled order."""
-    return Decimal(0) if order.state == Order.State.CANCELLED else order.total - count_captured(order)
 
 
 def record_payment(
@@ -77,15 +65,15 @@ def _write_payment(
         method=method,
         amount=amount,
         currency=currency,
+        captured_amount=amount,
+        captured_currency=currency,
         reference=reference,
         recorded_by=by,
         captured_at=timezone.now(),
     )
-    facts = {"amount": str(amount), "currency": currency, "method": method}
-    note_event(locked, kind="payment.captured", by=by.email, facts=facts)
-    change_order(locked, to=Order.State.BUYING, by=by.email, why="paid")
+    note_capture(payment, by=by.email)
     try:
-        plan_purchases(order=locked, by=by.email)
+        begin_buying(locked, by=by.email)
     except ImproperlyConfigured as error:
         message = _("The provider's account is not configured, so nothing could be bought. No payment was recorded.")
         raise PaymentRefused(message) from error
@@ -95,9 +83,11 @@ def _write_payment(
 def _require_payable(order: Order, method: str, amount: Decimal, currency: str) -> None:
     if order.state == Order.State.CANCELLED:
         raise PaymentRefused(_("This order was cancelled. Place a new one before you take money."))
+    if order.state == Order.State.EXPIRED:
+        raise PaymentRefused(_("This order has expired. Place a new one before you take money."))
     if order.state != Order.State.UNPAID:
         raise PaymentRefused(_("This order is paid already."))
-    if method not in Payment.Method.values:
+    if method not in Payment.BY_HAND:
         raise PaymentRefused(_("Choose how the customer paid."), "method")
     if currency != order.currency:
         message = _("This order is in %(currency)s, not %(given)s.")

@@ -27,15 +27,15 @@ def count_delivered(purchase: Purchase) -> int:
 def settle_refund(purchase: Purchase) -> RefundWord | None:
     """Make the refund of a locked purchase say what is owed now; None when it did already.
 
-    Owed is what was paid and not delivered, once the purchase has ended. A refund that was made stays as it is: when
-    lines come after all, the purchase asks for a person's look instead.
+    Owed is what was paid and not delivered, once the purchase has ended. A refund that went back, or may have, stays as
+    it is: when lines come after all, the purchase asks for a person's look instead.
     """
     owed = max(0, purchase.quantity - count_delivered(purchase)) if purchase.state in Purchase.ENDED else 0
     price = purchase.order_line.unit_price
-    refund = Refund.objects.select_for_update().filter(purchase=purchase).first()
+    refund = Refund.objects.select_for_update().filter(purchase=purchase, kind=Refund.Kind.MISSING).first()
     if refund is None:
         return _open_refund(purchase, owed) if owed and price else None
-    if refund.state == Refund.State.MADE:
+    if refund.state in Refund.GONE:
         return _notice_made(purchase, refund, owed)
     if owed == (refund.quantity if refund.state == Refund.State.DUE else 0):
         return None
@@ -56,7 +56,12 @@ def _open_refund(purchase: Purchase, owed: int) -> RefundWord:
     amount = line.unit_price * owed
     currency = line.order.currency
     Refund.objects.create(
-        purchase=purchase, quantity=owed, amount=amount, currency=currency, reason=_say_reason(purchase)
+        order=line.order,
+        purchase=purchase,
+        quantity=owed,
+        amount=amount,
+        currency=currency,
+        reason=_say_reason(purchase),
     )
     return RefundWord(kind="due", facts={"new": str(amount), "currency": currency})
 

@@ -6,8 +6,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.models import User
-from orders.models import Payment, Refund
-from orders.states import lock_purchase, note_event
+from orders.models import Order, Payment, Purchase, Refund
+from orders.states import lock_order, lock_purchase, note_event
 
 
 class RefundRefused(Exception):
@@ -28,21 +28,30 @@ def record_refund_made(*, refund: Refund, method: str, reference: str = "", by: 
     if not by.has_perm("orders.refund"):
         raise PermissionDenied
     with transaction.atomic():
-        # The purchase is locked first, so that a late reply and the refund see each other.
-        purchase = lock_purchase(refund.purchase_id)
+        # Order and purchase are locked first, so that a late reply and the refund see each other.
+        order, purchase = lock_refunded(refund)
         locked = Refund.objects.select_for_update().get(pk=refund.pk)
         if locked.state == Refund.State.MADE:
             return locked
+        if locked.state == Refund.State.SENDING:
+            raise RefundRefused(_("The payment service is paying this back already."))
         if locked.state != Refund.State.DUE:
             raise RefundRefused(_("This refund is no longer due: the provider delivered after all."))
         if (locked.amount, locked.quantity) != (refund.amount, refund.quantity):
             raise RefundRefused(_("The amount has changed meanwhile. Look at it again."), "amount")
-        if method not in Payment.Method.values:
+        if method not in Payment.BY_HAND:
             raise RefundRefused(_("Choose how the money went back."), "method")
         locked.state, locked.method, locked.reference = Refund.State.MADE, method, reference
         locked.made_at, locked.made_by = timezone.now(), by
         locked.save(update_fields=["state", "method", "reference", "made_at", "made_by"])
         facts = {"amount": str(locked.amount), "currency": locked.currency, "method": method}
-        order = purchase.order_line.order
         note_event(order, kind="refund.made", purchase=purchase, by=by.email, facts=facts)
     return locked
+
+
+def lock_refunded(refund: Refund) -> tuple[Order, Purchase | None]:
+    """The order of a refund and, where it is for one, its purchase: locked in this order, as every change does."""
+    if refund.purchase_id is None:
+        return lock_order(refund.order_id), None
+    purchase = lock_purchase(refund.purchase_id)
+    return purchase.order_line.order, purchase

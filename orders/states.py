@@ -42,12 +42,14 @@ _SENDABLE = frozenset({PS.PLANNED, PS.SENDING, PS.HELD})
 #: From → where an order may go. A paid order follows its purchases, also back when a late reply changes one.
 _FOLLOWS = frozenset({OS.BUYING, OS.COMPLETED, OS.PARTIAL, OS.FAILED})
 ORDER_TRANSITIONS: Mapping[str, frozenset[str]] = {
-    OS.UNPAID: frozenset({OS.BUYING, OS.CANCELLED}),
+    OS.UNPAID: frozenset({OS.BUYING, OS.CANCELLED, OS.EXPIRED}),
     OS.BUYING: _FOLLOWS,
     OS.PARTIAL: _FOLLOWS,
     OS.FAILED: _FOLLOWS,
     OS.COMPLETED: _FOLLOWS,
     OS.CANCELLED: frozenset(),
+    # Money that came too late may buy it after all.
+    OS.EXPIRED: frozenset({OS.BUYING}),
 }
 
 
@@ -166,8 +168,8 @@ def settle_purchase(purchase: Purchase, *, by: str) -> None:
 
 
 def derive_order_state(order: Order) -> str:
-    """The state that a paid order has by its purchases; an unpaid or cancelled one keeps its own."""
-    if order.state in (OS.UNPAID, OS.CANCELLED):
+    """The state that a paid order has by its purchases; one that was never paid keeps its own."""
+    if order.state in (OS.UNPAID, OS.CANCELLED, OS.EXPIRED):
         return order.state
     states = set(Purchase.objects.filter(order_line__order=order).values_list("state", flat=True))
     if not states <= set(Purchase.ENDED):

@@ -19,9 +19,10 @@ from customers.models import Customer, User
 from esims.actions import request_action
 from esims.models import Esim, LineAction, Package
 from esims.refresh import request_refresh
+from orders.capturing import count_outstanding
 from orders.checkout import place_order, price_for
 from orders.models import Order
-from orders.payments import count_outstanding, record_payment
+from orders.payments import record_payment
 from orders.selling import PaymentTaken
 from orders.topups import find_top_ups, sell_top_up
 from providers.registry import offers

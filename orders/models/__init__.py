@@ -1,19 +1,26 @@
 """Orders, payments, and the requests by which eSIMs are bought (docs/purchase-protocol.md)."""
 
 from orders.models.activations import Activation, CompletionImport, CompletionOutcome
+from orders.models.credit import CreditAccount, CreditEntry, CreditStatement
 from orders.models.jobs import Wake, WorkerBeat
+from orders.models.payments import Dispute, Payment, PaymentDelivery
 from orders.models.purchases import Purchase, PurchaseAttempt, PurchasedEsim, PurchasedPackage, Refund
-from orders.models.sales import Order, OrderLine, Payment
+from orders.models.sales import Order, OrderLine
 from orders.models.timeline import OrderEvent
 
 __all__ = [
     "Activation",
     "CompletionImport",
     "CompletionOutcome",
+    "CreditAccount",
+    "CreditEntry",
+    "CreditStatement",
+    "Dispute",
     "Order",
     "OrderEvent",
     "OrderLine",
     "Payment",
+    "PaymentDelivery",
     "Purchase",
     "PurchaseAttempt",
     "PurchasedEsim",

@@ -5,7 +5,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from esims.models import Esim, Package
-from orders.models.sales import OrderLine, Payment
+from orders.models.payments import Payment
+from orders.models.sales import Order, OrderLine
 from providers.encryption import EncryptedBytesField
 from providers.models import ProviderAccount
 
@@ -191,18 +192,44 @@ class PurchasedPackage(models.Model):
 
 
 class Refund(models.Model):
-    """Money owed to the customer for what was paid and not delivered: it shows until it is made."""
+    """Money owed to a customer: it shows until it is made."""
+
+    class Kind(models.TextChoices):
+        #: Paid for and not delivered: follows from its purchase, by itself.
+        MISSING = "missing", _("not delivered")
+        #: A payment that its order does not need: too much, twice, too late, in another currency.
+        SURPLUS = "surplus", _("paid too much")
+        #: Delivered, and given back all the same: a line that ended unused, or goodwill.
+        RETURNED = "returned", _("given back")
 
     class State(models.TextChoices):
         DUE = "due", _("due")
+        #: The payment service is asked to pay it back; it may have done so.
+        SENDING = "sending", _("on its way")
         MADE = "made", _("made")
         #: The provider delivered late after all, before the money went back.
         DROPPED = "dropped", _("no longer due")
 
-    purchase = models.OneToOneField(
-        Purchase, verbose_name=_("purchase"), on_delete=models.PROTECT, related_name="refund"
+    #: Owed or paid back: it counts in the books.
+    STANDING = (State.DUE, State.SENDING, State.MADE)
+    #: It may have left: it can no longer be taken back by itself.
+    GONE = (State.SENDING, State.MADE)
+
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices, default=Kind.MISSING)
+    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="refunds")
+    #: What was not delivered, or is given back.
+    purchase = models.ForeignKey(
+        Purchase, verbose_name=_("purchase"), on_delete=models.PROTECT, null=True, blank=True, related_name="refunds"
     )
-    quantity = models.PositiveIntegerField(_("eSIMs not delivered"))
+    #: The payment that was too much; of other kinds the card payment to which it goes back, once that is chosen.
+    payment = models.ForeignKey(
+        Payment, verbose_name=_("payment"), on_delete=models.PROTECT, null=True, blank=True, related_name="refunds"
+    )
+    #: The line for which money is given back.
+    esim = models.ForeignKey(
+        Esim, verbose_name=_("eSIM"), on_delete=models.PROTECT, null=True, blank=True, related_name="refunds"
+    )
+    quantity = models.PositiveIntegerField(_("eSIMs"), default=0)
     amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
     currency = models.CharField(_("currency"), max_length=3)
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.DUE)
@@ -214,12 +241,47 @@ class Refund(models.Model):
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("made by"), on_delete=models.SET_NULL, null=True, related_name="+"
     )
+    # -- at the payment service -------------------------------------------------------------------------------------
+    #: The service's refund, once known.
+    service_ref = models.CharField(_("service's refund"), max_length=80, blank=True)
+    #: How often it was begun anew after the service said no: each has its own idempotency key.
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    #: How often the service was called or asked for this try.
+    calls = models.PositiveIntegerField(_("calls"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    error = models.CharField(_("error"), max_length=300, blank=True)
 
     class Meta:
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         ordering = ("-created_at", "-pk")
-        indexes = [models.Index(fields=("state", "-created_at"), name="refund_by_state")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=("purchase",), condition=models.Q(kind="missing"), name="refund_missing_once"
+            ),
+            models.UniqueConstraint(
+                fields=("payment",), condition=models.Q(kind="surplus"), name="refund_surplus_once"
+            ),
+            models.UniqueConstraint(
+                fields=("purchase", "esim"),
+                condition=models.Q(kind="returned") & ~models.Q(state="dropped"),
+                name="refund_returned_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="missing", purchase__isnull=False)
+                | models.Q(kind="surplus", payment__isnull=False)
+                | models.Q(kind="returned", purchase__isnull=False),
+                name="refund_is_for_something",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=("state", "-created_at"), name="refund_by_state"),
+            models.Index(
+                fields=("next_attempt_at",),
+                name="refund_service_due",
+                condition=models.Q(next_attempt_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency} {self.state}"

@@ -21,6 +21,7 @@ class Order(models.Model):
         PARTIAL = "partial", _("partly delivered")
         FAILED = "failed", _("not delivered")
         CANCELLED = "cancelled", _("cancelled")
+        EXPIRED = "expired", _("expired unpaid")
 
     number = models.CharField(_("number"), max_length=20, unique=True)
     #: Made when the form is drawn: the same form sent twice gives one order.
@@ -34,6 +35,8 @@ class Order(models.Model):
         settings.AUTH_USER_MODEL, verbose_name=_("created by"), on_delete=models.SET_NULL, null=True, related_name="+"
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    #: Unpaid until then it expires; null: it waits until somebody pays or cancels it.
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -45,11 +48,14 @@ class Order(models.Model):
             models.Index(fields=("-created_at", "-id"), name="order_recent"),
             models.Index(fields=("state", "-created_at", "-id"), name="order_by_state"),
             models.Index(fields=("customer", "-created_at"), name="order_by_customer"),
+            models.Index(fields=("expires_at",), name="order_expiring", condition=models.Q(state="unpaid")),
         ]
         permissions = [
             ("sell", "Can take orders and record payments"),
             ("reconcile", "Can decide about purchases whose outcome is not known"),
             ("refund", "Can record refunds"),
+            ("replace", "Can replace faulty lines free of charge"),
+            ("give_back", "Can decide that a customer gets money back for what was delivered"),
         ]
 
     def __str__(self) -> str:
@@ -80,6 +86,10 @@ class OrderLine(models.Model):
     esim = models.ForeignKey(
         Esim, verbose_name=_("eSIM"), on_delete=models.PROTECT, null=True, blank=True, related_name="order_lines"
     )
+    #: The faulty line in whose place this one is bought, free of charge.
+    replaces = models.ForeignKey(
+        Esim, verbose_name=_("replaces"), on_delete=models.PROTECT, null=True, blank=True, related_name="replacements"
+    )
     unit_price = models.DecimalField(_("unit price"), max_digits=14, decimal_places=4)
     price_source = models.CharField(_("price comes from"), max_length=60, blank=True)
     unit_cost = models.DecimalField(_("unit cost"), max_digits=14, decimal_places=4, null=True, blank=True)
@@ -104,39 +114,3 @@ class OrderLine(models.Model):
     @property
     def is_by_form(self) -> bool:
         return self.kind in self.BY_FORM
-
-
-class Payment(models.Model):
-    """One attempt to be paid, with its own state."""
-
-    class Method(models.TextChoices):
-        CASH = "cash", _("cash")
-        TRANSFER = "transfer", _("bank transfer")
-        TERMINAL = "terminal", _("card terminal")
-        INVOICE = "invoice", _("invoice")
-
-    class State(models.TextChoices):
-        CAPTURED = "captured", _("captured")
-        VOIDED = "voided", _("entered by mistake")
-
-    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="payments")
-    #: Made when the form is drawn: the same form sent twice records one payment.
-    form_key = models.UUIDField(_("form key"), unique=True, default=uuid.uuid4)
-    method = models.CharField(_("method"), max_length=10, choices=Method.choices)
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.CAPTURED)
-    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
-    currency = models.CharField(_("currency"), max_length=3)
-    reference = models.CharField(_("reference"), max_length=120, blank=True)
-    recorded_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("recorded by"), on_delete=models.SET_NULL, null=True, related_name="+"
-    )
-    captured_at = models.DateTimeField(_("captured"))
-
-    class Meta:
-        verbose_name = _("payment")
-        verbose_name_plural = _("payments")
-        ordering = ("order_id", "pk")
-        constraints = [models.CheckConstraint(condition=models.Q(amount__gte=0), name="payment_not_negative")]
-
-    def __str__(self) -> str:
-        return f"{self.amount} {self.currency} {self.method}"

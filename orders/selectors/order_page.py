@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from esims.models import Esim
 from orders import wording
+from orders.capturing import sum_captured
 from orders.models import Order, OrderEvent, OrderLine, Payment, Purchase, Refund
 from providers.types import LineState
 
@@ -109,9 +110,7 @@ def read_order_page(order: Order) -> OrderPage:
     lines = list(order.lines.select_related("plan__account", "activation", "esim").order_by("pk"))
     purchases = Purchase.objects.filter(order_line__order=order)
     states = dict(purchases.values_list("state").annotate(number=Count("pk")))
-    refunds = list(
-        Refund.objects.filter(purchase__order_line__order=order).select_related("made_by", "purchase").order_by("pk")
-    )
+    refunds = list(Refund.objects.filter(order=order).select_related("made_by", "purchase").order_by("pk"))
     esims = list(order_esims(order)[:ESIMS_SHOWN])
     payments = list(order.payments.select_related("recorded_by").order_by("pk"))
     return OrderPage(
@@ -119,7 +118,7 @@ def read_order_page(order: Order) -> OrderPage:
         lines=lines,
         quantity=sum(line.quantity for line in lines),
         payments=payments,
-        paid=sum((row.amount for row in payments if row.state == Payment.State.CAPTURED), Decimal(0)),
+        paid=sum_captured(order, payments, refunds),
         purchases=[
             look_at_purchase(row, delivered=row.delivered_count)
             for row in with_delivered(_loud_first(purchases))[:PURCHASES_SHOWN]

@@ -83,7 +83,7 @@ def read_purchase_page(purchase: Purchase) -> PurchasePage:
         look=look_at_purchase(purchase, delivered=delivered.count()),
         attempts=[_look_at_attempt(attempt) for attempt in attempts],
         esims=list(delivered.select_related("esim")[:ESIMS_SHOWN]),
-        refund=Refund.objects.filter(purchase=purchase).first(),
+        refund=Refund.objects.filter(purchase=purchase, kind=Refund.Kind.MISSING).first(),
         events=read_events(OrderEvent.objects.filter(purchase=purchase)),
     )
 

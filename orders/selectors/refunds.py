@@ -18,9 +18,7 @@ class Due:
 
 def find_refunds(state: str) -> QuerySet[Refund]:
     """Refunds in a state with what a row shows: the longest due first, what was made last first."""
-    refunds = Refund.objects.filter(state=state).select_related(
-        "purchase__order_line__order__customer", "purchase__account", "made_by"
-    )
+    refunds = Refund.objects.filter(state=state).select_related("order__customer", "purchase__account", "made_by")
     return refunds.order_by("created_at", "pk") if state == Refund.State.DUE else refunds.order_by("-made_at", "-pk")
 
 

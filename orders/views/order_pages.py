@@ -16,10 +16,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog.currencies import minor_units
 from customers.access import is_partial, staff_page
 from customers.keyset import keyset_page
+from orders.capturing import count_outstanding
 from orders.checkout import CheckoutRefused, cancel_order
 from orders.forms import OrderFilterForm, PaymentForm, ReasonForm
 from orders.models import Order
-from orders.payments import PaymentRefused, count_outstanding, record_payment
+from orders.payments import PaymentRefused, record_payment
 from orders.selectors.order_list import find_orders, list_rows
 from orders.selectors.order_page import OrderPage, order_esims, read_order_page
 from orders.views.requests import person, read_id

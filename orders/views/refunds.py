@@ -32,9 +32,7 @@ def refund_list(request: HttpRequest) -> HttpResponse:
 @staff_page("orders.refund")
 def refund_made(request: HttpRequest, pk: int) -> HttpResponse:
     """How the money went back; the second click finds it recorded."""
-    refund = get_object_or_404(
-        Refund.objects.select_related("purchase__order_line__order__customer", "purchase__account"), pk=pk
-    )
+    refund = get_object_or_404(Refund.objects.select_related("order__customer", "purchase__account"), pk=pk)
     form = RefundForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -52,7 +50,7 @@ def refund_made(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "form": form,
         "refund": refund,
-        "order": refund.purchase.order_line.order,
+        "order": refund.order,
         "title": _("Record that the refund was made"),
         "consequences": [
             _("Roamdesk moves no money: pay the customer back first, then record it here."),

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from orders.capturing import count_outstanding
 from orders.checkout import cancel_order
 from orders.models import Order, Payment, Purchase
-from orders.payments import PaymentRefused, count_outstanding, record_payment
+from orders.payments import PaymentRefused, record_payment
 from orders.purchasing import run_purchase
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_fake_plan, make_user, order_plan, pay
