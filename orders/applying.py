@@ -92,7 +92,7 @@ def digest_reply(*, attempt_id: int, by: str) -> Purchase:
         verdict = Unreadable("The account is not configured: its reply cannot be read.")
     else:
         verdict = read_verdict(provider, reply, build_request(attempt))
-    pass_checkpoint(Checkpoint.PARSED, purchase_id=attempt.purchase_id)
+    pass_checkpoint(Checkpoint.PARSED, row_id=attempt.purchase_id)
     try:
         return apply_verdict(attempt_id=attempt_id, verdict=verdict, by=by)
     except (OperationalError, InterfaceError):
@@ -112,11 +112,11 @@ def apply_verdict(*, attempt_id: int, verdict: Verdict, by: str, why: str = "", 
 
     def apply() -> Purchase:
         purchase = _apply_once(attempt_id, verdict, by=by, why=why, again=again)
-        pass_checkpoint(Checkpoint.APPLYING, purchase_id=purchase.pk)
+        pass_checkpoint(Checkpoint.APPLYING, row_id=purchase.pk)
         return purchase
 
     purchase = apply_in_transaction(apply)
-    pass_checkpoint(Checkpoint.APPLIED, purchase_id=purchase.pk)
+    pass_checkpoint(Checkpoint.APPLIED, row_id=purchase.pk)
     return purchase
 
 

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from orders.amounts import say_amount
 from orders.attention import log
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.models import Order, Payment, Refund
 from orders.planning import plan_purchases
 from orders.states import change_order, lock_order, note_event
@@ -81,6 +82,8 @@ def capture_payment(
         payment.save()
         note_capture(payment, by=by, facts={"was": was} if was != Payment.State.PENDING else {})
         settle_capture(payment, by=by)
+        pass_checkpoint(Checkpoint.CAPTURING, row_id=payment_id)
+    pass_checkpoint(Checkpoint.CAPTURED, row_id=payment_id)
     return payment
 
 

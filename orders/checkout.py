@@ -13,6 +13,7 @@ from catalog.models import Plan
 from customers.models import Customer, User
 from esims.models import Esim
 from orders.amounts import say_amount
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.erasing import close_activations
 from orders.models import Order, OrderLine
 from orders.numbers import draw_number
@@ -77,7 +78,8 @@ def take_order(*, customer: Customer, wish: Wish, checkout_key: UUID, by: User, 
     for remaining in reversed(range(_TRIES)):
         try:
             with transaction.atomic():
-                return _write_order(customer=customer, wish=wish, checkout_key=checkout_key, by=by, note=note)
+                order = _write_order(customer=customer, wish=wish, checkout_key=checkout_key, by=by, note=note)
+                pass_checkpoint(Checkpoint.PLACING, row_id=order.pk)
         except IntegrityError:
             # The same form was faster, or the number is taken.
             known = _find_placed(checkout_key, customer, wish)
@@ -85,6 +87,9 @@ def take_order(*, customer: Customer, wish: Wish, checkout_key: UUID, by: User, 
                 return known
             if not remaining:
                 raise
+        else:
+            pass_checkpoint(Checkpoint.PLACED, row_id=order.pk)
+            return order
     raise AssertionError("the loop returns or raises")
 
 

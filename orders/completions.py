@@ -128,11 +128,11 @@ def _import_row(
     def apply() -> CompletionOutcome:
         judged = _judge(report, provider, row, by=by)
         if judged.purchase is not None:
-            pass_checkpoint(Checkpoint.APPLYING, purchase_id=judged.purchase.pk)
+            pass_checkpoint(Checkpoint.APPLYING, row_id=judged.purchase.pk)
         return _report(report, number, row, faults, judged, said=said)
 
     try:
-        return apply_in_transaction(apply, durable=False)
+        found = apply_in_transaction(apply, durable=False)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:  # noqa: BLE001  (one row must not keep the others from their customers)
@@ -141,6 +141,9 @@ def _import_row(
         judged = _Judged(outcome=Outcome.FAULTY, note=f"our program failed over this row ({crash})")
         with transaction.atomic():
             return _report(report, number, row, faults, judged, said=said)
+    if found.purchase_id is not None:
+        pass_checkpoint(Checkpoint.APPLIED, row_id=found.purchase_id)
+    return found
 
 
 def _report(

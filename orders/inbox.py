@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from customers.models import User
 from esims.models import Esim, Package
 from esims.states import ENDED
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.models import OrderLine, Purchase
 from orders.verdicts import describe_crash
 from providers.models import WebhookDelivery
@@ -61,8 +62,10 @@ def drain_inbox(*, limit: int | None = None, seconds: float = 30.0) -> int:
             row = waiting.first()
             if row is not None:
                 _work_off(row)
+                pass_checkpoint(Checkpoint.DRAINING, row_id=row.pk)
         if row is None:
             break
+        pass_checkpoint(Checkpoint.DRAINED, row_id=row.pk)
         done += 1
     return done
 

@@ -59,8 +59,9 @@ def run_inquiry(*, purchase_id: int) -> str:
     inquiry = _claim_inquiry(purchase_id, provider)
     if inquiry is None or provider is None:
         return ""
+    pass_checkpoint(Checkpoint.ASKING, row_id=purchase_id)
     answer = _ask(provider, inquiry)
-    pass_checkpoint(Checkpoint.ASKED, purchase_id=purchase_id)
+    pass_checkpoint(Checkpoint.ASKED, row_id=purchase_id)
     try:
         outcome = _apply(inquiry, answer, provider)
     except (OperationalError, InterfaceError):
@@ -69,7 +70,7 @@ def run_inquiry(*, purchase_id: int) -> str:
         crash = describe_crash(error)
         log.critical("answer_not_applied", purchase=purchase_id, crash=crash)
         outcome = _apply(inquiry, f"Our program failed over what it found ({crash}).", provider)
-    pass_checkpoint(Checkpoint.APPLIED, purchase_id=purchase_id)
+    pass_checkpoint(Checkpoint.APPLIED, row_id=purchase_id)
     return outcome
 
 
@@ -84,7 +85,7 @@ def _apply(inquiry: Inquiry, answer: Answer, provider: Provider) -> str:
             provider=provider,
             by=BY,
         )
-        pass_checkpoint(Checkpoint.APPLYING, purchase_id=inquiry.purchase_id)
+        pass_checkpoint(Checkpoint.APPLYING, row_id=inquiry.purchase_id)
         return outcome
 
     return apply_in_transaction(apply)

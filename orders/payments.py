@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from customers.models import User
 from orders.amounts import say_amount
 from orders.capturing import begin_buying, count_outstanding, note_capture
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.models import Order, Payment
 from orders.states import lock_order
 
@@ -37,7 +38,7 @@ def record_payment(
         return known
     try:
         with transaction.atomic():
-            return _write_payment(
+            payment = _write_payment(
                 order=order,
                 method=method,
                 amount=amount,
@@ -46,12 +47,15 @@ def record_payment(
                 form_key=form_key,
                 by=by,
             )
+            pass_checkpoint(Checkpoint.CAPTURING, row_id=payment.pk)
     except (IntegrityError, PaymentRefused):
         # The same form was faster, by its key or by the order's lock: then this is about its own payment.
         known = _find_recorded(form_key, order, amount, currency)
         if known is None:
             raise
         return known
+    pass_checkpoint(Checkpoint.CAPTURED, row_id=payment.pk)
+    return payment
 
 
 def _write_payment(

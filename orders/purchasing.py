@@ -88,7 +88,7 @@ def _send_planned(purchase_id: int, slug: str) -> str:
         return _hold(purchase_id, why="the form is erased: enter it again", mend=Mend.DATA, code="form_erased")
     if claim is None:
         return ""
-    pass_checkpoint(Checkpoint.CLAIMED, purchase_id=purchase_id)
+    pass_checkpoint(Checkpoint.CLAIMED, row_id=purchase_id)
     _send(claim, provider)
     return PurchaseAttempt.objects.values_list("outcome", flat=True).get(pk=claim.attempt_id)
 
@@ -164,6 +164,7 @@ def claim_purchase(*, purchase_id: int, provider: Provider) -> Claim | None:
         note_event(order, kind="purchase.state", purchase=purchase, by=BY, facts=facts)
         request = build_request(attempt)
         require_form(request)
+        pass_checkpoint(Checkpoint.CLAIMING, row_id=purchase_id)
     return Claim(attempt_id=attempt.pk, purchase_id=purchase_id, request=request)
 
 
@@ -193,11 +194,12 @@ def _send(claim: Claim, provider: Provider) -> None:
         log.critical("sending_crashed", purchase=claim.purchase_id, crash=crash)
         verdict = Unreadable(f"Our program failed while it sent the order ({crash}).")
     else:
-        pass_checkpoint(Checkpoint.ANSWERED, purchase_id=claim.purchase_id)
+        pass_checkpoint(Checkpoint.ANSWERED, row_id=claim.purchase_id)
         _store_reply(claim, provider, reply)
-        pass_checkpoint(Checkpoint.STORED, purchase_id=claim.purchase_id)
+        pass_checkpoint(Checkpoint.STORED, row_id=claim.purchase_id)
         digest_reply(attempt_id=claim.attempt_id, by=BY)
         return
+    pass_checkpoint(Checkpoint.UNANSWERED, row_id=claim.purchase_id)
     # Lost, "nothing was sent" would turn into "no answer came".
     outcome = verdict
     _write_for_certain(claim, lambda: apply_verdict(attempt_id=claim.attempt_id, verdict=outcome, by=BY))
@@ -209,6 +211,7 @@ def _store_reply(claim: Claim, provider: Provider, reply: ProviderReply) -> None
     def store() -> None:
         with transaction.atomic(durable=True):
             write_reply(claim.attempt_id, reply)
+            pass_checkpoint(Checkpoint.STORING, row_id=claim.purchase_id)
 
     try:
         _write_for_certain(claim, store)
@@ -241,6 +244,7 @@ def _hold(purchase_id: int, *, why: str, mend: Mend, code: str) -> str:
         if purchase.state == PS.PLANNED:
             change_purchase(purchase, to=PS.HELD, by=BY, why=why, error=why, mend=mend.value)
             raise_alarm("purchase_held", purchase, code=code)
+            pass_checkpoint(Checkpoint.HOLDING, row_id=purchase_id)
     return "not_sent"
 
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from customers.models import User
 from esims.lifecycle import LineAlreadyHeld
 from orders.applying import apply_verdict
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.delivering import deliver_refs, deliver_top_up, find_holders
 from orders.models import OrderLine, Purchase, PurchaseAttempt
 from orders.planning import enqueue_purchase
@@ -304,3 +305,5 @@ def _deciding(purchase: Purchase, by: User, decision: str) -> Iterator[Purchase]
             message = _("This purchase is %(state)s now: this can no longer be decided.")
             raise ReconciliationRefused(message % {"state": locked.get_state_display()})
         yield locked
+        pass_checkpoint(Checkpoint.DECIDING, row_id=locked.pk)
+    pass_checkpoint(Checkpoint.DECIDED, row_id=locked.pk)

@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.models import User
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.models import Order, Payment, Purchase, Refund
 from orders.states import lock_order, lock_purchase, note_event
 
@@ -46,6 +47,8 @@ def record_refund_made(*, refund: Refund, method: str, reference: str = "", by: 
         locked.save(update_fields=["state", "method", "reference", "made_at", "made_by"])
         facts = {"amount": str(locked.amount), "currency": locked.currency, "method": method}
         note_event(order, kind="refund.made", purchase=purchase, by=by.email, facts=facts)
+        pass_checkpoint(Checkpoint.REFUNDING, row_id=locked.pk)
+    pass_checkpoint(Checkpoint.REFUNDED, row_id=locked.pk)
     return locked
 
 

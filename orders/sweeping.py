@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from orders.applying import NO_ANSWER, apply_verdict, digest_reply
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.models import Purchase, PurchaseAttempt
 from orders.states import lock_purchase
 from orders.verdicts import describe_crash
@@ -88,6 +89,7 @@ def _rule_on(purchase_id: int) -> bool:
         if purchase.claim_until >= timezone.now():
             return False
         attempt = PurchaseAttempt.objects.get(purchase=purchase, claim=purchase.claim)
+    pass_checkpoint(Checkpoint.RULING, row_id=purchase_id)
     if attempt.received_at is not None:
         digest_reply(attempt_id=attempt.pk, by=BY)
         return True

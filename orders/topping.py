@@ -62,11 +62,12 @@ def look_before_top_up(*, purchase_id: int, provider: Provider) -> bool:
         log.critical("look_crashed", purchase=purchase_id, crash=crash)
         _postpone(purchase_id, f"Our program failed over the line ({crash}).")
         return False
-    pass_checkpoint(Checkpoint.LOOKED, purchase_id=purchase_id)
+    pass_checkpoint(Checkpoint.LOOKED, row_id=purchase_id)
     with transaction.atomic(durable=True):
         locked = lock_purchase(purchase_id)
         if locked.state == PS.PLANNED:
             save_purchase(locked, totals_before=read_totals(esim, begun_at))
+            pass_checkpoint(Checkpoint.KEEPING, row_id=purchase_id)
     return True
 
 
@@ -157,6 +158,7 @@ def _postpone(purchase_id: int, error: ProviderError | str) -> None:
         if failures < settings.PURCHASE_NOT_SENT_LIMIT:
             due = wait_after_failure(failures, error)
             save_purchase(purchase, next_attempt_at=due, failures_in_row=failures, **words)
+            pass_checkpoint(Checkpoint.POSTPONING, row_id=purchase_id)
             return
         why = f"the line could not be read {failures} times in a row: {message}"
         change_purchase(purchase, to=PS.HELD, by=BY, why=why, failures_in_row=failures, error=why, error_code=code[:60])
