@@ -179,6 +179,21 @@ SENTENCES = (
     _("EID"),
     _("phone number"),
     _("EID and phone number"),
+    # payments
+    _("The order is in %(wanted)s, and %(amount)s came: it is owed back."),
+    _("It came after the order had expired: buy the order after all, or give the money back."),
+    _("It came although %(why)s: it is owed back."),
+    _("%(amount)s of the order's total are missing: nothing is bought yet."),
+    _("The order is paid, and its provider's account is not configured: nothing is bought yet."),
+    _("%(amount)s too much came: it is owed back."),
+    _("Another capture of the same payment was told: %(amount)s."),
+    _("paid in another currency"),
+    _("the order is cancelled"),
+    _("the order is paid already"),
+    _("more was paid than the order costs"),
+    _("nobody paid in time"),
+    _("bought after all"),
+    _("the money is given back"),
     _("paid"),
     _("resumed"),
     _("transaction id entered"),
@@ -328,6 +343,7 @@ _ACTORS = {
     "actions": pgettext_lazy("actor", "actions"),
     "command": pgettext_lazy("actor", "command"),
     "schedule": pgettext_lazy("actor", "schedule"),
+    "expiring": pgettext_lazy("actor", "expiring"),
 }
 
 

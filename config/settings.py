@@ -356,6 +356,8 @@ PROVIDERS: dict[str, dict[str, Any]] = {
 
 #: eSIMs in one order of a customer; a provider's own limit only splits it into several purchases.
 ORDER_MAX_QUANTITY = env.int("ORDER_MAX_QUANTITY", default=1000)
+#: Hours after which an order that nobody paid expires; 0: never. Ours: a bank transfer over a weekend arrives in time.
+ORDER_EXPIRES_HOURS = env.float("ORDER_EXPIRES_HOURS", default=72.0)
 #: Waits between tries double from the first of these to the second. Ours: no document says anything.
 PURCHASE_RETRY_SECONDS = env.float("PURCHASE_RETRY_SECONDS", default=5.0)
 PURCHASE_RETRY_CAP_SECONDS = env.float("PURCHASE_RETRY_CAP_SECONDS", default=300.0)

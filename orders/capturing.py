@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from orders.amounts import say_amount
@@ -25,6 +26,8 @@ from orders.models import Order, Payment, Refund
 from orders.planning import plan_purchases
 from orders.states import change_order, lock_order, note_event
 
+#: How the marks end that an order's payments carry only until it is bought.
+_WHILE_IT_WAITS = ("nothing is bought yet.", "or give the money back.")
 #: What comes although we had given it up still came.
 _MAY_STILL_COME = (Payment.State.PENDING, Payment.State.FAILED, Payment.State.CANCELLED)
 
@@ -130,10 +133,10 @@ def _settle_unpaid(payment: Payment, *, by: str) -> None:
         ask_about_payment(payment, why, by=by)
         order.refresh_from_db()
         return
+    payment.refresh_from_db(fields=["attention"])
     if missing < 0:
-        why = "more was paid than the order costs"
         ask_about_payment(payment, f"{say_amount(-missing, order.currency)} too much came: it is owed back.", by=by)
-        owe_surplus(payment, -missing, why=why, by=by)
+        owe_excess(order, by=by)
 
 
 def begin_buying(order: Order, *, by: str) -> None:
@@ -145,6 +148,7 @@ def begin_buying(order: Order, *, by: str) -> None:
         raise ValueError("nothing is bought before it is paid")
     change_order(order, to=Order.State.BUYING, by=by, why="paid")
     plan_purchases(order=order, by=by)
+    forget_waiting(order)
 
 
 def owe_surplus(payment: Payment, amount: Decimal, *, why: str, by: str) -> Refund:
@@ -163,6 +167,46 @@ def owe_surplus(payment: Payment, amount: Decimal, *, why: str, by: str) -> Refu
         facts = {"new": str(amount), "currency": payment.captured_currency}
         note_event(payment.order, kind="refund.due", by=by, why=why, facts=facts)
     return refund
+
+
+def owe_excess(order: Order, *, by: str) -> None:
+    """Owe back what came for a locked, paid order beyond its total: of the newest payments first."""
+    excess = count_captured(order) - order.total
+    for payment in list_kept(order):
+        if excess <= 0:
+            return
+        amount = min(excess, payment.captured_amount or Decimal(0))
+        owe_surplus(payment, amount, why="more was paid than the order costs", by=by)
+        excess -= amount
+
+
+def owe_everything(order: Order, *, why: str, by: str) -> list[Refund]:
+    """Owe back all that came for a locked order of which nothing was bought."""
+    return [owe_surplus(payment, payment.captured_amount or Decimal(0), why=why, by=by) for payment in list_kept(order)]
+
+
+def list_kept(order: Order) -> list[Payment]:
+    """What came for a locked order in its currency and is not owed back, the newest first; each with the order."""
+    returned = Refund.objects.filter(payment=OuterRef("pk"), kind=Refund.Kind.SURPLUS, state__in=Refund.STANDING)
+    kept = Payment.objects.filter(
+        ~Exists(returned),
+        order=order,
+        state=Payment.State.CAPTURED,
+        captured_currency=order.currency,
+        captured_amount__gt=0,
+    )
+    found = list(kept.order_by("-pk"))
+    for payment in found:
+        payment.order = order
+    return found
+
+
+def forget_waiting(order: Order) -> None:
+    """Take away what payments of a locked order asked while it waited: it is bought now."""
+    for payment in Payment.objects.filter(order=order).exclude(attention=""):
+        left = [line for line in payment.attention.split("\n") if not line.endswith(_WHILE_IT_WAITS)]
+        payment.attention = "\n".join(left)
+        payment.save(update_fields=["attention"])
 
 
 def ask_about_payment(payment: Payment, what: str, *, by: str) -> None:

@@ -1,6 +1,7 @@
 """Taking an order: names and prices are frozen here, and one form gives one order however often it is sent."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from catalog.models import Plan
 from customers.models import Customer, User
 from esims.models import Esim
 from orders.amounts import say_amount
+from orders.capturing import owe_everything
 from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.erasing import close_activations
 from orders.models import Order, OrderLine
@@ -98,17 +100,34 @@ def price_for(plan: Plan, period_days: int | None = None) -> Decimal | None:
     return None if plan.retail_price is None else plan.retail_price * (period_days or 1)
 
 
+def draw_expiry() -> datetime | None:
+    """Until when an order taken now waits for its payment (UTC); None where orders do not expire."""
+    hours = settings.ORDER_EXPIRES_HOURS
+    return timezone.now() + timedelta(hours=hours) if hours > 0 else None
+
+
 def cancel_order(*, order: Order, by: User, why: str) -> Order:
-    """Cancel an order that nobody has paid. Raises ``CheckoutRefused`` once it is paid; a cancelled one stays as is."""
+    """Cancel an order that is not paid in full; a part that came is owed back. A cancelled one stays as it is.
+
+    Raises ``CheckoutRefused`` once it is paid or has expired.
+    """
     with transaction.atomic():
         locked = lock_order(order.pk)
         if locked.state == Order.State.CANCELLED:
             return locked
+        if locked.state == Order.State.EXPIRED:
+            raise CheckoutRefused(_("This order has expired already: nothing can be bought for it by itself."))
         if locked.state != Order.State.UNPAID:
             raise CheckoutRefused(_("This order is paid and being bought. It can no longer be cancelled."))
-        change_order(locked, to=Order.State.CANCELLED, by=by.email, why=why)
-        close_activations(locked)
+        cancel_unpaid(locked, why=why, by=by.email)
     return locked
+
+
+def cancel_unpaid(order: Order, *, why: str, by: str) -> None:
+    """Cancel a locked order that waits for payment; what came for it all the same is owed back."""
+    change_order(order, to=Order.State.CANCELLED, by=by, why=why)
+    owe_everything(order, why="the order is cancelled", by=by)
+    close_activations(order)
 
 
 def why_not_sellable(plan: Plan, *, kind: str = "") -> str:
@@ -156,6 +175,7 @@ def _write_order(*, customer: Customer, wish: Wish, checkout_key: UUID, by: User
         total=price * wish.quantity,
         note=note,
         created_by=by,
+        expires_at=draw_expiry(),
     )
     OrderLine.objects.create(
         order=order,

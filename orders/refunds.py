@@ -7,7 +7,9 @@ from django.utils.translation import gettext as _
 
 from customers.models import User
 from orders.checkpoints import Checkpoint, pass_checkpoint
+from orders.credit import enter_refund, may_refund_to_credit
 from orders.models import Order, Payment, Purchase, Refund
+from orders.payments import PaymentRefused
 from orders.states import lock_order, lock_purchase, note_event
 
 
@@ -40,13 +42,20 @@ def record_refund_made(*, refund: Refund, method: str, reference: str = "", by: 
             raise RefundRefused(_("This refund is no longer due: the provider delivered after all."))
         if (locked.amount, locked.quantity) != (refund.amount, refund.quantity):
             raise RefundRefused(_("The amount has changed meanwhile. Look at it again."), "amount")
-        if method not in Payment.BY_HAND:
+        to_credit = method == Payment.Method.CREDIT and may_refund_to_credit(order)
+        if method not in Payment.BY_HAND and not to_credit:
             raise RefundRefused(_("Choose how the money went back."), "method")
         locked.state, locked.method, locked.reference = Refund.State.MADE, method, reference
         locked.made_at, locked.made_by = timezone.now(), by
         locked.save(update_fields=["state", "method", "reference", "made_at", "made_by"])
         facts = {"amount": str(locked.amount), "currency": locked.currency, "method": method}
         note_event(order, kind="refund.made", purchase=purchase, by=by.email, facts=facts)
+        if to_credit:
+            locked.order = order
+            try:
+                enter_refund(refund=locked, by=by.email)
+            except PaymentRefused as error:
+                raise RefundRefused(error.message, error.field) from error
         pass_checkpoint(Checkpoint.REFUNDING, row_id=locked.pk)
     pass_checkpoint(Checkpoint.REFUNDED, row_id=locked.pk)
     return locked

@@ -29,6 +29,7 @@ def declare_jobs() -> Sequence[Job]:
         Job(name="buy what is due", function=wake, args="'purchases'", purpose="orders", minutes=1),
         Job(name="take over from dead workers", function=wake, args="'sweep'", purpose="orders", minutes=1),
         Job(name="line actions that are due", function=wake, args="'actions'", purpose="orders", minutes=1),
+        Job(name="let unpaid orders expire", function=wake, args="'expiry'", purpose="orders", minutes=5),
         Job(name="work off webhooks", function=wake, args="'inbox'", purpose="webhooks", minutes=1),
         Job(name="read lines that are due", function=wake, args="'lines'", purpose="refresh", minutes=1),
         Job(name="mend catalogue runs", function=wake, args="'syncs'", purpose="catalogue", minutes=10),
@@ -44,6 +45,7 @@ def declare_jobs() -> Sequence[Job]:
             purpose="catalogue",
             minutes=settings.BALANCE_MINUTES,
         ),
+        Job(name="issue credit statements", function="orders.tasks.issue_statements", purpose="catalogue", minutes=60),
         Job(name="prune", function="orders.tasks.prune", purpose="catalogue", minutes=24 * 60),
     )
 

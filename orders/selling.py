@@ -9,7 +9,8 @@ from django.db import transaction
 from catalog.models import Plan
 from customers.models import Customer, User
 from orders.checkout import place_order
-from orders.models import Order
+from orders.credit import charge_order
+from orders.models import Order, Payment
 from orders.payments import record_payment
 
 
@@ -57,7 +58,7 @@ def sell_plan(
 def take_payment(*, order: Order, payment: PaymentTaken | None, by: User) -> None:
     """Record the money for the whole of an order; nothing where it stays unpaid. Raises ``PaymentRefused``."""
     if payment is not None:
-        record_payment(
+        pay_order(
             order=order,
             method=payment.method,
             amount=order.total,
@@ -66,3 +67,22 @@ def take_payment(*, order: Order, payment: PaymentTaken | None, by: User) -> Non
             form_key=payment.form_key,
             by=by,
         )
+
+
+def pay_order(
+    *, order: Order, method: str, amount: Decimal, currency: str, reference: str, form_key: UUID, by: User
+) -> Payment:
+    """Take what is outstanding of an order, in hand or on the customer's credit. Raises ``PaymentRefused``."""
+    if method == Payment.Method.CREDIT:
+        return charge_order(
+            order=order, amount=amount, currency=currency, reference=reference, form_key=form_key, by=by
+        )
+    return record_payment(
+        order=order,
+        method=method,
+        amount=amount,
+        currency=currency,
+        reference=reference,
+        form_key=form_key,
+        by=by,
+    )

@@ -1,6 +1,6 @@
 """Jobs of buying and of keeping house, by dotted name. Each looks at its rows and does nothing twice."""
 
-from orders import health, pruning, purchasing, waking
+from orders import credit_statements, health, pruning, purchasing, waking
 
 
 def run_purchase(purchase_id: int) -> str:
@@ -16,6 +16,11 @@ def wake(name: str) -> None:
 def beat(queue: str) -> None:
     """A sign of life of a queue's worker."""
     health.record_beat(queue)
+
+
+def issue_statements() -> None:
+    """The statements of the months that are over."""
+    credit_statements.issue_monthly_statements()
 
 
 def prune() -> None:

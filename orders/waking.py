@@ -16,6 +16,7 @@ from esims.actions import run_due_actions, sweep_actions
 from esims.claims import are_lines_due
 from esims.due_lines import refresh_due_lines
 from esims.models import LineAction
+from orders.expiring import due_orders, expire_orders
 from orders.inbox import drain_inbox, due_deliveries
 from orders.models import Wake
 from orders.purchasing import due_purchases, run_due_purchases
@@ -26,6 +27,8 @@ STALE = timedelta(seconds=60)
 #: How long one job drains before it ends and makes room for others: with one cluster for all queues orders wait for it.
 _DRAIN_SECONDS = 30.0
 _SHORT_DRAIN_SECONDS = 5.0
+#: Nobody waits for an order to expire.
+_EXPIRY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,10 @@ def _are_purchases_due() -> bool:
 
 def _are_purchases_lost() -> bool:
     return overdue_purchases().exists() or waiting_replies().exists()
+
+
+def _are_orders_due() -> bool:
+    return due_orders().exists()
 
 
 def _are_deliveries_due() -> bool:
@@ -94,6 +101,9 @@ WAKE_UPS: Mapping[str, WakeUp] = {
         is_due=are_lines_due,
         run=lambda: refresh_due_lines(limit=None, seconds=_SHORT_DRAIN_SECONDS),
         every=timedelta(seconds=2),
+    ),
+    "expiry": WakeUp(
+        purpose="orders", is_due=_are_orders_due, run=expire_orders, every=timedelta(seconds=_EXPIRY_SECONDS)
     ),
     "syncs": WakeUp(purpose="catalogue", is_due=_are_runs_stale, run=_mend_runs, every=STALE_AFTER),
 }

@@ -124,6 +124,8 @@ def describe_order(order: Order, *, kind: str, delivered: int, quantity: int) ->
             text = _("%(delivered)d of %(quantity)d eSIMs came; no more will.") % count
         case Order.State.FAILED:
             text = _("No eSIM came.")
+        case Order.State.EXPIRED:
+            text = _("Nobody paid in time: nothing was bought.")
         case _:
             text = _("Cancelled before it was paid.")
     return text
@@ -172,7 +174,13 @@ _TONES = {
 
 _KIND_WORDS: Mapping[str, Any] = {
     "order.placed": gettext_lazy("Order placed"),
+    "order.extended": gettext_lazy("It may be paid later"),
     "payment.captured": gettext_lazy("Payment recorded"),
+    "payment.attention": gettext_lazy("Payment: needs a look"),
+    "payment.looked_at": gettext_lazy("Payment: looked at"),
+    "payment.voided": gettext_lazy("Payment taken back: entered by mistake"),
+    "payment.failed": gettext_lazy("Payment failed"),
+    "payment.cancelled": gettext_lazy("Payment given up"),
     "refund.due": gettext_lazy("A refund is due"),
     "refund.made": gettext_lazy("Refund made"),
     "refund.dropped": gettext_lazy("The refund is no longer due"),
@@ -203,9 +211,9 @@ def describe_event(event: OrderEvent) -> str:
 
 def event_tone(event: OrderEvent) -> str:
     """The colour of a row of the timeline."""
-    if event.kind.startswith("payment.") or event.kind == "refund.made":
+    if event.kind in {"payment.captured", "refund.made"}:
         return "ok"
-    if event.kind in {"refund.due", "refund.overtaken", "purchase.attention"}:
+    if event.kind in {"refund.due", "refund.overtaken", "purchase.attention", "payment.attention"}:
         return "warn"
     return _TONES.get((event.facts or {}).get("new", ""), "")
 

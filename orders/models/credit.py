@@ -60,6 +60,7 @@ class CreditStatement(models.Model):
         verbose_name = _("credit statement")
         verbose_name_plural = _("credit statements")
         ordering = ("-issued_at", "-pk")
+        indexes = [models.Index(fields=("account", "-issued_at", "-id"), name="credit_statement_recent")]
 
     def __str__(self) -> str:
         return self.number
@@ -73,6 +74,8 @@ class CreditEntry(models.Model):
         PAYMENT = "payment", _("payment received")
         REFUND = "refund", _("refund")
         ADJUSTMENT = "adjustment", _("adjustment")
+        #: No money: the limit, the days to pay, or whether it is open for new orders changed.
+        TERMS = "terms", _("terms changed")
 
     account = models.ForeignKey(
         CreditAccount, verbose_name=_("credit account"), on_delete=models.PROTECT, related_name="entries"
@@ -97,6 +100,8 @@ class CreditEntry(models.Model):
         blank=True,
         related_name="entries",
     )
+    #: How the customer paid what is owed, or which way a refund went.
+    method = models.CharField(_("method"), max_length=10, choices=Payment.Method.choices, blank=True)
     reference = models.CharField(_("reference"), max_length=120, blank=True)
     why = models.CharField(_("why"), max_length=300, blank=True)
     by = models.CharField(_("by"), max_length=254)
@@ -106,7 +111,10 @@ class CreditEntry(models.Model):
         verbose_name = _("credit entry")
         verbose_name_plural = _("credit entries")
         ordering = ("account_id", "pk")
-        indexes = [models.Index(fields=("account", "-id"), name="credit_entry_recent")]
+        indexes = [
+            models.Index(fields=("account", "-at", "-id"), name="credit_entry_recent"),
+            models.Index(fields=("account", "at"), name="credit_entry_open", condition=models.Q(statement=None)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.kind} {self.amount}"

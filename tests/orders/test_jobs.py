@@ -27,7 +27,7 @@ from esims.models import LineAction
 from orders import dispatch, waking
 from orders.dispatch import Dispatcher
 from orders.health import is_frozen, job_health, record_beat
-from orders.models import Purchase, PurchaseAttempt, Wake, WorkerBeat
+from orders.models import Payment, Purchase, PurchaseAttempt, Wake, WorkerBeat
 from orders.pruning import prune_old_rows
 from orders.purchasing import run_purchase
 from orders.schedules import PREFIX, declare_jobs, set_up_schedules
@@ -351,6 +351,8 @@ def test_schedules_go_to_their_queues(settings: Settings) -> None:
         PREFIX + "read balances": "catalogue",
         PREFIX + "mend catalogue runs": "catalogue",
         PREFIX + "read all catalogues": "catalogue",
+        PREFIX + "let unpaid orders expire": "orders",
+        PREFIX + "issue credit statements": "catalogue",
         PREFIX + "prune": "catalogue",
     }
 
@@ -364,6 +366,7 @@ def test_schedules_run_what_they_say(wholesaler: Wholesaler, queue: Queue) -> No
     Schedule.objects.filter(name=PREFIX + "read all catalogues").update(next_run=timezone.now() + timedelta(hours=1))
     scheduler()
     assert sorted((job.name, job.args) for job in queue.waiting()) == [
+        ("orders.tasks.issue_statements", ()),
         ("orders.tasks.prune", ()),
         *[("orders.tasks.wake", (name,)) for name in sorted(waking.WAKE_UPS)],
         ("providers.tasks.read_all_balances", ()),
@@ -421,9 +424,33 @@ def test_commands_say_what_is_left(wholesaler: Wholesaler, capsys: pytest.Captur
     assert ended.value.code == 1
     assert f"purchase {lost.pk} at fake is unknown" in printed
     assert "USD: captured 24" in printed
+    assert "charge-backs 0" in printed
     assert "DIFFERENCE" not in printed
     cut.refresh_from_db()
     assert cut.state == "fulfilled"
+
+
+def test_reconcile_names_orders_whose_money_does_not_come_out(
+    wholesaler: Wholesaler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = make_purchase().order_line.order
+    Payment.objects.update(captured_amount=11)
+    with pytest.raises(SystemExit) as ended:
+        call_command("reconcile")
+    assert ended.value.code == 2
+    assert f"{order.number}: its payments and refunds do not come to its total" in capsys.readouterr().out
+
+
+def test_reconcile_lists_payments_that_wait_for_a_person(
+    wholesaler: Wholesaler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    purchase = make_purchase()
+    Payment.objects.update(attention="somebody must look")
+    with pytest.raises(SystemExit) as ended:
+        call_command("reconcile")
+    assert ended.value.code == 1
+    number = purchase.order_line.order.number
+    assert f"{number}: payment {Payment.objects.get().pk} needs a look: somebody must look" in capsys.readouterr().out
 
 
 def test_every_task_name_resolves() -> None:

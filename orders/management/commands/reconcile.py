@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db.models import Q
 
-from orders.books import read_balances
-from orders.models import Purchase
+from orders.books import find_uneven_orders, read_balances
+from orders.models import Payment, Purchase
 from orders.purchasing import due_purchases, run_purchase
 from orders.sweeping import sweep_purchases
 
@@ -16,8 +16,8 @@ NEEDS_PEOPLE, BOOKS_DIFFER = 1, 2
 class Command(BaseCommand):
     help = (
         "Takes over from dead workers, asks providers about orders whose lines are missing, lists the purchases that "
-        "wait for a person, and checks the books. Exit status: 0 nothing is left, 1 people are needed, "
-        "2 captured money and its whereabouts differ."
+        "wait for a person and the payments that do not fit, and checks the books. Exit status: 0 nothing is left, "
+        "1 people are needed, 2 captured money and its whereabouts differ."
     )
 
     def handle(self, *_args: Any, **_options: Any) -> None:
@@ -34,16 +34,24 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{number}: purchase {purchase.pk} at {purchase.account.slug} is {purchase.state}: {what}"
             )
+        unfit = Payment.objects.exclude(attention="").select_related("order")
+        for payment in unfit.order_by("pk"):
+            what = payment.attention.replace("\n", "; ")
+            self.stdout.write(f"{payment.order.number}: payment {payment.pk} needs a look: {what}")
         differ = False
+        for number in find_uneven_orders():
+            differ = True
+            self.stdout.write(f"{number}: its payments and refunds do not come to its total")
         for balance in read_balances():
             differ |= bool(balance.difference)
             self.stdout.write(
                 f"{balance.currency}: captured {balance.captured} = delivered {balance.delivered} + open {balance.open}"
                 f" + refunds due {balance.refunds_due} + made {balance.refunds_made}"
                 f" + unallocated {balance.unallocated} - given away {balance.given_away}"
+                f"; charge-backs {balance.charge_backs}"
                 + (f"; DIFFERENCE {balance.difference}" if balance.difference else "")
             )
         if differ:
             raise SystemExit(BOOKS_DIFFER)
-        if waiting.exists():
+        if waiting.exists() or unfit.exists():
             raise SystemExit(NEEDS_PEOPLE)
