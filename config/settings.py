@@ -373,6 +373,18 @@ PURCHASE_INQUIRY_REFUSALS = env.int("PURCHASE_INQUIRY_REFUSALS", default=3)
 #: Inquiries stop so long before the provider's own window closes (whose zone and rounding are not given).
 PURCHASE_INQUIRY_MARGIN_MINUTES = env.float("PURCHASE_INQUIRY_MARGIN_MINUTES", default=60.0)
 
+# -- Comparing with the providers (docs/reconciliation.md) ------------------------------------------------------------
+
+#: Minutes between two comparisons of every account, and the hour (of TIME_ZONE) at which the first begins.
+COMPARE_MINUTES = env.int("COMPARE_MINUTES", default=24 * 60)
+COMPARE_HOUR = env.int("COMPARE_HOUR", default=3)
+#: Lines sold longer ago are not compared where a provider lists its lines by time. Ours.
+COMPARE_DAYS = env.int("COMPARE_DAYS", default=400)
+#: Lines that are read one by one in a run where a provider lists none. Ours: a minute or two of eSIM Commerce's budget.
+COMPARE_READS = env.int("COMPARE_READS", default=60)
+#: What was sold so short a time ago may still be on its way into our books. Ours.
+COMPARE_SETTLING_MINUTES = env.float("COMPARE_SETTLING_MINUTES", default=15.0)
+
 # -- Keeping house ----------------------------------------------------------------------------------------------------
 
 #: Days that a provider call stays in the log, and an encrypted raw reply with its purchase attempt.

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django_q.models import Schedule
 
 #: Our schedules are known by this beginning of their name; others are left alone.
@@ -20,6 +22,8 @@ class Job:
     purpose: str
     minutes: int
     args: str = ""
+    #: The hour of the day (TIME_ZONE) at which a new one runs first; None: at once.
+    hour: int | None = None
 
 
 def declare_jobs() -> Sequence[Job]:
@@ -33,6 +37,7 @@ def declare_jobs() -> Sequence[Job]:
         Job(name="work off webhooks", function=wake, args="'inbox'", purpose="webhooks", minutes=1),
         Job(name="read lines that are due", function=wake, args="'lines'", purpose="refresh", minutes=1),
         Job(name="mend catalogue runs", function=wake, args="'syncs'", purpose="catalogue", minutes=10),
+        Job(name="mend comparisons", function=wake, args="'comparisons'", purpose="catalogue", minutes=10),
         Job(
             name="read all catalogues",
             function="catalog.tasks.sync_all_catalogs",
@@ -46,8 +51,24 @@ def declare_jobs() -> Sequence[Job]:
             minutes=settings.BALANCE_MINUTES,
         ),
         Job(name="issue credit statements", function="orders.tasks.issue_statements", purpose="catalogue", minutes=60),
+        Job(
+            name="compare accounts",
+            function="orders.tasks.compare_all_accounts",
+            purpose="catalogue",
+            minutes=settings.COMPARE_MINUTES,
+            hour=settings.COMPARE_HOUR,
+        ),
         Job(name="prune", function="orders.tasks.prune", purpose="catalogue", minutes=24 * 60),
     )
+
+
+def find_first_run(job: Job, now: datetime) -> datetime:
+    """When a job that is new runs first (aware)."""
+    if job.hour is None:
+        return now
+    local = timezone.localtime(now)
+    first = local.replace(hour=job.hour, minute=0, second=0, microsecond=0)
+    return first if first > local else first + timedelta(days=1)
 
 
 def set_up_schedules() -> tuple[int, int, int]:
@@ -73,7 +94,7 @@ def set_up_schedules() -> tuple[int, int, int]:
             }
             row = known.pop(PREFIX + job.name, None)
             if row is None:
-                Schedule.objects.create(name=PREFIX + job.name, **values)
+                Schedule.objects.create(name=PREFIX + job.name, next_run=find_first_run(job, timezone.now()), **values)
                 made += 1
             elif any(getattr(row, name) != value for name, value in values.items()):
                 Schedule.objects.filter(pk=row.pk).update(**values)

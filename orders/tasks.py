@@ -1,6 +1,6 @@
 """Jobs of buying and of keeping house, by dotted name. Each looks at its rows and does nothing twice."""
 
-from orders import credit_statements, health, pruning, purchasing, waking
+from orders import comparing, credit_statements, health, pruning, purchasing, waking
 
 
 def run_purchase(purchase_id: int) -> str:
@@ -11,6 +11,16 @@ def run_purchase(purchase_id: int) -> str:
 def wake(name: str) -> None:
     """Run one of ``waking.WAKE_UPS``."""
     waking.run_wake_up(name)
+
+
+def compare_account(run_id: int) -> str:
+    """Compare one account with our books; returns the run's state for the queue's own log."""
+    return str(comparing.run_comparison(run_id=run_id).state)
+
+
+def compare_all_accounts() -> int:
+    """Ask for a comparison of every account; returns how many."""
+    return comparing.request_all_comparisons(asked_by="schedule")
 
 
 def beat(queue: str) -> None:

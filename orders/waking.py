@@ -17,8 +17,10 @@ from esims.claims import are_lines_due
 from esims.due_lines import refresh_due_lines
 from esims.models import LineAction
 from orders.expiring import due_orders, expire_orders
+from orders.comparing import STALE_AFTER as COMPARISON_STALE_AFTER
+from orders.comparing import enqueue_comparison, fail_stale_comparisons
 from orders.inbox import drain_inbox, due_deliveries
-from orders.models import Wake
+from orders.models import Comparison, Wake
 from orders.purchasing import due_purchases, run_due_purchases
 from orders.sweeping import overdue_purchases, sweep_purchases, waiting_replies
 
@@ -87,6 +89,21 @@ def _mend_runs() -> None:
         async_task("catalog.tasks.sync_catalog", run_id, cluster=settings.QUEUES["catalogue"])
 
 
+def _are_comparisons_stale() -> bool:
+    limit = timezone.now() - COMPARISON_STALE_AFTER
+    dead = Q(state=Comparison.State.RUNNING, heartbeat_at__lt=limit)
+    lost = Q(state=Comparison.State.WAITING, created_at__lt=limit)
+    return Comparison.objects.filter(dead | lost).exists()
+
+
+def _mend_comparisons() -> None:
+    fail_stale_comparisons()
+    limit = timezone.now() - COMPARISON_STALE_AFTER
+    lost = Comparison.objects.filter(state=Comparison.State.WAITING, created_at__lt=limit)
+    for run_id in lost.values_list("pk", flat=True):
+        enqueue_comparison(run_id)
+
+
 WAKE_UPS: Mapping[str, WakeUp] = {
     "purchases": WakeUp(
         purpose="orders", is_due=_are_purchases_due, run=lambda: run_due_purchases(seconds=_DRAIN_SECONDS)
@@ -104,6 +121,8 @@ WAKE_UPS: Mapping[str, WakeUp] = {
     ),
     "expiry": WakeUp(
         purpose="orders", is_due=_are_orders_due, run=expire_orders, every=timedelta(seconds=_EXPIRY_SECONDS)
+    "comparisons": WakeUp(
+        purpose="catalogue", is_due=_are_comparisons_stale, run=_mend_comparisons, every=COMPARISON_STALE_AFTER
     ),
     "syncs": WakeUp(purpose="catalogue", is_due=_are_runs_stale, run=_mend_runs, every=STALE_AFTER),
 }

@@ -182,7 +182,7 @@ class Provider(ABC):
     def _read_usage(self, provider_refs: Sequence[str], priority: Priority) -> tuple[UsageSnapshot, ...]:
         raise AssertionError("declared but not written")
 
-    def _read_transaction(self, transaction_id: str) -> TransactionRecord:
+    def _read_transaction(self, transaction_id: str, priority: Priority) -> TransactionRecord:
         raise AssertionError("declared but not written")
 
     def _send_control(self, request: ControlRequest) -> ProviderReply:
@@ -200,7 +200,7 @@ class Provider(ABC):
     def _read_top_up_reply(self, reply: ProviderReply, request: TopUpRequest) -> TopUpOutcome:
         raise AssertionError("declared but not written")
 
-    def _read_balance(self) -> AccountBalance:
+    def _read_balance(self, priority: Priority) -> AccountBalance:
         raise AssertionError("declared but not written")
 
     def _read_regions(self) -> tuple[Region, ...]:
@@ -333,14 +333,14 @@ class Provider(ABC):
             raise ValueError(f"one call asks for 1 to {self.usage_batch} lines, not {len(provider_refs)}")
         return self._read_usage(provider_refs, priority)
 
-    def read_transaction(self, transaction_id: str) -> TransactionRecord:
+    def read_transaction(self, transaction_id: str, *, priority: Priority = Priority.PEOPLE) -> TransactionRecord:
         """The lines that the provider holds under a transaction of ours.
 
         ``Rejected`` means "not found, too old or malformed": which of them is often not to be told, so it proves
         nothing about the order and must never be read as "nothing was bought".
         """
         self.require(Capability.TRANSACTION_INQUIRY)
-        return self._read_transaction(transaction_id)
+        return self._read_transaction(transaction_id, priority)
 
     def send_control(self, request: ControlRequest) -> ProviderReply:
         """Ask for suspend, release, … of one line (the request names it). The reply's content is not trusted."""
@@ -367,10 +367,10 @@ class Provider(ABC):
         self.require(Capability.TOP_UP)
         return self._read_top_up_reply(reply, request)
 
-    def read_balance(self) -> AccountBalance:
+    def read_balance(self, *, priority: Priority = Priority.PEOPLE) -> AccountBalance:
         """Our prepaid money at the provider."""
         self.require(Capability.BALANCE)
-        return self._read_balance()
+        return self._read_balance(priority)
 
     def read_regions(self) -> tuple[Region, ...]:
         """The areas that the provider sells plans for."""

@@ -79,6 +79,10 @@ class RateLimited(ProviderError):
         self.retry_after = retry_after
 
 
+#: The code of an ``Unavailable`` where the provider answered and does not tell of what was asked for.
+NOT_TOLD = "not_told"
+
+
 class Unavailable(ProviderError):
     """A read failed (time-out, reset, 5xx, nonsense). Nothing changed anywhere; read again later.
 

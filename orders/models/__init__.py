@@ -1,6 +1,7 @@
 """Orders, payments, and the requests by which eSIMs are bought (docs/purchase-protocol.md)."""
 
 from orders.models.activations import Activation, CompletionImport, CompletionOutcome
+from orders.models.comparisons import Comparison, Difference, DifferenceEvent, LedgerMark
 from orders.models.credit import CreditAccount, CreditEntry, CreditStatement
 from orders.models.jobs import Wake, WorkerBeat
 from orders.models.payments import Dispute, Payment, PaymentDelivery
@@ -10,12 +11,16 @@ from orders.models.timeline import OrderEvent
 
 __all__ = [
     "Activation",
+    "Comparison",
     "CompletionImport",
     "CompletionOutcome",
     "CreditAccount",
     "CreditEntry",
     "CreditStatement",
+    "Difference",
+    "DifferenceEvent",
     "Dispute",
+    "LedgerMark",
     "Order",
     "OrderEvent",
     "OrderLine",

@@ -132,11 +132,11 @@ class EsimAccessProvider(Provider):
     # -- the account ------------------------------------------------------------------------------------------------
 
     def _check(self) -> None:
-        self._read_balance()
+        self._read_balance(Priority.PEOPLE)
 
-    def _read_balance(self) -> AccountBalance:
+    def _read_balance(self, priority: Priority) -> AccountBalance:
         # "Request parameters: none": no body at all.
-        return self._gateway.read("balance", None, parse=facts.map_balance, priority=Priority.PEOPLE)
+        return self._gateway.read("balance", None, parse=facts.map_balance, priority=priority)
 
     def _read_regions(self) -> tuple[Region, ...]:
         return self._gateway.read("locations", {}, parse=facts.map_regions, priority=Priority.PEOPLE)
@@ -192,10 +192,10 @@ class EsimAccessProvider(Provider):
     def _find_order(self, idempotency_key: str, sent_at: datetime) -> TransactionRecord | None:
         return queries.find_order(self._gateway, idempotency_key, sent_at=sent_at, now=timezone.now())
 
-    def _read_transaction(self, transaction_id: str) -> TransactionRecord:
+    def _read_transaction(self, transaction_id: str, priority: Priority) -> TransactionRecord:
         if not read_ref(transaction_id):
             raise self._gateway.refuse("query", "This is not an order number", "orderNo")
-        return queries.read_order(self._gateway, transaction_id, priority=Priority.PEOPLE)
+        return queries.read_order(self._gateway, transaction_id, priority=priority)
 
     # -- lines ------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from providers.errors import Unavailable
+from providers.errors import NOT_TOLD, Unavailable
 from providers.esim_access.envelope import Envelope
 from providers.esim_access.gateway import Gateway
 from providers.esim_access.lines import find_refs, has_key, is_allocated, map_line, map_lines
@@ -77,21 +77,31 @@ def read_line(gateway: Gateway, provider_ref: str, *, priority: Priority) -> Lin
     """The line of one ``esimTranNo``. An answer without it says nothing about it, so it is a failed read.
 
     The number stands in the document's text and not in its table of parameters: a provider that does not heed it
-    answers with others' lines, and then the pages are searched.
+    answers with others' lines, and then the pages are searched. A line that it does not tell of has the code
+    ``NOT_TOLD``.
     """
+    is_absent = False
 
     def parse(envelope: Envelope, reply: ProviderReply) -> Page:
+        nonlocal is_absent
         page = _parse_page(envelope, reply)
         refs = [find_refs(item)[0] for item in page.items]
         if provider_ref not in refs and len(refs) >= (page.total or 0):
+            is_absent = True
             raise UnreadableError("it does not tell of this eSIM")
         return page
 
-    for page in read_pages(gateway, {"esimTranNo": provider_ref}, priority=priority, parse=parse):
-        for item in page.items:
-            if find_refs(item)[0] == provider_ref:
-                return map_line(item, account=gateway.account, sent_at=page.sent_at)
-    raise Unavailable("The provider does not tell of this eSIM", operation="query", account=gateway.account)
+    try:
+        for page in read_pages(gateway, {"esimTranNo": provider_ref}, priority=priority, parse=parse):
+            for item in page.items:
+                if find_refs(item)[0] == provider_ref:
+                    return map_line(item, account=gateway.account, sent_at=page.sent_at)
+    except Unavailable as error:
+        error.code = NOT_TOLD if is_absent else error.code
+        raise
+    raise Unavailable(
+        "The provider does not tell of this eSIM", code=NOT_TOLD, operation="query", account=gateway.account
+    )
 
 
 # -- the lines of an order --------------------------------------------------------------------------------------------
@@ -133,6 +143,7 @@ def read_order(gateway: Gateway, order_ref: str, *, priority: Priority) -> Trans
         line_refs=record.line_refs,
         lines=record.lines,
         is_pending=is_pending,
+        is_missing=refusal == _NO_ORDER and not own,
         order_ref=order_ref,
         faults=tuple(faults),
     )

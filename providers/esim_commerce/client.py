@@ -134,7 +134,7 @@ class EsimCommerceProvider(Provider):
         call = self._make_call("status", arguments={"iccid": provider_ref}, priority=priority, patience=patience)
         return transport.read(call, judge=self._judge_read, parse=parse)
 
-    def _read_transaction(self, transaction_id: str) -> TransactionRecord:
+    def _read_transaction(self, transaction_id: str, priority: Priority) -> TransactionRecord:
         """Documented: "error code 400" for an id that does not exist. An id older than 48 hours and a malformed one
         may get the same, so the ``Rejected`` that comes of it proves nothing about the order.
         """
@@ -150,7 +150,7 @@ class EsimCommerceProvider(Provider):
         def parse(reply: ProviderReply) -> TransactionRecord:
             return mapping.map_transaction(parse_document(reply.body), transaction_id=transaction_id)
 
-        call = self._make_call("transaction", arguments={"id": transaction_id})
+        call = self._make_call("transaction", arguments={"id": transaction_id}, priority=priority)
         return transport.read(call, judge=self._judge_read, parse=parse)
 
     # -- orders -----------------------------------------------------------------------------------------------------

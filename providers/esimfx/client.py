@@ -192,14 +192,14 @@ class EsimfxProvider(Provider):
         )
         return mapping.map_line(esim, orders, iccid=provider_ref, faults=faults, account=self.account, as_of=as_of)
 
-    def _read_transaction(self, transaction_id: str) -> TransactionRecord:
+    def _read_transaction(self, transaction_id: str, priority: Priority) -> TransactionRecord:
         """An order by its id, for the transaction's id is the order's."""
         self._require_sendable(transaction_id, "order_detail", "order_id")
 
         def parse(data: Any, _reply: ProviderReply) -> TransactionRecord:
             return mapping.map_transaction(data, order_id=transaction_id, account=self.account)
 
-        return self._connection.read("order_detail", parse, query={"order_id": transaction_id})
+        return self._connection.read("order_detail", parse, query={"order_id": transaction_id}, priority=priority)
 
     # -- orders -------------------------------------------------------------------------------------------------------
 
@@ -307,11 +307,12 @@ class EsimfxProvider(Provider):
 
     # -- the account --------------------------------------------------------------------------------------------------
 
-    def _read_balance(self) -> AccountBalance:
+    def _read_balance(self, priority: Priority) -> AccountBalance:
         def parse(data: Any, reply: ProviderReply) -> AccountBalance:
             return mapping.map_balance(data, currency=self.config.balance_currency, as_of=reply.sent_at)
 
-        return self._connection.read("profile", parse, patience=_PATIENCE_PEOPLE)
+        patience = _PATIENCE_PEOPLE if priority is Priority.PEOPLE else 0.0
+        return self._connection.read("profile", parse, priority=priority, patience=patience)
 
     # -- webhooks -----------------------------------------------------------------------------------------------------
 

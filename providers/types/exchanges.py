@@ -136,12 +136,14 @@ class TransactionRecord:
 
     ``line_refs`` are references; ``lines`` are whole lines where the provider tells them at once (then ``line_refs``
     are theirs). ``is_pending`` says that the provider is still allocating: fewer lines than ordered mean nothing then.
+    ``is_missing``: it said that it does not know the transaction, or not yet.
     """
 
     transaction_id: str
     line_refs: tuple[str, ...]
     lines: tuple[LineSnapshot, ...] = ()
     is_pending: bool = False
+    is_missing: bool = False
     order_ref: str = ""
     faults: tuple[Fault, ...] = ()
 

@@ -23,6 +23,7 @@ from providers.types import (
     LineState,
     OrderOutcome,
     OrderRequest,
+    Priority,
     ProviderReply,
     RateBudget,
     TransactionRecord,
@@ -172,7 +173,7 @@ class FakeProvider(Provider):
             transaction_id=document["transaction"], order_ref="", lines=lines, final=final, faults=faults
         )
 
-    def _read_transaction(self, transaction_id: str) -> TransactionRecord:
+    def _read_transaction(self, transaction_id: str, priority: Priority) -> TransactionRecord:
         WHOLESALER.inquiries += 1
         behaviour = WHOLESALER.inquiries_todo.popleft() if WHOLESALER.inquiries_todo else "ok"
         if behaviour == "limited":

@@ -189,7 +189,7 @@ class SlowProvider(Provider):
         order = fakes_faults.read(reply)["order"]
         return OrderOutcome(transaction_id=order, order_ref=order, lines=(), final=False)
 
-    def _read_transaction(self, transaction_id: str) -> TransactionRecord:
+    def _read_transaction(self, transaction_id: str, priority: Priority) -> TransactionRecord:
         ALLOCATOR.look(f"inquiry {transaction_id}")
         sale = next((sale for sale in ALLOCATOR.sales if sale.order == transaction_id), None)
         if _meet_read(ALLOCATOR.looks_todo) == "unknown_id" or sale is None:
