@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -88,9 +89,7 @@ def _compare_listing(account: ProviderAccount, provider: Provider, pace: Pace) -
     lines = {line.provider_ref: line for line in entered.select_related("plan", "purchased__purchase__order_line")}
     lacking = [line for ref, line in lines.items() if ref not in theirs]
     if len(lacking) > max(_DOUBTFUL, len(lines) // 5):
-        note = (
-            f"The provider lists {len(theirs)} lines and lacks {len(lacking)} of ours: its list is doubted, not ours."
-        )
+        note = f"The provider lists {len(theirs)} lines and lacks {len(lacking)} of ours: its list is doubted."
         covers: dict[Kind, frozenset[str] | None] = {Kind.UNKNOWN_LINE: None}
         return Part(state=PartState.FAILED, looked=len(theirs), note=note, findings=tuple(findings), covers=covers)
     missing, undecided = _confirm_missing(provider, pace, lacking)
@@ -111,10 +110,14 @@ def _list_theirs(provider: Provider, pace: Pace, span: Span) -> dict[str, LineSn
     pace.begin(len(slices))
     theirs: dict[str, LineSnapshot] = {}
     for part in slices:
-        lines = pace.ask(lambda part=part: list(provider.list_lines(since=part.since, until=part.until)))
+        lines = pace.ask(partial(_list_slice, provider, part))
         theirs |= {line.provider_ref: line for line in lines}
         pace.step()
     return theirs
+
+
+def _list_slice(provider: Provider, span: Span) -> list[LineSnapshot]:
+    return list(provider.list_lines(since=span.since, until=span.until))
 
 
 def _cut(span: Span) -> Iterable[Span]:

@@ -98,7 +98,7 @@ class Pace:
         self.beat(self.done, self.total)
 
     def ask(self, call: Callable[[], Value]) -> Value:
-        """What ``call`` returns. Raises what the last try raised, other ``ProviderError`` at once, and ``OutOfTime``."""
+        """What ``call`` returns. Raises what the last try raised, other errors at once, and ``OutOfTime``."""
         failures = 0
         while True:
             if monotonic() >= self.ends_at:

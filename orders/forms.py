@@ -326,7 +326,7 @@ class TransactionForm(RemarkForm):
 
 
 class LinesForm(RemarkForm):
-    """ICCIDs that the provider's portal shows for this purchase."""
+    """The lines that the provider's portal shows for this purchase, by the provider's own reference."""
 
     iccids = forms.CharField(
         label=gettext_lazy("ICCIDs"),
@@ -336,6 +336,13 @@ class LinesForm(RemarkForm):
         error_messages={"required": gettext_lazy("Type at least one ICCID.")},
     )
     field_order = ("iccids", "why")
+
+    def name_reference(self, name: str) -> None:
+        """What the references are called where they are no ICCIDs."""
+        field = self.fields["iccids"]
+        field.label = name
+        field.help_text = _("One on each line, as the provider's portal writes them.")
+        field.error_messages["required"] = _("Type at least one %(name)s.") % {"name": name}
 
     def clean_iccids(self) -> list[str]:
         """As typed, one for each row, without the spaces inside; the verb says which is none."""

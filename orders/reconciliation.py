@@ -112,7 +112,7 @@ def enter_transaction_id(*, purchase: Purchase, transaction_id: str, by: User, w
         locked.transaction_id = wanted
         if not is_inquirable(locked, find_provider(locked.account.slug)):
             raise ReconciliationRefused(
-                _("The provider can no longer be asked about this order. Enter the ICCIDs that its portal shows."),
+                _("The provider can no longer be asked about this order. Enter the lines that its portal shows."),
                 "transaction_id",
             )
         save_purchase(locked, transaction_id=wanted, last_line_count=None, inquiries_agreeing=0)

@@ -54,11 +54,11 @@ DECISIONS: Mapping[str, Decision] = {
         done=_("The transaction is entered; the provider is being asked."),
     ),
     "lines": Decision(
-        label=_("Enter ICCIDs"),
+        label=_("Enter the lines"),
         hint=_("The portal shows the lines, and the provider can no longer be asked."),
         title=_("Enter the lines that the provider sold"),
         consequences=(
-            _("Each ICCID becomes an eSIM of this order and is read from the provider; nothing is ordered."),
+            _("Each line becomes an eSIM of this order and is read from the provider; nothing is ordered."),
             _("With all of them here the purchase counts as delivered."),
         ),
         form=LinesForm,

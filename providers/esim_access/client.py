@@ -95,6 +95,9 @@ class EsimAccessProvider(Provider):
         Capability.CANCEL: MoneyBack(returned=Returned.ALL),
         Capability.REVOKE: MoneyBack(returned=Returned.NOTHING),
     }
+    #: Its lines are known by it, for ICCIDs are used again: what looks like an ICCID is refused.
+    line_reference_name = "esimTranNo"
+    line_reference_pattern = r"(?![0-9]{18,22}$)[0-9A-Za-z]{6,40}"
     #: "You can order up to 30 eSIMs in one batch."
     max_order_quantity = 30
     #: "Check the data usage of up to 10 eSIMs."

@@ -258,9 +258,9 @@ def test_nonsense_for_an_order(console: Console, simulator: Simulator, screensho
     expect(item).to_contain_text("Mr Colombia")
     item.get_by_role("link", name="Evidence and decision").click()
     # What is no ICCID is not entered.
-    page.get_by_role("link", name="Enter ICCIDs").click()
+    page.get_by_role("link", name="Enter the lines").click()
     page.get_by_label("ICCIDs").fill("8900 1017 9523 6523 O03\nhello")
-    page.get_by_role("button", name="Enter ICCIDs").click()
+    page.get_by_role("button", name="Enter the lines").click()
     expect(page.locator(".field-error")).to_have_text(
         "An ICCID is 18 to 22 digits. This is none: 8900101795236523O03, hello"
     )
@@ -269,7 +269,7 @@ def test_nonsense_for_an_order(console: Console, simulator: Simulator, screensho
     # The provider sold them, and was asked once.
     assert read_books(simulator)[SANDBOX] == (before[SANDBOX][0] + 1, before[SANDBOX][1] + 1)
     page.get_by_label("ICCIDs").fill("\n".join(simulator.orders(SANDBOX)[-1]["refs"]))
-    page.get_by_role("button", name="Enter ICCIDs").click()
+    page.get_by_role("button", name="Enter the lines").click()
     expect(page.get_by_text("The lines are entered and are being read.")).to_be_visible()
     expect(page.get_by_text("All eSIMs have come.")).to_be_visible()
 

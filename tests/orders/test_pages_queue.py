@@ -89,7 +89,7 @@ def test_the_evidence_shows_every_call_without_its_secrets(wholesaler: Wholesale
 def test_what_can_be_decided_depends_on_the_state(wholesaler: Wholesaler) -> None:
     client = sign_in(*DECIDER)
     for behaviour, labels in (
-        ("lost_before", ["Enter the transaction id", "Enter ICCIDs", "Nothing was bought"]),
+        ("lost_before", ["Enter the transaction id", "Enter the lines", "Nothing was bought"]),
         ("no_balance", ["Resume", "Give up", "Read the reply again"]),
         ("ok", []),
     ):

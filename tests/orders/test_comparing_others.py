@@ -1,0 +1,167 @@
+"""Comparing with the providers that tell less, over real HTTP: what they cannot be asked for is said, not guessed."""
+
+from decimal import Decimal
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from catalog.models import Plan
+from esims.models import Esim
+from orders.models import Purchase
+from orders.purchasing import run_purchase
+from providers.models import ProviderAccount
+from tests.catalog.making import make_account, make_plan
+from tests.orders.comparing import compare, parts, row, rows, tally, told
+from tests.orders.making import make_customer, make_due, order_plan, pay
+from tests.simulator_client import Simulator
+from tests.simulator_esimfx import CLIENT_ID, CLIENT_KEY, Esimfx
+from tests.simulator_freebit import Freebit
+
+pytestmark = pytest.mark.django_db
+
+
+def buy(plan: Plan, quantity: int = 1) -> Purchase:
+    order = order_plan(plan, quantity)
+    pay(order)
+    purchase = Purchase.objects.filter(order_line__order=order).earliest("pk")
+    run_purchase(purchase_id=make_due(purchase).pk)
+    purchase.refresh_from_db()
+    return purchase
+
+
+# -- eSIM Commerce: neither a list of lines nor a balance -------------------------------------------------------------
+
+
+@pytest.fixture
+def commerce(wire: Simulator, settings: Settings) -> Simulator:
+    settings.COMPARE_SETTLING_MINUTES = 0.0
+    wire.reset(plans=20)
+    wire.set_limits(multiplier=0)
+    limits = dict.fromkeys(("plans", "order", "status", "transaction"), 3000)
+    entry = settings.PROVIDERS["esim-commerce"]
+    settings.PROVIDERS = {"esim-commerce": {**entry, "limits": limits}}
+    return wire
+
+
+def commerce_plan(commerce: Simulator) -> Plan:
+    code = commerce.plan_codes()[0]
+    net = Decimal(commerce.plan(code)["netPrice"])
+    return make_plan(make_account(), plan_ref=code, net_price=net, currency="USD")
+
+
+def test_commerce_is_compared_by_transactions_lines_and_prices(commerce: Simulator) -> None:
+    plan = commerce_plan(commerce)
+    purchase = buy(plan, 3)
+    run = compare(plan.account)
+    assert parts(run) == {"lines": "partly", "prices": "compared", "balance": "impossible"}
+    assert (run.state, rows(), run.parts["lines"]["looked"]) == ("succeeded", [], 6)
+    # One line of the transaction never came into our books; another of ours the provider does not know.
+    lost, other, _third = Esim.objects.order_by("provider_ref")
+    Esim.objects.filter(pk=lost.pk).update(provider_ref="8981100000099999999")
+    net = plan.net_price + Decimal("0.10")
+    commerce.change_plan(plan.plan_ref, netPrice=str(net))
+    run = compare(plan.account)
+    found = [
+        ("list_price", plan.plan_ref),
+        ("missing_line", "8981100000099999999"),
+        ("unknown_line", lost.provider_ref),
+    ]
+    assert rows() == found
+    assert (row("unknown_line").purchase, row("unknown_line").amount) == (purchase, plan.net_price)
+    assert row("missing_line").esim_id == lost.pk
+    assert row("list_price").amount == Decimal("0.10")
+    assert tally(compare(plan.account)) == (0, 0, 0, 3, 0)
+    Esim.objects.filter(pk=lost.pk).update(provider_ref=lost.provider_ref)
+    commerce.change_plan(plan.plan_ref, netPrice=str(plan.net_price))
+    # The line under its wrong reference is not there to be read any more: it stays until somebody closes it.
+    assert tally(compare(plan.account)) == (0, 0, 0, 0, 2)
+    assert other.provider_ref not in {key for _kind, key in rows()}
+
+
+def test_lines_are_read_within_the_runs_budget_the_longest_unread_first(
+    commerce: Simulator, settings: Settings
+) -> None:
+    settings.COMPARE_READS = 2
+    plan = commerce_plan(commerce)
+    buy(plan, 5)
+    read = commerce.count_requests("status")
+    for _run in range(2):
+        assert parts(compare(plan.account))["lines"] == "partly"
+    lines = [request["path"] for request in commerce.requests("status")[read:]]
+    assert len(lines) == len(set(lines)) == 4
+
+
+def test_an_account_whose_every_line_is_refused_is_doubted(commerce: Simulator) -> None:
+    plan, customer = commerce_plan(commerce), make_customer()
+    Esim.objects.bulk_create(
+        Esim(account=plan.account, plan=plan, customer=customer, provider_ref=f"89811000000001{number:05d}")
+        for number in range(25)
+    )
+    run = compare(plan.account)
+    assert (run.state, parts(run)["lines"], rows()) == ("incomplete", "failed", [])
+    assert "refuses every one of 25 lines" in told(run, "lines")
+
+
+# -- Nomad eSIMfx -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def esimfx(settings: Settings, simulator: Simulator) -> Esimfx:
+    esimfx = Esimfx(simulator)
+    simulator.reset(plans=20)
+    entry = settings.PROVIDERS["esimfx"]
+    own = {"url": esimfx.url, "client_id": CLIENT_ID, "client_key": CLIENT_KEY, "limits": {"calls": None}}
+    settings.PROVIDERS = {"esimfx": {**entry, **own}}
+    settings.COMPARE_SETTLING_MINUTES = 0.0
+    esimfx.set_esim_fee("0.00")
+    return esimfx
+
+
+def esimfx_plan(esimfx: Esimfx) -> Plan:
+    product = esimfx.product(esimfx.product_ids()[0])["product"]
+    account: ProviderAccount = make_account("esimfx", adapter="esimfx", name="Nomad eSIMfx")
+    return make_plan(
+        account, plan_ref=product["id"], net_price=Decimal(str(product["price"])), currency=product["price_unit"]
+    )
+
+
+def test_esimfx_is_compared_line_by_line_with_its_balance(esimfx: Esimfx) -> None:
+    plan = esimfx_plan(esimfx)
+    compare(plan.account)
+    purchase = buy(plan)
+    assert purchase.state == "fulfilled"
+    run = compare(plan.account)
+    assert parts(run) == {"lines": "partly", "prices": "compared", "balance": "compared"}
+    assert (rows(), run.parts["lines"]["looked"]) == ([], 2)
+    assert "lists no lines" in told(run, "lines")
+    line = Esim.objects.get()
+    Esim.objects.filter(pk=line.pk).update(provider_ref="8932000000000000019")
+    esimfx.change_product(plan.plan_ref, price=float(plan.net_price) + 1)
+    esimfx.set_balance(str(esimfx.read_balance() + 250))
+    run = compare(plan.account)
+    kinds = [kind for kind, _key in rows()]
+    assert kinds == ["balance", "list_price", "missing_line", "unknown_line"]
+    assert row("balance").amount == Decimal(250)
+    assert tally(compare(plan.account)) == (0, 0, 0, 4, 0)
+
+
+def test_a_fee_for_each_esim_shows_in_the_balance(esimfx: Esimfx) -> None:
+    """Our books know the package's price; what the provider takes besides is a difference that somebody looks at."""
+    plan = esimfx_plan(esimfx)
+    esimfx.set_esim_fee("0.50")
+    compare(plan.account)
+    buy(plan)
+    compare(plan.account)
+    assert row("balance").amount == Decimal("-0.5")
+
+
+# -- freebit ----------------------------------------------------------------------------------------------------------
+
+
+def test_freebit_cannot_be_compared_and_says_so(freebit: Freebit) -> None:
+    account = make_account("freebit", adapter="freebit", name="freebit")
+    run = compare(account)
+    assert run.state == "succeeded"
+    assert parts(run) == dict.fromkeys(("lines", "prices", "balance"), "impossible")
+    assert "completion files only" in told(run, "lines")
+    assert rows() == []
