@@ -8,12 +8,16 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import (
     Activation,
+    Comparison,
     CompletionImport,
     CompletionOutcome,
     CreditAccount,
     CreditEntry,
     CreditStatement,
+    Difference,
+    DifferenceEvent,
     Dispute,
+    LedgerMark,
     Order,
     OrderEvent,
     OrderLine,
@@ -244,6 +248,36 @@ class OrderEventAdmin(ReadOnly, _Admin):
     @admin.display(description=_("what"), ordering="kind")
     def what(self, event: OrderEvent) -> str:
         return describe_event(event)
+
+
+@admin.register(Comparison)
+class ComparisonAdmin(ReadOnly, _Admin):
+    list_display = ("account", "state", "created_at", "found", "reopened", "still", "gone")
+    list_filter = ("state", "account")
+    list_select_related = ("account",)
+
+
+@admin.register(Difference)
+class DifferenceAdmin(ReadOnly, _Admin):
+    list_display = ("account", "kind", "key", "state", "first_seen_at", "last_seen_at")
+    list_filter = ("state", "kind", "account")
+    search_fields = ("key",)
+    list_select_related = ("account",)
+    raw_id_fields = ("run", "esim", "purchase")
+
+
+@admin.register(DifferenceEvent)
+class DifferenceEventAdmin(ReadOnly, _Admin):
+    list_display = ("difference", "kind", "by", "at")
+    list_select_related = ("difference",)
+    raw_id_fields = ("difference",)
+
+
+@admin.register(LedgerMark)
+class LedgerMarkAdmin(ReadOnly, _Admin):
+    list_display = ("account", "at", "amount", "currency", "by")
+    list_filter = ("account",)
+    list_select_related = ("account",)
 
 
 @admin.register(Wake)

@@ -16,9 +16,9 @@ from esims.actions import run_due_actions, sweep_actions
 from esims.claims import are_lines_due
 from esims.due_lines import refresh_due_lines
 from esims.models import LineAction
-from orders.expiring import due_orders, expire_orders
 from orders.comparing import STALE_AFTER as COMPARISON_STALE_AFTER
 from orders.comparing import enqueue_comparison, fail_stale_comparisons
+from orders.expiring import due_orders, expire_orders
 from orders.inbox import drain_inbox, due_deliveries
 from orders.models import Comparison, Wake
 from orders.purchasing import due_purchases, run_due_purchases
@@ -121,6 +121,7 @@ WAKE_UPS: Mapping[str, WakeUp] = {
     ),
     "expiry": WakeUp(
         purpose="orders", is_due=_are_orders_due, run=expire_orders, every=timedelta(seconds=_EXPIRY_SECONDS)
+    ),
     "comparisons": WakeUp(
         purpose="catalogue", is_due=_are_comparisons_stale, run=_mend_comparisons, every=COMPARISON_STALE_AFTER
     ),

@@ -350,6 +350,8 @@ def test_schedules_go_to_their_queues(settings: Settings) -> None:
         PREFIX + "read lines that are due": "refresh",
         PREFIX + "read balances": "catalogue",
         PREFIX + "mend catalogue runs": "catalogue",
+        PREFIX + "mend comparisons": "catalogue",
+        PREFIX + "compare accounts": "catalogue",
         PREFIX + "read all catalogues": "catalogue",
         PREFIX + "let unpaid orders expire": "orders",
         PREFIX + "issue credit statements": "catalogue",
@@ -367,6 +369,7 @@ def test_schedules_run_what_they_say(wholesaler: Wholesaler, queue: Queue) -> No
     scheduler()
     assert sorted((job.name, job.args) for job in queue.waiting()) == [
         ("orders.tasks.issue_statements", ()),
+        ("orders.tasks.compare_all_accounts", ()),
         ("orders.tasks.prune", ()),
         *[("orders.tasks.wake", (name,)) for name in sorted(waking.WAKE_UPS)],
         ("providers.tasks.read_all_balances", ()),
