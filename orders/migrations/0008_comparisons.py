@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('esims', '0005_package_by_ref'),
-        ('orders', '0006_money_rules'),
+        ('orders', '0007_credit_terms'),
         ('providers', '0004_token_renewal'),
     ]
 

@@ -49,6 +49,16 @@ def plan(access: Access, account: ProviderAccount) -> Plan:
     return make_plan(account, plan_ref=code, alias=package["slug"], net_price=net, currency="USD")
 
 
+def net_of(plan: Plan) -> Decimal:
+    assert plan.net_price is not None
+    return plan.net_price
+
+
+def set_price(access: Access, plan: Plan, *, more: int) -> None:
+    """What the provider lists it for: so many ten-thousandths of a dollar more than our catalogue says."""
+    access.change_package(plan.plan_ref, price=int(net_of(plan) * 10_000) + more)
+
+
 def buy(plan: Plan, quantity: int = 2) -> Purchase:
     order = order_plan(plan, quantity)
     pay(order)
@@ -80,7 +90,7 @@ def test_each_of_the_five_is_found_once_and_stays_one_row(access: Access, accoun
     order = order_plan(plan)
     pay(order)
     waiting = Purchase.objects.get(order_line__order=order)
-    access.change_package(plan.plan_ref, price=int(plan.net_price * 10_000) + 2_500)
+    set_price(access, plan, more=2_500)
     access.set_account(balance=access.balance() + 1_000_000)
 
     run = compare(account)
@@ -97,7 +107,7 @@ def test_each_of_the_five_is_found_once_and_stays_one_row(access: Access, accoun
     assert run.state == "succeeded"
 
     price, frozen, balance = row("list_price"), row("frozen_cost"), row("balance")
-    net, new = plan.net_price, plan.net_price + Decimal("0.25")
+    net, new = net_of(plan), net_of(plan) + Decimal("0.25")
     assert (price.facts["ours"]["price"], price.facts["theirs"]["price"]) == (text(net), text(new))
     assert (frozen.amount, frozen.currency, frozen.purchase) == (Decimal("0.25"), "USD", waiting)
     # A hundred dollars came, and the line that we do not know was charged.
@@ -122,13 +132,13 @@ def text(amount: Decimal) -> str:
 def test_what_no_longer_differs_is_gone_by_itself_and_may_come_back(
     access: Access, account: ProviderAccount, plan: Plan
 ) -> None:
-    access.change_package(plan.plan_ref, price=int(plan.net_price * 10_000) + 100)
+    set_price(access, plan, more=100)
     compare(account)
     assert rows() == [("list_price", plan.plan_ref)]
-    access.change_package(plan.plan_ref, price=int(plan.net_price * 10_000))
+    set_price(access, plan, more=0)
     assert tally(compare(account)) == (0, 0, 0, 0, 1)
     assert rows("gone") == [("list_price", plan.plan_ref)]
-    access.change_package(plan.plan_ref, price=int(plan.net_price * 10_000) + 100)
+    set_price(access, plan, more=100)
     assert tally(compare(account)) == (0, 1, 0, 0, 0)
     by = "comparison"
     assert history(row("list_price")) == [("found", by), ("gone", by), ("returned", by)]
@@ -136,13 +146,13 @@ def test_what_no_longer_differs_is_gone_by_itself_and_may_come_back(
 
 def test_a_closed_one_stays_closed_until_its_facts_change(access: Access, account: ProviderAccount, plan: Plan) -> None:
     boss = make_user("orders.reconcile")
-    access.change_package(plan.plan_ref, price=int(plan.net_price * 10_000) + 100)
+    set_price(access, plan, more=100)
     compare(account)
     close_difference(difference=row("list_price"), verdict="known", why="A sale until Friday", by=boss)
     assert tally(compare(account)) == (0, 0, 0, 1, 0)
     closed = row("list_price")
     assert (closed.state, closed.closed_by, closed.why) == ("closed", boss.email, "A sale until Friday")
-    access.change_package(plan.plan_ref, price=int(plan.net_price * 10_000) + 200)
+    set_price(access, plan, more=200)
     assert tally(compare(account)) == (0, 1, 0, 0, 0)
     assert [kind for kind, _by in history(row("list_price"))] == ["found", "closed", "reopened"]
 
@@ -188,7 +198,7 @@ def test_money_that_came_back_for_a_cancelled_line_is_explained(
     line = Esim.objects.order_by("pk")[0]
     access.ask("/esim/cancel", {"esimTranNo": line.provider_ref})
     compare(account)
-    assert row("balance").amount == plan.net_price
+    assert row("balance").amount == net_of(plan)
     now = timezone.now()
     LineAction.objects.create(esim=line, kind="cancel", state="confirmed", sent_at=now, finished_at=now, refunded=True)
     assert tally(compare(account)) == (0, 0, 0, 0, 1)
@@ -269,7 +279,7 @@ def test_a_provider_that_does_not_answer_ends_a_part_and_changes_nothing(
     access: Access, account: ProviderAccount, plan: Plan, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orders.findings._PAUSE", 0.0)
-    access.change_package(plan.plan_ref, price=int(plan.net_price * 10_000) + 100)
+    set_price(access, plan, more=100)
     access.buy(plan.plan_ref)
     compare(account)
     before = rows()

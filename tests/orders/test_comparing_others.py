@@ -20,6 +20,11 @@ from tests.simulator_freebit import Freebit
 pytestmark = pytest.mark.django_db
 
 
+def net_of(plan: Plan) -> Decimal:
+    assert plan.net_price is not None
+    return plan.net_price
+
+
 def buy(plan: Plan, quantity: int = 1) -> Purchase:
     order = order_plan(plan, quantity)
     pay(order)
@@ -58,7 +63,7 @@ def test_commerce_is_compared_by_transactions_lines_and_prices(commerce: Simulat
     # One line of the transaction never came into our books; another of ours the provider does not know.
     lost, other, _third = Esim.objects.order_by("provider_ref")
     Esim.objects.filter(pk=lost.pk).update(provider_ref="8981100000099999999")
-    net = plan.net_price + Decimal("0.10")
+    net = net_of(plan) + Decimal("0.10")
     commerce.change_plan(plan.plan_ref, netPrice=str(net))
     run = compare(plan.account)
     found = [
@@ -136,7 +141,7 @@ def test_esimfx_is_compared_line_by_line_with_its_balance(esimfx: Esimfx) -> Non
     assert "lists no lines" in told(run, "lines")
     line = Esim.objects.get()
     Esim.objects.filter(pk=line.pk).update(provider_ref="8932000000000000019")
-    esimfx.change_product(plan.plan_ref, price=float(plan.net_price) + 1)
+    esimfx.change_product(plan.plan_ref, price=float(net_of(plan)) + 1)
     esimfx.set_balance(str(esimfx.read_balance() + 250))
     run = compare(plan.account)
     kinds = [kind for kind, _key in rows()]

@@ -368,8 +368,8 @@ def test_schedules_run_what_they_say(wholesaler: Wholesaler, queue: Queue) -> No
     Schedule.objects.filter(name=PREFIX + "read all catalogues").update(next_run=timezone.now() + timedelta(hours=1))
     scheduler()
     assert sorted((job.name, job.args) for job in queue.waiting()) == [
-        ("orders.tasks.issue_statements", ()),
         ("orders.tasks.compare_all_accounts", ()),
+        ("orders.tasks.issue_statements", ()),
         ("orders.tasks.prune", ()),
         *[("orders.tasks.wake", (name,)) for name in sorted(waking.WAKE_UPS)],
         ("providers.tasks.read_all_balances", ()),
