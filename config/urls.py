@@ -6,11 +6,12 @@ from django.urls import include, path
 from config import health, views
 
 urlpatterns = [
+    # Wholesalers are answered in milliseconds: their addresses are looked at first.
+    path("", include("providers.urls")),
     path("", include("orders.urls")),
     path("", include("esims.urls")),
     path("", include("customers.urls")),
     path("", include("catalog.urls")),
-    path("", include("providers.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("theme/", views.set_theme, name="set-theme"),

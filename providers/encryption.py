@@ -6,6 +6,7 @@ new one in front.
 
 import base64
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -16,7 +17,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 def _box() -> MultiFernet:
-    keys = [base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()) for key in settings.FIELD_ENCRYPTION_KEYS]
+    return _make_box(tuple(settings.FIELD_ENCRYPTION_KEYS))
+
+
+@lru_cache(maxsize=4)
+def _make_box(words: tuple[str, ...]) -> MultiFernet:
+    keys = [base64.urlsafe_b64encode(hashlib.sha256(word.encode()).digest()) for word in words]
     return MultiFernet([Fernet(key) for key in keys])
 
 

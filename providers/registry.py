@@ -44,7 +44,13 @@ def find_adapter(name: str) -> type[Provider]:
 
 def configured_accounts() -> tuple[str, ...]:
     """Slugs of the accounts whose settings are complete, in the order of the settings."""
-    return tuple(slug for slug, values in _entries().items() if find_adapter(values["adapter"]).is_configured(values))
+    return tuple(slug for slug in _entries() if is_configured(slug))
+
+
+def is_configured(slug: str) -> bool:
+    """Whether the settings of one account are complete; False for one that nobody knows."""
+    values = _entries().get(slug)
+    return values is not None and find_adapter(values["adapter"]).is_configured(values)
 
 
 def get_provider(slug: str) -> Provider:
@@ -57,7 +63,7 @@ def get_provider(slug: str) -> Provider:
 
 def offers(slug: str, capability: Capability) -> bool:
     """Whether an account can do something now; False when it is not configured or its settings cannot be used."""
-    if slug not in configured_accounts():
+    if not is_configured(slug):
         return False
     try:
         return capability in get_provider(slug).offered
