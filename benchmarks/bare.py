@@ -1,5 +1,7 @@
 """The project's addresses, and one more: a view that does nothing but insert one row, behind the same middleware."""
 
+from typing import Any
+
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -11,11 +13,11 @@ from providers.models import WebhookDelivery
 
 #: The deliveries' columns, without an index, a constraint or a foreign key.
 TABLE = "bench_bare_row"
-COLUMNS = tuple(field.column for field in WebhookDelivery._meta.concrete_fields if not field.primary_key)  # noqa: SLF001
+COLUMNS = tuple(field.attname for field in WebhookDelivery._meta.concrete_fields if not field.primary_key)  # noqa: SLF001
 _INSERT = f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
 
 #: The values of a stored delivery; set before the first call.
-row: list[object] = []
+row: list[Any] = []
 
 
 def make_table() -> None:

@@ -208,6 +208,7 @@ SENTENCES = (
     _("it cannot be read: %(error)s"),
     _("the account is not configured"),
     _("our program failed over it (%(crash)s)"),
+    _("FIELD_ENCRYPTION_KEYS lacks the key of a stored value"),
     _("our program failed (%(crash)s)"),
     _("the worker stopped"),
     _("it answers"),

@@ -8,6 +8,7 @@ A run waits for its turn while the rate budget is spent for a moment, so that th
 share it, and each line, by claims (``esims/claims.py``). No transaction is open while a provider is called.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from time import monotonic, sleep
 
@@ -29,27 +30,32 @@ log = structlog.get_logger(__name__)
 FAILURES_IN_A_ROW = 3
 #: For so many calls lines are claimed ahead.
 _CALLS_AHEAD = 16
+#: While it waits for its turn, a run looks this often whether it is to give way, in seconds.
+_LONGEST_SLEEP = 0.25
 
 
-def refresh_due_lines(*, limit: int | None, seconds: float) -> int:
+def refresh_due_lines(*, limit: int | None, seconds: float, give_way: Callable[[], bool] | None = None) -> int:
     """Read the lines that are due, watched ones first, for at most ``seconds`` and about ``limit`` lines.
 
     Returns how many were read. An account whose budget is spent for longer than the run, or that does not answer, is
-    left alone until the next run. Any number of these may run at once.
+    left alone until the next run. Once it has begun it ends as soon as ``give_way`` says so. Any number of these may
+    run at once.
     """
-    return _Run(limit=limit, seconds=seconds).go()
+    return _Run(limit=limit, seconds=seconds, give_way=give_way).go()
 
 
 class _Run:
-    def __init__(self, *, limit: int | None, seconds: float) -> None:
+    def __init__(self, *, limit: int | None, seconds: float, give_way: Callable[[], bool] | None) -> None:
         self._end = monotonic() + seconds
+        self._give_way = give_way
+        self._has_begun = False
         self._limit = limit
         self._done = 0
         self._desks = _open_desks()
 
     def go(self) -> int:
         try:
-            while monotonic() < self._end and (self._limit is None or self._done < self._limit):
+            while self._may_go_on():
                 desk = self._next_desk()
                 if desk is None:
                     break
@@ -57,14 +63,20 @@ class _Run:
                 if pause > 0:
                     desk.write_down()
                     pause = desk.rests_until - monotonic()
+                self._has_begun = True
                 if pause > 0:
-                    sleep(min(pause, max(self._end - monotonic(), 0.0)))
+                    sleep(min(pause, _LONGEST_SLEEP, max(self._end - monotonic(), 0.0)))
                 else:
                     self._make_call(desk, desk.calls.popleft())
         finally:
             for desk in self._desks:
                 desk.close()
         return self._done
+
+    def _may_go_on(self) -> bool:
+        if monotonic() >= self._end or (self._limit is not None and self._done >= self._limit):
+            return False
+        return not (self._has_begun and self._give_way is not None and self._give_way())
 
     def _next_desk(self) -> Desk | None:
         """The account that may be asked first; of several, the one that has waited longest."""

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.models import User
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.hints import follow_hints
 from orders.verdicts import describe_crash
 from providers.encryption import decrypt
@@ -103,7 +104,10 @@ def _take_turn(account_id: int, size: int) -> int:
     except Exception as error:  # noqa: BLE001  (one poisoned delivery must not keep the others waiting)
         # Nothing of it was written. Each then has a transaction of its own, as if the others were not there.
         log.warning("deliveries_taken_one_by_one", account=account_id, crash=describe_crash(error))
-        return sum(_work_off(account_id, 1) for _ in range(size))
+        done = 0
+        while done < size and _work_off(account_id, 1):
+            done += 1
+        return done
 
 
 def _work_off(account_id: int, size: int) -> int:
@@ -127,12 +131,16 @@ def _work_off(account_id: int, size: int) -> int:
             crash = describe_crash(error)
             log.warning("delivery_crashed", delivery=rows[0].pk, crash=crash)
             _try_later(rows[0], f"our program failed over it ({crash})")
-            return 1
-        _finish([(one, *answer) for one, answer in zip(good, answers, strict=True)])
+        else:
+            _finish([(one, *answer) for one, answer in zip(good, answers, strict=True)])
         _finish([(one, *one.failed) for one in read if one.failed is not None and one.failed[0]])
         for one in read:
             if one.failed is not None and not one.failed[0]:
                 _try_later(one.row, one.failed[1])
+        for row in rows:
+            pass_checkpoint(Checkpoint.DRAINING, row_id=row.pk)
+    for row in rows:
+        pass_checkpoint(Checkpoint.DRAINED, row_id=row.pk)
     return len(rows)
 
 

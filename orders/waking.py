@@ -26,7 +26,8 @@ from orders.sweeping import overdue_purchases, sweep_purchases, waiting_replies
 
 #: A job that was asked for and has not begun after so long is taken for lost, and asked for again.
 STALE = timedelta(seconds=60)
-#: How long one job drains before it ends and makes room for others: with one cluster for all queues orders wait for it.
+#: How long one job drains before it ends and makes room for others. What orders would wait for, because one cluster
+#: works for all queues, ends sooner: as soon as one is due.
 _DRAIN_SECONDS = 30.0
 _SHORT_DRAIN_SECONDS = 5.0
 #: Nobody waits for an order to expire.
@@ -74,6 +75,19 @@ def _run_actions() -> None:
     run_due_actions(seconds=_SHORT_DRAIN_SECONDS)
 
 
+def _make_way(purpose: str) -> bool:
+    """Whether a job of ``purpose`` is to end now: an order or a line's action is due, and may wait for this worker."""
+    return settings.QUEUES[purpose] == settings.QUEUES["orders"] and (_are_purchases_due() or _are_actions_due())
+
+
+def _drain_inbox() -> None:
+    drain_inbox(seconds=_SHORT_DRAIN_SECONDS, give_way=lambda: _make_way("webhooks"))
+
+
+def _refresh_lines() -> None:
+    refresh_due_lines(limit=None, seconds=_SHORT_DRAIN_SECONDS, give_way=lambda: _make_way("refresh"))
+
+
 def _are_runs_stale() -> bool:
     limit = timezone.now() - STALE_AFTER
     dead = Q(state=SyncRun.State.RUNNING, heartbeat_at__lt=limit)
@@ -109,14 +123,12 @@ WAKE_UPS: Mapping[str, WakeUp] = {
         purpose="orders", is_due=_are_purchases_due, run=lambda: run_due_purchases(seconds=_DRAIN_SECONDS)
     ),
     "sweep": WakeUp(purpose="orders", is_due=_are_purchases_lost, run=sweep_purchases),
-    "inbox": WakeUp(
-        purpose="webhooks", is_due=_are_deliveries_due, run=lambda: drain_inbox(seconds=_SHORT_DRAIN_SECONDS)
-    ),
+    "inbox": WakeUp(purpose="webhooks", is_due=_are_deliveries_due, run=_drain_inbox),
     "actions": WakeUp(purpose="orders", is_due=_are_actions_due, run=_run_actions),
     "lines": WakeUp(
         purpose="refresh",
         is_due=are_lines_due,
-        run=lambda: refresh_due_lines(limit=None, seconds=_SHORT_DRAIN_SECONDS),
+        run=_refresh_lines,
         every=timedelta(seconds=2),
     ),
     "expiry": WakeUp(

@@ -13,6 +13,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone, translation
 
+from providers.webhooks import forget_accounts
 from tests.postgres import PostgresUnavailable, temporary_cluster
 from tests.queue import ChildProcess, Queue, child_environment
 from tests.settings import TEST_DIR
@@ -70,7 +71,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _forget_person() -> None:
-    """A request leaves its person's language and time zone in the thread; the next test is another person."""
+    """A request leaves its person's language and time zone in the thread; the next test is another person, and its
+    accounts have other rows.
+    """
+    forget_accounts()
     translation.activate(settings.LANGUAGE_CODE)
     timezone.deactivate()
 

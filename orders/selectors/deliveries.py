@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.utils.translation import gettext
 
 from providers.models import ProviderAccount, WebhookDelivery
 from providers.redaction import redact_text
@@ -41,9 +43,13 @@ def count_waiting() -> dict[str, int]:
 
 
 def read_body(delivery: WebhookDelivery) -> str:
-    """The body as it may be shown: redacted first, then cut."""
+    """The body as it may be shown: redacted first, then cut. Of a row whose body was deferred."""
+    try:
+        body = bytes(delivery.body or b"")
+    except ImproperlyConfigured:
+        return gettext("Its key is gone from FIELD_ENCRYPTION_KEYS: the body cannot be read.")
     # Half a secret is a secret, so the cut comes last.
-    text = redact_text(bytes(delivery.body or b"").decode("utf-8", "replace"))
+    text = redact_text(body.decode("utf-8", "replace"))
     return text if len(text) <= BODY_SHOWN else text[: BODY_SHOWN - 1] + "…"
 
 

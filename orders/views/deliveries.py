@@ -45,7 +45,7 @@ def delivery_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @staff_page("providers.view_webhookdelivery")
 def delivery_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    delivery = get_object_or_404(WebhookDelivery.objects.select_related("account"), pk=pk)
+    delivery = get_object_or_404(WebhookDelivery.objects.select_related("account").defer("body"), pk=pk)
     context = {
         "delivery": delivery,
         "body": read_body(delivery),
@@ -58,7 +58,7 @@ def delivery_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @staff_page("providers.handle_delivery")
 def delivery_retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Have it worked off once more."""
-    delivery = get_object_or_404(WebhookDelivery, pk=pk)
+    delivery = get_object_or_404(WebhookDelivery.objects.defer("body"), pk=pk)
     try:
         retry_delivery(delivery=delivery, by=person(request))
     except RetryRefused as refused:

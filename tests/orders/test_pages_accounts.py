@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -17,7 +18,7 @@ from orders.models import Order, OrderLine, Purchase
 from orders.purchasing import run_purchase
 from providers import registry
 from providers.models import AccountTask, BalanceReading, ProviderAccount, ProviderCall, ProviderRegion, WebhookDelivery
-from providers.types import AccountBalance, Capability, Money
+from providers.types import AccountBalance, Capability, Money, WebhookHint, WebhookKind
 from tests.catalog.making import make_offer
 from tests.orders import fakes_webhooks
 from tests.orders.desk import sign_in, sign_in_as
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SEES = ("providers.view_provideraccount", "providers.view_webhookdelivery")
 CHANGES = (*SEES, "providers.change_provideraccount")
 PAGE = "/providers/fake-calls/"
+HEALTH_CHECK = (WebhookHint(kind=WebhookKind.HEALTH_CHECK),)
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +154,41 @@ def test_person_has_a_delivery_tried_again() -> None:
     row.refresh_from_db()
     assert (row.state, row.attempts) == ("new", 0)
     assert "waits to be worked off already" in client.post(f"/webhooks/{row.pk}/retry/", follow=True).content.decode()
+
+
+def test_parked_delivery_tells_its_error_and_is_tried_again_by_its_button(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = deliver({"id": "n1", "kind": "crash"})
+    for _ in range(4):
+        WebhookDelivery.objects.update(next_attempt_at=timezone.now())
+        drain_inbox()
+    client = sign_in(*SEES, "providers.handle_delivery")
+    assert f"/webhooks/{row.pk}/" in client.get("/webhooks/?state=parked").content.decode()
+    html = client.get(f"/webhooks/{row.pk}/").content.decode()
+    assert ("our program failed over it (KeyError" in html, f'action="/webhooks/{row.pk}/retry/"' in html) == (
+        True,
+        True,
+    )
+    # A new version of the program can read it.
+    monkeypatch.setattr(CallingProvider, "_read_webhook", lambda _self, _body: HEALTH_CHECK)
+    assert drain_inbox() == 0
+    client.post(f"/webhooks/{row.pk}/retry/")
+    assert drain_inbox() == 1
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("ignored", 1)
+    assert "Try again" in client.get(f"/webhooks/{row.pk}/").content.decode()
+
+
+def test_delivery_whose_key_is_gone_has_a_page_and_a_button() -> None:
+    row = deliver({"id": "n1", "kind": "something_new"})
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE providers_webhookdelivery SET body = 'not ours'")
+    client = sign_in(*SEES, "providers.handle_delivery")
+    assert "the body cannot be read" in client.get(f"/webhooks/{row.pk}/").content.decode()
+    client.post(f"/webhooks/{row.pk}/retry/")
+    assert drain_inbox() == 1
+    row = WebhookDelivery.objects.defer("body").get()
+    assert (row.state, row.attempts) == ("new", 1)
+    assert "FIELD_ENCRYPTION_KEYS lacks the key" in client.get(f"/webhooks/{row.pk}/").content.decode()
 
 
 def test_list_of_deliveries_costs_the_same_however_many(django_assert_num_queries: Any) -> None:
