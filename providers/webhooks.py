@@ -4,7 +4,6 @@ What is behind a delivery is worked out by ``orders/inbox.py``, in a job: a prov
 what it says is only a hint to read the line or the order again.
 """
 
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -104,7 +103,7 @@ def _find_account_id(slug: str) -> int:
     return ProviderAccount.objects.values_list("pk", flat=True).get(slug=slug)
 
 
-def _insert(account_id: int, row: tuple[str | datetime, ...]) -> tuple[int, int, str]:
+def _insert(account_id: int, row: tuple[str | None, ...]) -> tuple[int, int, str]:
     with connection.cursor() as cursor:
         cursor.execute(_STORE, (account_id, *row))
         stored: tuple[int, int, str] = cursor.fetchone()
