@@ -17,6 +17,8 @@ PERMISSIONS = (
     _("Can record refunds"),
     _("Can decide about payments that do not fit"),
     _("Can open credit accounts, set limits and enter payments on them"),
+    _("Can replace faulty lines free of charge"),
+    _("Can decide that a customer gets money back for what was delivered"),
     _("Can cancel unused lines and terminate packages"),
     _("Can end lines for good (revoke, block)"),
     _("Can start packages by hand"),

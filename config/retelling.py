@@ -216,6 +216,12 @@ SENTENCES = (
     _("no address is set"),
     _("our address is set"),
     _("another address is set"),
+    # money back for a line that ends
+    _("the line was not ended: the request was refused"),
+    _("nobody knows whether the line ended: look at it, then give the money back by hand"),
+    _("nothing was left to give back when the line's end was confirmed"),
+    _("money is owed back for it already"),
+    _("less was left to give back than had been promised"),
     # lines
     _("It could not be sent in time; nothing was sent."),
     _("The provider account is paused or not set up."),

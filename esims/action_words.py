@@ -31,14 +31,26 @@ class ActionWords:
 
 
 def action_words(
-    capability: Capability, esim: Esim, package: Package | None = None, *, now: datetime | None = None
+    capability: Capability,
+    esim: Esim,
+    package: Package | None = None,
+    *,
+    now: datetime | None = None,
+    customers_money: str = "",
 ) -> ActionWords:
-    """In the reader's language, for this line (and package) as it is now."""
+    """In the reader's language, for this line (and package) as it is now.
+
+    ``customers_money``: what becomes of what the customer paid, where the page asks about that.
+    """
     said = _SAID[capability]
     lines = [str(line) for line in said.consequences]
     if RULES[capability].is_final:
         lines.insert(1, money_words(capability, esim, package, now=now or timezone.now()))
-        lines.append(_("It cannot be taken back. What the customer paid is not refunded by this: see the order."))
+        lines.append(
+            f"{_('It cannot be taken back.')} {customers_money}"
+            if customers_money
+            else _("It cannot be taken back. What the customer paid is not refunded by this: see the order.")
+        )
     return ActionWords(title=str(said.title), asked=str(said.asked), consequences=lines)
 
 

@@ -36,6 +36,12 @@ class EventKind(StrEnum):
     QR_SHOWN = "qr_shown"
     USAGE_SIMULATED = "usage_simulated"
     REPLACED = "replaced"  # by a reissue; facts: line (the new one's id), order (its number)
+    REPLACEMENT_ORDERED = "replacement_ordered"  # of a faulty line; facts: order (the number of the new one)
+    REPLACEMENT_CAME = "replacement_came"  # facts: line (the new one's label), order
+    REPLACES = "replaces"  # on the new line; facts: line (the faulty one's label), order
+    MONEY_BACK_OWED = "money_back_owed"  # to the customer; facts: amount, order
+    MONEY_BACK_DROPPED = "money_back_dropped"
+    MONEY_BACK_NOT_OWED = "money_back_not_owed"  # it was promised for an end that was not confirmed
 
 
 def make_event(
@@ -71,6 +77,8 @@ _TONES: dict[str, str] = {
     EventKind.ACTION_UNKNOWN: "danger",
     EventKind.READ_FAILED: "warn",
     EventKind.CODES_CHANGED: "warn",
+    EventKind.MONEY_BACK_OWED: "warn",
+    EventKind.MONEY_BACK_NOT_OWED: "warn",
 }
 _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.REGISTERED: lambda facts: (
@@ -108,6 +116,27 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.QR_SHOWN: lambda _facts: _("The QR code was shown."),
     EventKind.REPLACED: lambda facts: (
         _("Replaced by a reissue: another eSIM has the line now (order %(order)s).") % {"order": facts.get("order", "")}
+    ),
+    EventKind.REPLACEMENT_ORDERED: lambda facts: (
+        _("Another eSIM was ordered in its place (order %(order)s).") % {"order": facts.get("order", "")}
+    ),
+    EventKind.REPLACEMENT_CAME: lambda facts: (
+        _("Replaced by %(line)s (order %(order)s).") % {"line": facts.get("line", ""), "order": facts.get("order", "")}
+    ),
+    EventKind.REPLACES: lambda facts: (
+        _("It replaces %(line)s (order %(order)s).") % {"line": facts.get("line", ""), "order": facts.get("order", "")}
+    ),
+    EventKind.MONEY_BACK_OWED: lambda facts: (
+        _("%(amount)s are owed back to the customer (order %(order)s).")
+        % {"amount": facts.get("amount", ""), "order": facts.get("order", "")}
+    ),
+    EventKind.MONEY_BACK_DROPPED: lambda facts: (
+        _("%(amount)s are no longer owed back to the customer (order %(order)s).")
+        % {"amount": facts.get("amount", ""), "order": facts.get("order", "")}
+    ),
+    EventKind.MONEY_BACK_NOT_OWED: lambda facts: (
+        _("%(amount)s were promised to the customer for the line's end; nothing is owed by that (order %(order)s).")
+        % {"amount": facts.get("amount", ""), "order": facts.get("order", "")}
     ),
     EventKind.USAGE_SIMULATED: lambda facts: (
         ngettext("Simulated usage was set for %(count)d day.", "Simulated usage was set for %(count)d days.", days)

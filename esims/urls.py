@@ -3,7 +3,6 @@
 from django.urls import path
 
 from esims import views
-from esims.action_views import action_urls
 
 urlpatterns = [
     path("esims/", views.esim_list, name="esim-list"),
@@ -14,6 +13,5 @@ urlpatterns = [
     path("esims/<int:pk>/qr.svg", views.esim_qr_svg, name="esim-qr-svg"),
     path("esims/<int:pk>/codes/", views.esim_reveal, name="esim-reveal"),
     path("esims/<int:pk>/refresh/", views.esim_refresh, name="esim-refresh"),
-    *action_urls(),
     path("esims/<int:pk>/usage/", views.esim_simulate_usage, name="esim-simulate-usage"),
 ]

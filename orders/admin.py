@@ -28,6 +28,8 @@ from orders.models import (
     PurchasedEsim,
     PurchasedPackage,
     Refund,
+    ReturnWish,
+    TopUpOffer,
     Wake,
     WorkerBeat,
 )
@@ -236,6 +238,19 @@ class RefundAdmin(ReadOnly, _Admin):
     list_filter = ("kind", "state", "currency")
     search_fields = ("=purchase__id", "order__number", "reference")
     list_select_related = ("order", "made_by")
+
+
+@admin.register(ReturnWish)
+class ReturnWishAdmin(ReadOnly, _Admin):
+    list_display = ("action", "purchase", "amount", "currency", "state", "asked_by", "created_at", "settled_at")
+    list_filter = ("state", "currency")
+    list_select_related = ("action", "purchase", "asked_by")
+
+
+@admin.register(TopUpOffer)
+class TopUpOfferAdmin(ReadOnly, _Admin):
+    list_display = ("esim", "plan", "asked_at")
+    list_select_related = ("esim", "plan")
 
 
 @admin.register(OrderEvent)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from django.db import transaction
 from django.utils import timezone
 
+from esims.events import EventKind, make_event
 from esims.lifecycle import LineAlreadyHeld, register_bare_lines, register_lines
 from esims.models import Esim
 from esims.packages import register_top_up
@@ -123,6 +124,7 @@ def _deliver(
     if new:
         esims = register(new)
         PurchasedEsim.objects.bulk_create([PurchasedEsim(purchase=purchase, esim=esim) for esim in esims])
+        _tell_replaced(purchase, esims, by=by)
     delivery = Delivery(
         new=len(new),
         delivered=count_delivered(purchase),
@@ -137,3 +139,14 @@ def _deliver(
             facts["repeated"] = list(delivery.repeated)
         note_event(purchase.order_line.order, kind="purchase.lines", purchase=purchase, by=by, facts=facts)
     return delivery
+
+
+def _tell_replaced(purchase: Purchase, esims: Sequence[Esim], *, by: str) -> None:
+    """Of a replacement: the new line's timeline names the faulty one, and the other way round."""
+    faulty = purchase.order_line.replaces
+    if faulty is None:
+        return
+    order = purchase.order_line.order.number
+    for esim in esims:
+        make_event(esim, EventKind.REPLACES, by=by, facts={"line": faulty.label, "order": order}).save()
+        make_event(faulty, EventKind.REPLACEMENT_CAME, by=by, facts={"line": esim.label, "order": order}).save()

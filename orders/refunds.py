@@ -39,7 +39,7 @@ def record_refund_made(*, refund: Refund, method: str, reference: str = "", by: 
         if locked.state == Refund.State.SENDING:
             raise RefundRefused(_("The payment service is paying this back already."))
         if locked.state != Refund.State.DUE:
-            raise RefundRefused(_("This refund is no longer due: the provider delivered after all."))
+            raise RefundRefused(_why_dropped(locked))
         if (locked.amount, locked.quantity) != (refund.amount, refund.quantity):
             raise RefundRefused(_("The amount has changed meanwhile. Look at it again."), "amount")
         to_credit = method == Payment.Method.CREDIT and may_refund_to_credit(order)
@@ -59,6 +59,12 @@ def record_refund_made(*, refund: Refund, method: str, reference: str = "", by: 
         pass_checkpoint(Checkpoint.REFUNDING, row_id=locked.pk)
     pass_checkpoint(Checkpoint.REFUNDED, row_id=locked.pk)
     return locked
+
+
+def _why_dropped(refund: Refund) -> str:
+    if refund.kind == Refund.Kind.MISSING:
+        return _("This refund is no longer due: the provider delivered after all.")
+    return _("This refund is no longer due: it was dropped.")
 
 
 def lock_refunded(refund: Refund) -> tuple[Order, Purchase | None]:

@@ -15,6 +15,7 @@ from esims.models import Esim
 from esims.states import ENDED
 from orders.checkout import CheckoutRefused, Wish, take_order, why_not_sellable
 from orders.models import Order, OrderLine
+from orders.replacing import find_replacement
 from orders.selling import PaymentTaken, take_payment
 from providers.errors import ProviderError
 from providers.registry import get_provider, offers
@@ -49,6 +50,9 @@ def why_no_top_up(esim: Esim) -> str:
         return _("Calls to this provider are paused by staff.")
     if LineState(esim.state) in ENDED:
         return _("The line has ended: it can no longer be topped up.")
+    if (line := find_replacement(esim)) is not None:
+        message = _("The line is replaced by order %(number)s: top up the eSIM that came in its place.")
+        return message % {"number": line.order.number}
     return ""
 
 

@@ -18,6 +18,7 @@ from esims.due_lines import refresh_due_lines
 from esims.models import LineAction
 from orders.comparing import STALE_AFTER as COMPARISON_STALE_AFTER
 from orders.comparing import enqueue_comparison, fail_stale_comparisons
+from orders.ending import due_wishes, settle_return_wishes
 from orders.expiring import due_orders, expire_orders
 from orders.inbox import drain_inbox, due_deliveries
 from orders.models import Comparison, Wake
@@ -68,6 +69,10 @@ def _are_actions_due() -> bool:
     waiting = Q(state__in=(LineAction.State.PLANNED, LineAction.State.NOT_CONFIRMED), next_attempt_at__lte=now)
     overdue = Q(state=LineAction.State.SENDING, deadline_at__lte=now)
     return LineAction.objects.filter(waiting | overdue).exists()
+
+
+def _are_wishes_due() -> bool:
+    return due_wishes().exists()
 
 
 def _run_actions() -> None:
@@ -125,6 +130,7 @@ WAKE_UPS: Mapping[str, WakeUp] = {
     "sweep": WakeUp(purpose="orders", is_due=_are_purchases_lost, run=sweep_purchases),
     "inbox": WakeUp(purpose="webhooks", is_due=_are_deliveries_due, run=_drain_inbox),
     "actions": WakeUp(purpose="orders", is_due=_are_actions_due, run=_run_actions),
+    "returns": WakeUp(purpose="orders", is_due=_are_wishes_due, run=settle_return_wishes),
     "lines": WakeUp(
         purpose="refresh",
         is_due=are_lines_due,

@@ -182,6 +182,8 @@ _KIND_WORDS: Mapping[str, Any] = {
     "payment.failed": gettext_lazy("Payment failed"),
     "payment.cancelled": gettext_lazy("Payment given up"),
     "refund.due": gettext_lazy("A refund is due"),
+    "refund.returned": gettext_lazy("Money is owed back for what was delivered"),
+    "refund.not_owed": gettext_lazy("Money back was promised for a line's end; nothing is owed by that"),
     "refund.made": gettext_lazy("Refund made"),
     "refund.dropped": gettext_lazy("The refund is no longer due"),
     "refund.overtaken": gettext_lazy("eSIMs came although the money went back"),
@@ -195,6 +197,13 @@ _KIND_WORDS: Mapping[str, Any] = {
 }
 
 
+#: Rows that name another order or a line.
+_NAMING: Mapping[str, Any] = {
+    "order.replaced": gettext_lazy("Replacement of %(line)s ordered: %(order)s"),
+    "order.replaces": gettext_lazy("In place of %(line)s of order %(order)s, free of charge"),
+}
+
+
 def describe_event(event: OrderEvent) -> str:
     """A row of the timeline as a short title; a kind that this page does not know shows its own name."""
     facts: Mapping[str, Any] = event.facts or {}
@@ -205,15 +214,22 @@ def describe_event(event: OrderEvent) -> str:
     if event.kind == "purchase.lines":
         number = int(facts.get("new") or 0)
         return ngettext("%(n)d eSIM came", "%(n)d eSIMs came", number) % {"n": number}
+    if event.kind in _NAMING:
+        return str(_NAMING[event.kind]) % {"order": facts.get("order", ""), "line": facts.get("line", "")}
     words = _KIND_WORDS.get(event.kind)
     return str(words) if words else event.kind.replace(".", ": ").replace("_", " ")
+
+
+_WARNS = frozenset(
+    {"refund.due", "refund.returned", "refund.not_owed", "refund.overtaken", "purchase.attention", "payment.attention"}
+)
 
 
 def event_tone(event: OrderEvent) -> str:
     """The colour of a row of the timeline."""
     if event.kind in {"payment.captured", "refund.made"}:
         return "ok"
-    if event.kind in {"refund.due", "refund.overtaken", "purchase.attention", "payment.attention"}:
+    if event.kind in _WARNS:
         return "warn"
     return _TONES.get((event.facts or {}).get("new", ""), "")
 

@@ -6,6 +6,7 @@ from orders.models.credit import CreditAccount, CreditEntry, CreditStatement
 from orders.models.jobs import Wake, WorkerBeat
 from orders.models.payments import Dispute, Payment, PaymentDelivery
 from orders.models.purchases import Purchase, PurchaseAttempt, PurchasedEsim, PurchasedPackage, Refund
+from orders.models.returns import ReturnWish, TopUpOffer
 from orders.models.sales import Order, OrderLine
 from orders.models.timeline import OrderEvent
 
@@ -31,6 +32,8 @@ __all__ = [
     "PurchasedEsim",
     "PurchasedPackage",
     "Refund",
+    "ReturnWish",
+    "TopUpOffer",
     "Wake",
     "WorkerBeat",
 ]

@@ -24,6 +24,8 @@ class Payment(models.Model):
         INVOICE = "invoice", _("invoice")
         CREDIT = "credit", _("customer credit")
         CARD = "card", _("card, by the payment service")
+        #: Nothing is to be paid: a replacement.
+        FREE = "free", _("free of charge")
 
     class State(models.TextChoices):
         #: Asked for; the customer or the payment service has not answered yet.

@@ -229,6 +229,8 @@ class Refund(models.Model):
     esim = models.ForeignKey(
         Esim, verbose_name=_("eSIM"), on_delete=models.PROTECT, null=True, blank=True, related_name="refunds"
     )
+    #: Made when the form is drawn: the same form sent twice owes once. Only of what is given back.
+    form_key = models.UUIDField(_("form key"), unique=True, null=True, blank=True)
     quantity = models.PositiveIntegerField(_("eSIMs"), default=0)
     amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
     currency = models.CharField(_("currency"), max_length=3)
@@ -264,8 +266,8 @@ class Refund(models.Model):
             ),
             models.UniqueConstraint(
                 fields=("purchase", "esim"),
-                condition=models.Q(kind="returned") & ~models.Q(state="dropped"),
-                name="refund_returned_once",
+                condition=models.Q(kind="returned", state="due"),
+                name="refund_returned_due_once",
             ),
             models.CheckConstraint(
                 condition=models.Q(kind="missing", purchase__isnull=False)

@@ -13,6 +13,8 @@ from esims.models import Esim
 from orders import wording
 from orders.capturing import sum_captured
 from orders.models import Order, OrderEvent, OrderLine, Payment, Purchase, Refund
+from orders.selectors.order_money import OrderMoney, read_order_money
+from orders.selectors.refunds import with_purpose
 from providers.types import LineState
 
 #: How many eSIMs, purchases and timeline rows the page shows before it links to the whole list.
@@ -23,6 +25,8 @@ EVENTS_SHOWN = 60
 #: How long the page waits for the codes of a line that came without them.
 CODES_AWAITED = timedelta(minutes=15)
 
+#: The faulty line of a replacement, with the order that brought it.
+_FAULTY = ("replaces__purchased__purchase__order_line__order",)
 _UNDER_WAY = frozenset({Purchase.State.PLANNED, Purchase.State.SENDING, Purchase.State.ALLOCATING})
 _LOUD = (Purchase.State.UNKNOWN, Purchase.State.HELD, Purchase.State.SHORT, Purchase.State.REJECTED)
 
@@ -65,6 +69,10 @@ class OrderPage:
     esims: Sequence[Esim]
     esim_count: int
     events: Sequence[EventLook]
+    #: None where the cost is not known in the order's currency.
+    money: OrderMoney | None
+    #: Lines of other orders that take the place of eSIMs of this one.
+    replacements: Sequence[OrderLine]
     #: Something is under way: the page looks again by itself.
     is_open: bool
 
@@ -83,6 +91,10 @@ class OrderPage:
         return any(line.kind != OrderLine.Kind.TOP_UP for line in self.lines)
 
     @property
+    def is_replacement(self) -> bool:
+        return any(line.replaces_id is not None for line in self.lines)
+
+    @property
     def esims_hidden(self) -> int:
         return max(0, self.esim_count - len(self.esims))
 
@@ -90,27 +102,14 @@ class OrderPage:
     def purchases_hidden(self) -> int:
         return max(0, self.purchase_count - len(self.purchases))
 
-    @property
-    def cost(self) -> Decimal | None:
-        """What the eSIMs cost us, where every line's cost is known in the order's currency."""
-        costs = [
-            line.unit_cost * line.quantity
-            for line in self.lines
-            if line.unit_cost is not None and line.cost_currency == self.order.currency
-        ]
-        return sum(costs, Decimal(0)) if self.lines and len(costs) == len(self.lines) else None
-
-    @property
-    def margin(self) -> Decimal | None:
-        return None if self.cost is None else self.order.total - self.cost
-
 
 def read_order_page(order: Order) -> OrderPage:
     """Everything about an order (fetched with its customer and its creator)."""
-    lines = list(order.lines.select_related("plan__account", "activation", "esim").order_by("pk"))
+    own = order.lines.select_related("plan__account", "activation", "esim", *_FAULTY)
+    lines = list(own.order_by("pk"))
     purchases = Purchase.objects.filter(order_line__order=order)
     states = dict(purchases.values_list("state").annotate(number=Count("pk")))
-    refunds = list(Refund.objects.filter(order=order).select_related("made_by", "purchase").order_by("pk"))
+    refunds = list(with_purpose(Refund.objects.filter(order=order)).select_related("made_by").order_by("pk"))
     esims = list(order_esims(order)[:ESIMS_SHOWN])
     payments = list(order.payments.select_related("recorded_by").order_by("pk"))
     return OrderPage(
@@ -129,6 +128,12 @@ def read_order_page(order: Order) -> OrderPage:
         esims=esims,
         esim_count=order_esims(order).count(),
         events=read_events(OrderEvent.objects.filter(order=order)),
+        money=read_order_money(order, lines, refunds),
+        replacements=list(
+            OrderLine.objects.filter(replaces__purchased__purchase__order_line__order=order)
+            .select_related("order", "replaces")
+            .order_by("pk")
+        ),
         is_open=_is_open(order, states, lines, esims),
     )
 

@@ -18,8 +18,13 @@ class Due:
 
 def find_refunds(state: str) -> QuerySet[Refund]:
     """Refunds in a state with what a row shows: the longest due first, what was made last first."""
-    refunds = Refund.objects.filter(state=state).select_related("order__customer", "purchase__account", "made_by")
+    refunds = with_purpose(Refund.objects.filter(state=state)).select_related("order__customer", "made_by")
     return refunds.order_by("created_at", "pk") if state == Refund.State.DUE else refunds.order_by("-made_at", "-pk")
+
+
+def with_purpose(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
+    """Refunds with what ``orders/_refund_for.html`` tells of them: what was not delivered, or is given back."""
+    return refunds.select_related("purchase__account", "purchase__order_line", "payment", "esim")
 
 
 def count_due() -> Sequence[Due]:

@@ -156,6 +156,8 @@ def _digest(page: OrderPage) -> str:
         for look in page.purchases
     ]
     parts += [(esim.pk, esim.state, bool(esim.lpa)) for esim in page.esims]
+    parts += [(refund.pk, refund.state, refund.amount) for refund in page.refunds]
+    parts += [(line.pk, line.order.state) for line in page.replacements]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

@@ -12,7 +12,7 @@ from customers.access import staff_page
 from orders.forms import RefundForm
 from orders.models import Refund
 from orders.refunds import RefundRefused, record_refund_made
-from orders.selectors.refunds import count_due, find_refunds
+from orders.selectors.refunds import count_due, find_refunds, with_purpose
 from orders.views.requests import person
 
 PAGE_SIZE = 50
@@ -32,7 +32,7 @@ def refund_list(request: HttpRequest) -> HttpResponse:
 @staff_page("orders.refund")
 def refund_made(request: HttpRequest, pk: int) -> HttpResponse:
     """How the money went back; the second click finds it recorded."""
-    refund = get_object_or_404(Refund.objects.select_related("order__customer", "purchase__account"), pk=pk)
+    refund = get_object_or_404(with_purpose(Refund.objects.select_related("order__customer")), pk=pk)
     form = RefundForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:

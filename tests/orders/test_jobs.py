@@ -346,6 +346,7 @@ def test_schedules_go_to_their_queues(settings: Settings) -> None:
         PREFIX + "buy what is due": "orders",
         PREFIX + "take over from dead workers": "orders",
         PREFIX + "line actions that are due": "orders",
+        PREFIX + "owe back what was promised": "orders",
         PREFIX + "work off webhooks": "webhooks",
         PREFIX + "read lines that are due": "refresh",
         PREFIX + "read balances": "catalogue",

@@ -1,4 +1,7 @@
-"""Asking for something to be done to a line: one confirmation page per action, made from the table of actions."""
+"""Asking for something to be done to a line: one confirmation page per action, made from the table of actions.
+
+What ends a line asks two things apart: what the provider gives us back (it says so), and what the customer gets back.
+"""
 
 from collections.abc import Callable
 
@@ -6,17 +9,21 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from customers.access import NothingHere, staff_page
-from customers.models import User
 from esims.action_rules import RULES, ActionRule, action_label
-from esims.action_words import action_words
-from esims.actions import ActionRefused, request_action, why_refused
-from esims.forms import ActionForm
+from esims.action_words import action_words, money_words
+from esims.actions import ActionRefused, why_refused
 from esims.models import Esim, Package
 from esims.page import find_line
+from orders.ending import request_end
+from orders.forms_returns import EndForm
+from orders.giving_back import PERMISSION, Given, count_given, find_sold, has_due_return
+from orders.refunds import RefundRefused
+from orders.views.requests import person
 
 
 def action_urls() -> list[URLPattern]:
@@ -49,19 +56,21 @@ def _make_view(rule: ActionRule) -> Callable[..., HttpResponseBase]:
 
 def _act(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | None) -> HttpResponse:
     """Confirmation page, and the asking itself. Whatever is refused is said on the line's page."""
-    form = ActionForm(request.POST if request.method == "POST" else None, rule=rule, esim=esim)
-    words = action_words(rule.capability, esim, package)
+    given = _find_given(request, esim, rule, package)
+    form = EndForm(request.POST if request.method == "POST" else None, rule=rule, esim=esim, given=given)
+    words = action_words(rule.capability, esim, package, customers_money=_say_customers_money(given))
     if request.method == "POST" and form.is_valid():
         try:
-            request_action(
+            request_end(
                 esim=esim,
                 capability=rule.capability,
                 package=package,
                 message=form.cleaned_data.get("message", ""),
                 reason=form.cleaned_data["reason"],
-                by=_person(request),
+                by=person(request),
+                gives_back=form.cleaned_data["gives_back"],
             )
-        except ActionRefused as error:
+        except (ActionRefused, RefundRefused) as error:
             messages.error(request, error.message)
         else:
             messages.info(request, words.asked)
@@ -76,6 +85,8 @@ def _act(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | 
         "form": form,
         "title": words.title,
         "consequences": words.consequences,
+        "providers_money": money_words(rule.capability, esim, package, now=timezone.now()) if rule.is_final else "",
+        "given": given,
         "action": action_label(rule.capability),
         "danger": rule.is_danger,
         # "Cancel" beside "Cancel the line" would leave one guessing.
@@ -85,8 +96,18 @@ def _act(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | 
     return render(request, "esims/confirm_action.html", context, status=422 if form.errors else 200)
 
 
-def _person(request: HttpRequest) -> User:
-    """The signed-in person: ``staff_page`` let nobody else in."""
-    if not isinstance(request.user, User):
-        raise TypeError("this view needs staff_page")
-    return request.user
+def _find_given(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | None) -> Given | None:
+    """What the customer may get back; None where nothing is left, or another person decides about it."""
+    if not rule.is_final or not request.user.has_perm(PERMISSION):
+        return None
+    purchase = find_sold(esim, package)
+    if purchase is None or has_due_return(purchase, esim):
+        return None
+    given = count_given(purchase, esim)
+    return given if given.left else None
+
+
+def _say_customers_money(given: Given | None) -> str:
+    if given is None:
+        return ""
+    return _("What the customer gets back is asked below: it is owed only once the line confirms its end.")
