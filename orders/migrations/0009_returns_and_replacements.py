@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('catalog', '0002_more_wholesalers'),
         ('esims', '0005_package_by_ref'),
-        ('orders', '0007_credit_terms'),
+        ('orders', '0008_comparisons'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
