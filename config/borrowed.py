@@ -25,6 +25,8 @@ PERMISSIONS = (
     _("Can send SMS to lines"),
     _("Can import completion files"),
     _("Can try webhook deliveries again"),
+    _("Can decide about payments that do not fit"),
+    _("Can try deliveries of the payment service again"),
     _("Can view plan"),
     _("Can add plan"),
     _("Can change plan"),

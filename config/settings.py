@@ -385,6 +385,21 @@ COMPARE_READS = env.int("COMPARE_READS", default=60)
 #: What was sold so short a time ago may still be on its way into our books. Ours.
 COMPARE_SETTLING_MINUTES = env.float("COMPARE_SETTLING_MINUTES", default=15.0)
 
+# -- Cards (docs/payments.md) -----------------------------------------------------------------------------------------
+
+#: The payment service's own address; the tests and the demo set the simulator's.
+STRIPE_URL = env.str("STRIPE_URL", default="https://api.stripe.com")
+#: All three or none: without them no payment by card is offered.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_PUBLISHABLE_KEY = env.str("STRIPE_PUBLISHABLE_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_CONNECT_TIMEOUT = env.float("STRIPE_CONNECT_TIMEOUT", default=10.0)
+STRIPE_READ_TIMEOUT = env.float("STRIPE_READ_TIMEOUT", default=30.0)
+#: The service is asked by itself what became of a payment or a refund; the waits double from the first to the second.
+#: Ours: its webhook is quicker, and this is for those that are lost.
+CARD_CHECK_SECONDS = env.float("CARD_CHECK_SECONDS", default=15.0)
+CARD_CHECK_CAP_SECONDS = env.float("CARD_CHECK_CAP_SECONDS", default=900.0)
+
 # -- Keeping house ----------------------------------------------------------------------------------------------------
 
 #: Days that a provider call stays in the log, and an encrypted raw reply with its purchase attempt.

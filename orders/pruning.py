@@ -10,7 +10,7 @@ from django_q.models import Task
 
 from esims.days import trim_usage_samples
 from orders.erasing import erase_waiting_forms
-from orders.models import Purchase, PurchaseAttempt
+from orders.models import PaymentDelivery, Purchase, PurchaseAttempt
 from providers.calls import prune_calls
 from providers.models import WebhookDelivery
 
@@ -23,6 +23,7 @@ def prune_old_rows() -> Mapping[str, int]:
         "replies": erase_raw_replies(older_than=timedelta(days=settings.RAW_REPLY_DAYS)),
         "samples": trim_usage_samples(),
         "deliveries": delete_deliveries(older_than=timedelta(days=settings.DELIVERY_DAYS)),
+        "payment deliveries": delete_payment_deliveries(older_than=timedelta(days=settings.DELIVERY_DAYS)),
         "forms": erase_waiting_forms(older_than=timedelta(days=settings.ACTIVATION_FORM_DAYS)),
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
@@ -44,6 +45,14 @@ def delete_deliveries(*, older_than: timedelta) -> int:
     """Delete providers' calls that were worked off; those that wait for a person stay."""
     done = (WebhookDelivery.State.APPLIED, WebhookDelivery.State.IGNORED)
     old = WebhookDelivery.objects.filter(state__in=done, received_at__lt=timezone.now() - older_than)
+    deleted: int = old.delete()[0]
+    return deleted
+
+
+def delete_payment_deliveries(*, older_than: timedelta) -> int:
+    """The same for the payment service's calls."""
+    done = (PaymentDelivery.State.APPLIED, PaymentDelivery.State.IGNORED)
+    old = PaymentDelivery.objects.filter(state__in=done, received_at__lt=timezone.now() - older_than)
     deleted: int = old.delete()[0]
     return deleted
 

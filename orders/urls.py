@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from orders.card.webhooks import receive_event
 from orders.views import (
     accounts,
     activations,
@@ -45,6 +46,7 @@ urlpatterns = [
     path("refunds/<int:pk>/drop/", giving_back.refund_drop, name="refund-drop"),
     path("refunds/<int:pk>/made/", refunds.refund_made, name="refund-made"),
     path("webhooks/", deliveries.delivery_list, name="delivery-list"),
+    path("webhooks/payments/", receive_event, name="payment-events"),
     path("webhooks/<int:pk>/", deliveries.delivery_detail, name="delivery-detail"),
     path("webhooks/<int:pk>/retry/", deliveries.delivery_retry, name="delivery-retry"),
     path("customers/<int:pk>/", customers.customer_detail, name="customer-detail"),

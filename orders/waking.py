@@ -16,6 +16,9 @@ from esims.actions import run_due_actions, sweep_actions
 from esims.claims import are_lines_due
 from esims.due_lines import refresh_due_lines
 from esims.models import LineAction
+from orders.card.inbox import drain_payment_inbox, due_payment_deliveries
+from orders.card.payments import due_card_payments, run_card_payments, unneeded_card_payments
+from orders.card.refunds import due_card_refunds, run_card_refunds
 from orders.comparing import STALE_AFTER as COMPARISON_STALE_AFTER
 from orders.comparing import enqueue_comparison, fail_stale_comparisons
 from orders.ending import due_wishes, settle_return_wishes
@@ -62,6 +65,19 @@ def _are_orders_due() -> bool:
 
 def _are_deliveries_due() -> bool:
     return due_deliveries().exists()
+
+
+def _are_payment_deliveries_due() -> bool:
+    return due_payment_deliveries().exists()
+
+
+def _are_cards_due() -> bool:
+    return due_card_payments().exists() or unneeded_card_payments().exists() or due_card_refunds().exists()
+
+
+def _run_cards() -> None:
+    run_card_refunds(seconds=_SHORT_DRAIN_SECONDS)
+    run_card_payments(seconds=_SHORT_DRAIN_SECONDS)
 
 
 def _are_actions_due() -> bool:
@@ -129,6 +145,12 @@ WAKE_UPS: Mapping[str, WakeUp] = {
     ),
     "sweep": WakeUp(purpose="orders", is_due=_are_purchases_lost, run=sweep_purchases),
     "inbox": WakeUp(purpose="webhooks", is_due=_are_deliveries_due, run=_drain_inbox),
+    "payment_inbox": WakeUp(
+        purpose="webhooks",
+        is_due=_are_payment_deliveries_due,
+        run=lambda: drain_payment_inbox(seconds=_SHORT_DRAIN_SECONDS),
+    ),
+    "cards": WakeUp(purpose="orders", is_due=_are_cards_due, run=_run_cards),
     "actions": WakeUp(purpose="orders", is_due=_are_actions_due, run=_run_actions),
     "returns": WakeUp(purpose="orders", is_due=_are_wishes_due, run=settle_return_wishes),
     "lines": WakeUp(

@@ -53,7 +53,7 @@ def receive_webhook(request: HttpRequest, slug: str, secret: str = "") -> HttpRe
     A stranger learns nothing: an account that is not there, one that takes no webhooks and a wrong secret look alike.
     """
     provider = _find_provider(slug)
-    if _announced_length(request) > MAX_BODY:
+    if announced_length(request) > MAX_BODY:
         return HttpResponse(status=413)
     body = request.body
     webhook = IncomingWebhook(
@@ -140,7 +140,8 @@ def _find_provider(slug: str) -> Provider:
     return provider
 
 
-def _announced_length(request: HttpRequest) -> int:
+def announced_length(request: HttpRequest) -> int:
+    """The length of a body before it is read; beyond the limit where none is said."""
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:

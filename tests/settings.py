@@ -16,7 +16,7 @@ def _prepare_environment() -> None:
     """Forget what this machine's environment says about Roamdesk and say what tests need."""
     database_url = os.environ.get("DATABASE_URL", "")
     for name in list(os.environ):
-        if name.startswith(("ESIM_COMMERCE_", "ESIM_ACCESS_", "ESIMFX_", "FREEBIT_")):
+        if name.startswith(("ESIM_COMMERCE_", "ESIM_ACCESS_", "ESIMFX_", "FREEBIT_", "STRIPE_")):
             del os.environ[name]
     # A Unix socket's path holds at most 107 characters: a long TMPDIR is of no use.
     base = tempfile.gettempdir() if len(tempfile.gettempdir()) < 50 else "/tmp"

@@ -59,6 +59,8 @@ class Payment(models.Model):
     attention = models.TextField(_("needs a look"), blank=True)
     # -- at the payment service -------------------------------------------------------------------------------------
     intent_id = models.CharField(_("payment intent"), max_length=80, blank=True)
+    #: The service's own word for its state.
+    service_state = models.CharField(_("service's state"), max_length=40, blank=True)
     #: What the customer's app confirms the payment with; erased when the payment has ended.
     client_secret = EncryptedBytesField(_("client secret"), null=True, blank=True)
     #: When the service is asked by itself what became of it, because its webhook may be lost.

@@ -248,6 +248,8 @@ class Refund(models.Model):
     service_ref = models.CharField(_("service's refund"), max_length=80, blank=True)
     #: How often it was begun anew after the service said no: each has its own idempotency key.
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    #: When this try was first sent: its idempotency key is good for a day.
+    sent_at = models.DateTimeField(_("first sent"), null=True, blank=True)
     #: How often the service was called or asked for this try.
     calls = models.PositiveIntegerField(_("calls"), default=0)
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)

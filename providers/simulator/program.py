@@ -21,6 +21,7 @@ from providers.simulator.http_server import Server
 from providers.simulator.limits import LimitTable, RateLimiter, monotonic_seconds
 from providers.simulator.pipeline import Patience, Pipeline
 from providers.simulator.store import StateError, Store
+from providers.simulator.stripe import system as stripe
 from providers.simulator.switches import Switches
 from providers.simulator.system import Core, System
 from providers.simulator.ticker import Ticker
@@ -102,6 +103,7 @@ def build_systems(core: Core, options: argparse.Namespace) -> list[System]:
         *esim_access.build_systems(core, options),
         *esimfx.build_systems(core, options),
         *freebit.build_systems(core, options),
+        *stripe.build_systems(core, options),
     ]
 
 
@@ -130,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     esim_access.add_arguments(parser)
     esimfx.add_arguments(parser)
     freebit.add_arguments(parser)
+    stripe.add_arguments(parser)
     return parser
 
 

@@ -8,6 +8,7 @@ from pytest_django import Settings
 from orders.checkpoints import install_hook
 from providers import registry
 from tests.orders import fakes, fakes_lines
+from tests.simulator_cards import NOWHERE, PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET, CardService
 from tests.simulator_client import KEYS, PRODUCTION, Simulator
 from tests.simulator_freebit import OEM_ID, OEM_KEY, SYSTEM, Freebit
 
@@ -72,3 +73,14 @@ def freebit(settings: Settings, simulator: Simulator) -> Freebit:
     }
     settings.HTTP_CONNECT_TIMEOUT = settings.HTTP_READ_TIMEOUT = settings.HTTP_ORDER_READ_TIMEOUT = 2.0
     return Freebit(simulator)
+
+
+@pytest.fixture
+def cards(settings: Settings, simulator: Simulator, wholesaler: fakes.Wholesaler) -> CardService:
+    """The payment service at the simulator, over real HTTP; its events wait there until a test brings them in."""
+    service = CardService(simulator)
+    settings.STRIPE_URL, settings.STRIPE_SECRET_KEY = service.url, SECRET_KEY
+    settings.STRIPE_PUBLISHABLE_KEY, settings.STRIPE_WEBHOOK_SECRET = PUBLISHABLE_KEY, WEBHOOK_SECRET
+    settings.STRIPE_CONNECT_TIMEOUT = settings.STRIPE_READ_TIMEOUT = 1.0
+    service.set_webhook(NOWHERE)
+    return service

@@ -1,0 +1,35 @@
+"""System checks of what the order side is configured with."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+
+_CARD_SETTINGS = ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY", "STRIPE_WEBHOOK_SECRET")
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def check_cards(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:
+    """The payment service is configured whole, or not at all."""
+    del app_configs
+    missing = [name for name in _CARD_SETTINGS if not getattr(settings, name)]
+    if len(missing) == len(_CARD_SETTINGS):
+        return []
+    found: list[CheckMessage] = []
+    if missing:
+        message = f"Payments by card are half configured: {', '.join(missing)} is not set."
+        found.append(Error(message, hint="Set all or none.", id="orders.E001"))
+    address = urlsplit(settings.STRIPE_URL)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        found.append(Error(f"STRIPE_URL is not an address: {settings.STRIPE_URL}", id="orders.E002"))
+    elif address.scheme == "http" and address.hostname not in _LOCAL:
+        hint = "Use https."
+        found.append(CheckWarning("STRIPE_URL is not https: the key travels in clear.", hint=hint, id="orders.W001"))
+    if settings.STRIPE_PUBLISHABLE_KEY.startswith("sk_"):
+        # It is handed out to customers' apps.
+        found.append(Error("STRIPE_PUBLISHABLE_KEY holds a secret key.", id="orders.E003"))
+    return found
