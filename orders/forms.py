@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -17,7 +17,8 @@ from catalog.models import Plan
 from catalog.places import Place
 from catalog.search import CoverageChoice, PlanFilter, Sort
 from catalog.terms import GIGABYTE
-from orders.models import Order, Payment
+from orders.amounts import say_amount
+from orders.models import CreditAccount, Order, Payment
 from orders.selectors.order_list import OrderFilter
 from orders.selling import PaymentTaken
 from providers.models import ProviderAccount
@@ -196,6 +197,7 @@ class PaymentChoice(TextChoices):
     TRANSFER = Payment.Method.TRANSFER.value, pgettext_lazy("payment", "Bank transfer, received")
     TERMINAL = Payment.Method.TERMINAL.value, pgettext_lazy("payment", "Card terminal")
     INVOICE = Payment.Method.INVOICE.value, pgettext_lazy("payment", "Invoice")
+    CREDIT = Payment.Method.CREDIT.value, pgettext_lazy("payment", "Customer credit")
     LATER = "later", pgettext_lazy("payment", "Leave unpaid: nothing is bought yet")
 
 
@@ -212,7 +214,10 @@ class SaleForm(forms.Form):
         label=gettext_lazy("Payment"),
         choices=PaymentChoice.choices,
         widget=forms.RadioSelect,
-        error_messages={"required": gettext_lazy("Say how the customer pays, or leave the order unpaid.")},
+        error_messages={
+            "required": gettext_lazy("Say how the customer pays, or leave the order unpaid."),
+            "invalid_choice": gettext_lazy("This way to pay is not possible here. Choose another one."),
+        },
     )
     reference = forms.CharField(
         label=gettext_lazy("Reference"),
@@ -227,10 +232,23 @@ class SaleForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
+    def __init__(self, *args: Any, credit: Sequence[CreditAccount] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer_methods(self, PaymentChoice.choices, credit)
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         require_reference(self, data)
         return data
+
+
+def offer_methods(form: forms.Form, choices: Sequence[tuple[str, Any]], credit: Sequence[CreditAccount]) -> None:
+    """The ways to pay of a form: credit only where the customer has an open account, with what is free on it."""
+    free = ", ".join(say_amount(account.free, account.currency) for account in credit)
+    words = _("Customer credit: %(free)s free") % {"free": free}
+    labels = {PaymentChoice.CREDIT.value: words} if credit else {}
+    offered = [(value, labels.get(value, label)) for value, label in choices]
+    _choose(form, "method", [row for row in offered if credit or row[0] != PaymentChoice.CREDIT])
 
 
 def read_payment(given: Mapping[str, Any]) -> PaymentTaken | None:
@@ -260,9 +278,12 @@ class PaymentForm(forms.Form):
     )
     method = forms.ChoiceField(
         label=gettext_lazy("Method"),
-        choices=[choice for choice in PaymentChoice.choices if choice[0] != PaymentChoice.LATER],
+        choices=PaymentChoice.choices,
         widget=forms.RadioSelect,
-        error_messages={"required": gettext_lazy("Say how the customer paid.")},
+        error_messages={
+            "required": gettext_lazy("Say how the customer paid."),
+            "invalid_choice": gettext_lazy("This way to pay is not possible here. Choose another one."),
+        },
     )
     reference = forms.CharField(
         label=gettext_lazy("Reference"),
@@ -270,6 +291,11 @@ class PaymentForm(forms.Form):
         max_length=120,
         help_text=gettext_lazy("Number of the transfer, the receipt or the invoice."),
     )
+
+    def __init__(self, *args: Any, credit: Sequence[CreditAccount] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = [choice for choice in PaymentChoice.choices if choice[0] != PaymentChoice.LATER]
+        offer_methods(self, chosen, credit)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -365,6 +391,11 @@ class RefundForm(forms.Form):
         help_text=gettext_lazy("Number of the transfer, the receipt or the credit note."),
         error_messages={"required": gettext_lazy("Type the reference: it is the proof.")},
     )
+
+    def __init__(self, *args: Any, to_credit: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        credit = [(Payment.Method.CREDIT.value, _("counted against what the customer owes"))] if to_credit else []
+        _choose(self, "method", [*((method.value, method.label) for method in Payment.BY_HAND), *credit])
 
 
 def account_choices() -> list[tuple[str, str]]:

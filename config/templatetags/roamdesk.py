@@ -31,6 +31,12 @@ def money(amount: Decimal | None, currency: str) -> str:
 
 
 @register.filter
+def unsigned(amount: Decimal) -> Decimal:
+    """The amount without its sign, where words say whose it is."""
+    return abs(amount)
+
+
+@register.filter
 def data_size(size: int | None) -> str:
     """``{{ plan.data_bytes|data_size }}``: None reads "not reported"."""
     return formatting.format_bytes(size)

@@ -1,5 +1,7 @@
 """Customers who pay later: an account with a limit, its entries, and the statements that are sent."""
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -41,6 +43,11 @@ class CreditAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer_id} {self.currency}"
+
+    @property
+    def free(self) -> Decimal:
+        """What may still be ordered on credit."""
+        return max(Decimal(0), self.credit_limit - self.owed) if self.is_open else Decimal(0)
 
 
 class CreditStatement(models.Model):

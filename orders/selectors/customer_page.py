@@ -9,7 +9,7 @@ from django.db.models import Count, Q, Sum
 from customers.models import Customer
 from esims.models import Esim
 from esims.states import ENDED
-from orders.models import Order, Refund
+from orders.models import CreditAccount, Order, Refund
 from orders.selectors.order_list import OrderRow, list_rows
 
 SHOWN = 20
@@ -27,6 +27,7 @@ class CustomerPage:
     #: Paid orders, by currency.
     spent: Sequence[tuple[str, Decimal]]
     refunds_due: Sequence[tuple[str, Decimal]]
+    credit: Sequence[CreditAccount]
 
 
 def read_customer_page(customer: Customer) -> CustomerPage:
@@ -50,4 +51,5 @@ def read_customer_page(customer: Customer) -> CustomerPage:
         in_service=lines["in_service"],
         spent=list(paid.order_by("currency")),
         refunds_due=list(due.values_list("currency").annotate(amount=Sum("amount")).order_by("currency")),
+        credit=list(CreditAccount.objects.filter(customer=customer).order_by("currency")),
     )

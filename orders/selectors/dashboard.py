@@ -16,6 +16,7 @@ from esims.search import DEADLINE_NEAR_DAYS, must_be_installed_within
 from esims.states import ENDED
 from orders.models import Order, OrderLine, Purchase, PurchasedEsim, Refund
 from orders.selectors.order_list import OrderRow, list_rows, start_of_day
+from orders.selectors.payments import count_unfit
 from orders.selectors.queue import waits_long
 from providers.models import BalanceReading, ProviderAccount, WebhookDelivery
 from providers.types import LineState
@@ -47,6 +48,7 @@ class Attention:
     refunds_due: int
     refund_amounts: Mapping[str, Decimal]
     unpaid_long: int
+    payments_unfit: int
     lines_in_error: int
     deadline_near: int
     runs_asking: Sequence[SyncRun]
@@ -158,6 +160,7 @@ def _read_attention(states: Mapping[str, Mapping[str, int]], accounts: Sequence[
         refunds_due=sum(number for _currency, number, _amount in due),
         refund_amounts={currency: amount for currency, _number, amount in due},
         unpaid_long=Order.objects.filter(state=Order.State.UNPAID, created_at__lt=now - UNPAID_LONG).count(),
+        payments_unfit=count_unfit(),
         lines_in_error=states.get(LineState.ERROR.value, {}).get("number", 0),
         deadline_near=sum(row["near"] for row in states.values()),
         runs_asking=[run for run in runs if run.state == asks],

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from orders.models import Order, OrderLine, Purchase, PurchasedEsim, PurchasedPackage
+from orders.models import Order, OrderLine, Payment, Purchase, PurchasedEsim, PurchasedPackage
 
 _DIGITS = re.compile(r"[\d\s-]{4,}")
 #: ``R-2611-ABC123`` as people say it: without the letter, without hyphens, in small letters.
@@ -40,7 +40,7 @@ class OrderRow:
     more_lines: int
     quantity: int
     delivered: int
-    #: A purchase of it waits for somebody's decision.
+    #: A purchase or a payment of it waits for somebody's decision.
     needs_person: bool
 
 
@@ -64,7 +64,7 @@ def find_orders(wanted: OrderFilter) -> QuerySet[Order]:
 
 
 def list_rows(orders: Sequence[Order]) -> list[OrderRow]:
-    """Rows for a page of orders, with three queries whatever its length."""
+    """Rows for a page of orders, with four queries whatever its length."""
     keys = [order.pk for order in orders]
     lines: dict[int, list[OrderLine]] = {}
     for line in OrderLine.objects.filter(order__in=keys).order_by("pk"):
@@ -82,6 +82,7 @@ def list_rows(orders: Sequence[Order]) -> list[OrderRow]:
             Q(state__in=(Purchase.State.UNKNOWN, Purchase.State.HELD)) | ~Q(attention=""), order_line__order__in=keys
         ).values_list("order_line__order", flat=True)
     )
+    stuck |= set(Payment.objects.filter(order__in=keys).exclude(attention="").values_list("order", flat=True))
     return [
         OrderRow(
             order=order,

@@ -81,6 +81,11 @@ class OrderPage:
         return self.order.total - self.paid if self.order.state == Order.State.UNPAID else Decimal(0)
 
     @property
+    def is_partly_paid(self) -> bool:
+        """Whether money came that does not cover the total, or came in several parts."""
+        return bool(self.paid) and (self.paid < self.order.total or len(self.payments) > 1)
+
+    @property
     def sentence(self) -> str:
         kind = self.lines[0].kind if self.lines else ""
         return wording.describe_order(self.order, kind=kind, delivered=self.esim_count, quantity=self.quantity)

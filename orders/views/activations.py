@@ -51,6 +51,7 @@ from orders.selectors.activations import (
     look_at,
     read_activation,
 )
+from orders.selectors.credit import find_credit
 from orders.views.form_turns import FormTurn, take_turn
 from orders.views.requests import person, read_id
 from providers.activation_form import ActivationFacts, ActivationRules
@@ -182,11 +183,11 @@ def activation_new(request: HttpRequest) -> HttpResponse:
     refusal = why_not_sellable(draft.plan) if draft.plan else ""
     if draft.plan is None or rules is None or refusal:
         return _choose_plan(request, draft, problem=refusal)
-    plan = draft.plan
+    plan, credit = draft.plan, find_credit(draft.customer, draft.plan.currency)
 
     def open_sale(posted: Mapping[str, Any] | None) -> ActivationSaleForm:
         keys = {"checkout_key": uuid.uuid4(), "form_key": uuid.uuid4(), "unit_price": plan.retail_price}
-        return ActivationSaleForm(posted, initial=keys)
+        return ActivationSaleForm(posted, initial=keys, credit=credit)
 
     turn = take_turn(
         request,

@@ -32,6 +32,15 @@ def find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]:
     """The most urgent first; only what the person may open."""
     if user.has_perm("orders.view_purchase"):
         yield from _purchase_tasks(found)
+    if user.has_perm("orders.view_payment"):
+        yield Task(
+            number=found.payments_unfit,
+            title=ngettext("Payment to decide about", "Payments to decide about", found.payments_unfit),
+            hint=_("Money came that does not fit to its order."),
+            url=reverse("payment-queue"),
+            action=_("Decide"),
+            tone="warn",
+        )
     yield from _job_tasks(jobs)
     if user.has_perm("providers.view_provideraccount"):
         for account in found.accounts_failing:

@@ -15,7 +15,7 @@ from orders.models import Purchase, PurchaseAttempt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One decision. The verb looks again whether it is possible."""
+    """One decision, about a purchase or a payment. The verb looks again whether it is possible."""
 
     label: Promise
     hint: Promise
@@ -23,7 +23,7 @@ class Decision:
     consequences: Sequence[Promise]
     form: type[forms.Form]
     verb: Callable[..., Any]
-    is_possible: Callable[[Purchase], bool]
+    is_possible: Callable[..., bool]
     done: Promise
     danger: bool = False
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,19 +11,24 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.currencies import minor_units
 from customers.access import is_partial, staff_page
 from customers.keyset import keyset_page
-from orders.capturing import count_outstanding
+from orders.capturing import count_captured, count_outstanding
 from orders.checkout import CheckoutRefused, cancel_order
+from orders.expiring import ExtensionRefused, extend_order
 from orders.forms import OrderFilterForm, PaymentForm, ReasonForm
+from orders.forms_money import ExtensionForm
 from orders.models import Order
-from orders.payments import PaymentRefused, record_payment
+from orders.payments import PaymentRefused
+from orders.selectors.credit import find_credit
 from orders.selectors.order_list import find_orders, list_rows
 from orders.selectors.order_page import OrderPage, order_esims, read_order_page
+from orders.selling import pay_order
 from orders.views.requests import person, read_id
 
 PAGE_SIZE = 50
@@ -77,11 +83,11 @@ def order_esim_list(request: HttpRequest, pk: int) -> HttpResponse:
 def order_pay(request: HttpRequest, pk: int) -> HttpResponse:
     """Record that the customer paid what is outstanding; the form's key makes it one payment."""
     order = _find_order(pk)
-    form = PaymentForm(request.POST)
+    form = PaymentForm(request.POST, credit=find_credit(order.customer, order.currency))
     if not form.is_valid():
         return _show_order(request, order, payment_form=form, status=422)
     try:
-        record_payment(order=order, currency=order.currency, by=person(request), **form.cleaned_data)
+        pay_order(order=order, currency=order.currency, by=person(request), **form.cleaned_data)
     except PaymentRefused as error:
         order.refresh_from_db(fields=["state"])
         if order.state != Order.State.UNPAID:
@@ -113,10 +119,42 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
         "title": _("Cancel order %(number)s?") % {"number": order.number},
         "consequences": [
             _("The order stays in the list as cancelled; it cannot be paid or bought any more."),
-            _("Nothing was bought for it and no money is recorded, so no refund is due."),
+            _("Nothing was bought for it. What came of its total is owed back: a refund becomes due.")
+            if count_captured(order)
+            else _("Nothing was bought for it and no money is recorded, so no refund is due."),
         ],
         "action": _("Cancel the order"),
         "danger": True,
+        "cancel_url": reverse("order-detail", args=[order.pk]),
+    }
+    return render(request, "orders/decide.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff_page("orders.sell")
+def order_extend(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let an order wait longer for its payment."""
+    order = _find_order(pk)
+    form = ExtensionForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        until = timezone.now() + timedelta(days=form.cleaned_data["days"])
+        try:
+            extend_order(order=order, until=until, why=form.cleaned_data["why"], by=person(request))
+        except ExtensionRefused as error:
+            form.add_error(error.field if error.field in form.fields else None, error.message)
+        else:
+            messages.success(request, _("Order %(number)s waits longer.") % {"number": order.number})
+            return redirect("order-detail", order.pk)
+    context = {
+        "form": form,
+        "order": order,
+        "title": _("Let order %(number)s wait longer?") % {"number": order.number},
+        "consequences": [
+            _("It may be paid until then, at its price; nothing is bought before."),
+            _("Unpaid until then it expires by itself."),
+        ],
+        "action": _("Wait longer"),
+        "danger": False,
         "cancel_url": reverse("order-detail", args=[order.pk]),
     }
     return render(request, "orders/decide.html", context, status=422 if form.errors else 200)
@@ -132,7 +170,8 @@ def _show_order(
     context = _live_context(request, read_order_page(order))
     if order.state == Order.State.UNPAID and request.user.has_perm("orders.sell"):
         context["payment_form"] = payment_form or PaymentForm(
-            initial={"amount": _plain(count_outstanding(order), order.currency), "form_key": uuid.uuid4()}
+            initial={"amount": _plain(count_outstanding(order), order.currency), "form_key": uuid.uuid4()},
+            credit=find_credit(order.customer, order.currency),
         )
     return render(request, "orders/detail.html", context, status=status)
 

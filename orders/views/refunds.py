@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from customers.access import staff_page
+from orders.credit import may_refund_to_credit
 from orders.forms import RefundForm
 from orders.models import Refund
 from orders.refunds import RefundRefused, record_refund_made
@@ -33,7 +34,7 @@ def refund_list(request: HttpRequest) -> HttpResponse:
 def refund_made(request: HttpRequest, pk: int) -> HttpResponse:
     """How the money went back; the second click finds it recorded."""
     refund = get_object_or_404(with_purpose(Refund.objects.select_related("order__customer")), pk=pk)
-    form = RefundForm(request.POST if request.method == "POST" else None)
+    form = RefundForm(request.POST if request.method == "POST" else None, to_credit=may_refund_to_credit(refund.order))
     if request.method == "POST" and form.is_valid():
         try:
             record_refund_made(refund=refund, by=person(request), **form.cleaned_data)

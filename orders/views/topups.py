@@ -17,6 +17,7 @@ from orders.forms import read_payment
 from orders.forms_topup import TopUpForm, write_choice
 from orders.models import Order
 from orders.payments import PaymentRefused
+from orders.selectors.credit import find_credit
 from orders.topups import TopUpChoice, TopUpsUnknown, find_top_ups, sell_top_up
 from orders.views.requests import person
 
@@ -34,8 +35,8 @@ def esim_top_up(request: HttpRequest, pk: int) -> HttpResponse:
     except TopUpsUnknown as error:
         return _render(request, esim, [], None, problem=error, status=200 if request.method != "POST" else 409)
     if request.method != "POST":
-        return _render(request, esim, choices, TopUpForm(choices=choices))
-    form = TopUpForm(request.POST, choices=choices)
+        return _render(request, esim, choices, TopUpForm(choices=choices, credit=find_credit(esim.customer)))
+    form = TopUpForm(request.POST, choices=choices, credit=find_credit(esim.customer))
     if not form.is_valid():
         return _render(request, esim, choices, form, status=422)
     return _sell(request, esim, choices, form)

@@ -28,9 +28,10 @@ from customers.models import Customer
 from customers.search import find_customers
 from orders.checkout import CheckoutRefused, price_for, why_not_sellable
 from orders.forms import BuyForm, CustomerSearchForm, PlanSearchForm, QuantityForm, read_payment
-from orders.models import Order, OrderLine
+from orders.models import CreditAccount, Order, OrderLine
 from orders.payments import PaymentRefused
 from orders.selectors.checkout_page import read_offer, recent_twin
+from orders.selectors.credit import find_credit
 from orders.selling import sell_plan
 from orders.views.requests import person, read_id
 
@@ -282,7 +283,8 @@ def _show_confirm(request: HttpRequest, draft: Draft) -> HttpResponse:
             "method": draft.words.get("method", ""),
             "reference": draft.words.get("reference", ""),
             "note": draft.words.get("note", ""),
-        }
+        },
+        credit=_credit_for(draft),
     )
     return _render_confirm(request, draft, form)
 
@@ -310,8 +312,12 @@ def _render_confirm(
     return _render(request, "confirm", draft, context, status)
 
 
+def _credit_for(draft: Draft) -> list[CreditAccount]:
+    return find_credit(draft.customer, draft.plan.currency) if draft.plan is not None else []
+
+
 def _buy(request: HttpRequest, draft: Draft) -> HttpResponse:
-    form = BuyForm(request.POST)
+    form = BuyForm(request.POST, credit=_credit_for(draft))
     valid = form.is_valid()
     key = form.cleaned_data.get("checkout_key")
     placed = OrderLine.objects.filter(order__checkout_key=key).first() if key is not None else None
@@ -367,7 +373,7 @@ def _answer_refusal(request: HttpRequest, draft: Draft, form: BuyForm, error: Ch
         draft.plan.refresh_from_db()
         old_price = form.cleaned_data["unit_price"]
         # The new price goes into the form only now that the page shows it.
-        again = BuyForm({**request.POST.dict(), "unit_price": draft.unit_price})
+        again = BuyForm({**request.POST.dict(), "unit_price": draft.unit_price}, credit=_credit_for(draft))
         again.add_error(None, error.message)
         return _render_confirm(request, draft, again, old_price=old_price, status=409)
     step = "quantity" if error.field == "period_days" else error.field
