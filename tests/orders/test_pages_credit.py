@@ -193,7 +193,7 @@ def test_a_statement_on_paper_and_as_a_file() -> None:
         response = client.get(url)
         assert response["Content-Type"] == "text/csv; charset=utf-8"
         assert response["Content-Disposition"] == f'attachment; filename="{name}"'
-        content = b"".join(response.streaming_content) if response.streaming else response.content
+        content = response.content
         table = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
         assert len(table) == rows
         assert table[1][2:7] == [order.number, order.number, "", "12.0000", "12.0000"]
