@@ -54,4 +54,8 @@ TONES = {
     "needs_approval": "warn",
     "succeeded": "ok",
     "incomplete": "warn",
+    # differences between a provider and us
+    "open": "warn",
+    "closed": "ok",
+    "gone": "neutral",
 }

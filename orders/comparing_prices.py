@@ -85,7 +85,7 @@ def _compare_frozen(account: ProviderAccount, offers: dict[str, PlanOffer]) -> l
         now = _round(offer.net_price.amount * (line.period_days or 1))
         if now == line.unit_cost and offer.net_price.currency == line.cost_currency:
             continue
-        order = {"order": line.order.number, "plan": purchase.plan_ref}
+        order = {"number": line.order.number, "plan": purchase.plan_ref}
         findings.append(
             Finding(
                 kind=Kind.FROZEN_COST,

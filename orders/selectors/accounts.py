@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from catalog.models import Plan, SyncRun
 from esims.models import Esim
-from orders.models import Purchase
+from orders.models import Comparison, Difference, Purchase
 from orders.selectors.account_words import CAPABILITY_WORDS, OPERATION_WORDS
 from orders.selectors.dashboard import is_failing
 from providers import account_tasks, balances
@@ -139,6 +139,9 @@ class AccountPage:
     regions: Sequence[ProviderRegion]
     #: Whether it calls us, and how many of its deliveries wait for a person; None: it does not.
     deliveries_waiting: int | None
+    #: The newest comparison with our books, and how many differences are open.
+    comparison: Comparison | None
+    differences: int
     #: Who paused it and let it go on, the newest first, as the timeline shows it.
     events: Sequence[Mapping[str, Any]]
 
@@ -202,6 +205,8 @@ def read_account_page(account: ProviderAccount) -> AccountPage:
         tasks=tasks,
         regions=list(ProviderRegion.objects.filter(account=account).order_by("-is_multi", "name")[:REGIONS_SHOWN]),
         deliveries_waiting=_count_deliveries(account) if Capability.WEBHOOKS in offered else None,
+        comparison=Comparison.objects.filter(account=account).order_by("-created_at", "-pk").first(),
+        differences=Difference.objects.filter(account=account, state=Difference.State.OPEN).count(),
         calls=list(ProviderCall.objects.filter(account=account.slug).order_by("-sent_at")[:CALLS_SHOWN]),
         events=[
             {

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from django.utils import timezone
+
 from orders.comparing import open_comparison, run_comparison
 from orders.models import Comparison, Difference, DifferenceEvent
 from providers.models import ProviderAccount
+from tests.orders.making import make_fake_account
 
 
 def compare(account: ProviderAccount) -> Comparison:
@@ -40,3 +43,50 @@ def history(difference: Difference) -> list[tuple[str, str]]:
 
 def told(run: Comparison, part: str) -> Any:
     return run.parts[part]["note"]
+
+
+FACTS: dict[str, Any] = {
+    "unknown_line": {"ours": {"line": None}, "theirs": {"line": "25112000000001", "iccid": "8985200000000000001"}},
+    "missing_line": {"ours": {"line": "8981100000000000001", "plan": "P1"}, "theirs": {"line": None}},
+    "list_price": {
+        "ours": {"plan": "P1", "price": "4", "currency": "USD"},
+        "theirs": {"plan": "P1", "price": "4.5", "currency": "USD"},
+    },
+    "frozen_cost": {
+        "ours": {"number": "R-1", "price": "4", "currency": "USD"},
+        "theirs": {"price": "5", "currency": "USD"},
+    },
+    "balance": {
+        "ours": {"unexplained": "0", "currency": "USD"},
+        "theirs": {"unexplained": "500", "currency": "USD"},
+    },
+}
+RECKONED = {"from": "100", "bought": "20", "returned": "0", "expected": "80", "amount": "580", "open": "0"}
+RECKONED |= {"perhaps": "0", "since": "2026-11-20T00:00:00+00:00", "until": "2026-11-21T00:00:00+00:00"}
+
+
+def make_difference(kind: str = "unknown_line", *, key: str = "", slug: str = "fake", **fields: Any) -> Difference:
+    """A difference as a run leaves it, with that run."""
+    account, now = make_fake_account(slug), timezone.now()
+    run = Comparison.objects.create(
+        account=account,
+        state="succeeded",
+        asked_by="schedule",
+        started_at=now,
+        finished_at=now,
+        found=1,
+        parts={"lines": {"state": "compared", "looked": 12, "note": ""}},
+    )
+    given = {
+        "key": key or {"unknown_line": "25112000000001"}.get(kind, "P1"),
+        "facts": FACTS[kind],
+        "details": RECKONED if kind == "balance" else {"state": "ready"},
+        "amount": "4.00",
+        "currency": "USD",
+        "first_seen_at": now,
+        "last_seen_at": now,
+        **fields,
+    }
+    row = Difference.objects.create(account=account, kind=kind, run=run, **given)
+    DifferenceEvent.objects.create(difference=row, kind="found", at=now, by="comparison", facts=row.facts)
+    return row

@@ -9,6 +9,7 @@ from customers.models import Customer, User
 from esims.models import Esim
 from orders.models import Order, Payment, Purchase, Refund
 from providers.models import ProviderAccount, WebhookDelivery
+from tests.orders.comparing import make_difference
 from tests.orders.desk import buy, sign_in, sign_in_as
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_fake_plan, make_user, order_plan
@@ -27,6 +28,13 @@ READ = {
     "purchase-queue": "orders.view_purchase",
     "purchase-detail": "orders.view_purchase",
     "purchase-decide": "orders.reconcile",
+    "difference-list": "orders.view_difference",
+    "difference-detail": "orders.view_difference",
+    "difference-close": "orders.reconcile",
+    "difference-attach": "orders.reconcile",
+    "difference-take-over": "orders.reconcile",
+    "difference-reopen": "orders.reconcile",
+    "comparison-detail": "orders.view_difference",
     "refund-list": "orders.view_refund",
     "refund-made": "orders.refund",
     "customer-detail": "customers.view_customer",
@@ -42,6 +50,11 @@ WRITE = {
     "order-cancel": "orders.sell",
     "order-new": "orders.sell",
     "purchase-decide": "orders.reconcile",
+    "difference-close": "orders.reconcile",
+    "difference-attach": "orders.reconcile",
+    "difference-take-over": "orders.reconcile",
+    "difference-reopen": "orders.reconcile",
+    "comparison-start": "orders.reconcile",
     "refund-made": "orders.refund",
     "provider-pause": "providers.change_provideraccount",
     "provider-task": "providers.change_provideraccount",
@@ -54,6 +67,8 @@ WRITE = {
 def address(name: str, wholesaler: Wholesaler) -> str:
     """The page with something on it."""
     arguments: list[object] = []
+    if name.startswith(("difference-", "comparison-")):
+        return address_of_comparing(name)
     match name:
         case "order-detail" | "order-esims":
             arguments = [buy().pk]
@@ -82,6 +97,13 @@ def address(name: str, wholesaler: Wholesaler) -> str:
         case "esim-top-up":
             arguments = [Esim.objects.filter(purchased__purchase__order_line__order=buy())[0].pk]
     return reverse(name, args=arguments)
+
+
+def address_of_comparing(name: str) -> str:
+    row = make_difference(**({"state": "closed", "verdict": "known"} if name == "difference-reopen" else {}))
+    if name == "comparison-detail":
+        return reverse(name, args=[row.run_id])
+    return reverse(name, args=[] if name in ("difference-list", "comparison-start") else [row.pk])
 
 
 def count_rows() -> dict[str, int]:

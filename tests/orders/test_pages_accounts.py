@@ -40,7 +40,7 @@ HEALTH_CHECK = (WebhookHint(kind=WebhookKind.HEALTH_CHECK),)
 def account(allocator: Allocator, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[ProviderAccount]:
     del allocator
 
-    def read_balance(_self: object) -> AccountBalance:
+    def read_balance(_self: object, _priority: Priority) -> AccountBalance:
         return AccountBalance(money=Money(amount=Decimal("42.50"), currency="USD"), as_of=timezone.now())
 
     monkeypatch.setattr(registry, "ADAPTERS", {**registry.ADAPTERS, **fakes_webhooks.ADAPTERS})
