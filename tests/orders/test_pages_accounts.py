@@ -18,7 +18,7 @@ from orders.models import Order, OrderLine, Purchase
 from orders.purchasing import run_purchase
 from providers import registry
 from providers.models import AccountTask, BalanceReading, ProviderAccount, ProviderCall, ProviderRegion, WebhookDelivery
-from providers.types import AccountBalance, Capability, Money, WebhookHint, WebhookKind
+from providers.types import AccountBalance, Capability, Money, Priority, WebhookHint, WebhookKind
 from tests.catalog.making import make_offer
 from tests.orders import fakes_webhooks
 from tests.orders.desk import sign_in, sign_in_as

@@ -115,7 +115,7 @@ def test_task_of_a_dead_worker_makes_room(account: ProviderAccount) -> None:
 
 
 def test_task_that_our_program_fails_over_is_failed(account: ProviderAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_self: object) -> None:
+    def fail(_self: object, _priority: object) -> None:
         raise KeyError("SECRET")
 
     monkeypatch.setattr(type(get_provider("esim-access")), "_read_balance", fail)
