@@ -92,7 +92,7 @@ def tell_value(name: str, value: Any) -> str:
     if value is None:
         return _("not there")
     if name == "state":
-        return str(STATE_LABELS.get(_line_state(value), value))
+        return str(STATE_LABELS[LineState(value)]) if value in set(LineState) else str(value)
     return str(value)
 
 
@@ -116,10 +116,3 @@ def describe(difference: Difference) -> str:
 def read_amount(text: Any) -> Decimal | None:
     """An amount as facts keep it."""
     return None if text is None else Decimal(str(text))
-
-
-def _line_state(value: Any) -> LineState | None:
-    try:
-        return LineState(value)
-    except ValueError:
-        return None
