@@ -17,7 +17,7 @@ PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" ROAMDESK_ENV_FILE=/dev/null \
 	DATABASE_URL=postgres://roamdesk@127.0.0.1:1/roamdesk EMAIL_URL=smtp://127.0.0.1:25
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-postgres lint format bench screenshots requirements messages compilemessages clean
+.PHONY: help demo test test-postgres faults lint format bench screenshots requirements messages compilemessages clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
@@ -55,6 +55,14 @@ test: .venv/dev.stamp  ## All tests (on SQLite; those that need PostgreSQL or a 
 
 test-postgres: .venv/dev.stamp  ## The whole suite on a throw-away PostgreSQL server (or on DATABASE_URL)
 	TEST_DATABASE=postgres $(PYTEST) $(ARGS)
+
+# How many schedules, how many killed workers; one block of schedules again: make faults SEED=17
+N ?= 300
+KILLS ?= 20
+SEED ?=
+faults: .venv/dev.stamp  ## Random schedules of faults on PostgreSQL, workers killed (N=2000 KILLS=50, or SEED=17)
+	TEST_DATABASE=postgres FAULTS=$(N) FAULT_KILLS=$(KILLS) FAULTS_SEED=$(SEED) \
+		$(PYTEST) $(if $(SEED),tests/faults/test_schedules.py,tests/faults) $(ARGS)
 
 lint: .venv/dev.stamp  ## Style, types, imports, migrations, production settings, texts, requirements
 	$(BIN)/ruff check .

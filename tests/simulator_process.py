@@ -52,6 +52,10 @@ class SimulatorProcess:
         self._forget_process()
         return status
 
+    def has_ended(self) -> bool:
+        """Whether its process is gone."""
+        return self._process is None or self._process.poll() is not None
+
     @property
     def pid(self) -> int:
         """Process id."""

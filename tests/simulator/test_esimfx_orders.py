@@ -183,13 +183,13 @@ def test_the_balance_pays_package_and_esim_fee(esimfx: Esimfx) -> None:
     product_id = esimfx.product_ids()[0]
     esimfx.change_product(product_id, price=12.35)
     esimfx.set_balance("25.05")
-    iccid = esimfx.order_new(product_id)["esim"]["iccid"]
+    iccid = esimfx.order_new(product_id, "first")["esim"]["iccid"]
     assert esimfx.read_balance() == Decimal("12.40")
-    esimfx.order_topup(iccid, product_id)
+    esimfx.order_topup(iccid, product_id, "second")
     assert esimfx.read_balance() == Decimal("0.05")
     assert [effect["detail"] for effect in esimfx.effects("charge")] == [
-        {"package": "12.35", "esim_fee": "0.30", "operation": "NEW"},
-        {"package": "12.35", "esim_fee": "0", "operation": "TOPUP"},
+        {"package": "12.35", "esim_fee": "0.30", "operation": "NEW", "key": "first"},
+        {"package": "12.35", "esim_fee": "0", "operation": "TOPUP", "key": "second"},
     ]
 
 

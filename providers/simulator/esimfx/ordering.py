@@ -114,7 +114,8 @@ class OrderDesk:
             refs=[line.iccid],
             shown=0 if call.count_missing("short_reply") else 1,
         )
-        detail = {"package": str(package), "esim_fee": str(fee), "operation": order.operation}
+        key = call.request.headers.get("x-idempotency-key", "").strip()
+        detail = {"package": str(package), "esim_fee": str(fee), "operation": order.operation, "key": key}
         self._core.books.record_effect(
             system=SYSTEM, request_id=call.request_id, kind="charge", ref=subscription.order_id, detail=detail
         )

@@ -1,0 +1,78 @@
+"""Money in a schedule: captures that come twice, late, short or in another currency, and refunds."""
+
+import uuid
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+
+from orders.capturing import capture_payment, count_outstanding
+from orders.checkout import cancel_order
+from orders.models import Order, Payment, Refund
+from orders.payments import record_payment
+from orders.refunds import record_refund_made
+
+if TYPE_CHECKING:
+    from tests.faults.office import Office
+
+
+class Cashier:
+    """Takes and gives back the office's money."""
+
+    def __init__(self, office: "Office") -> None:
+        self._office = office
+
+    def take(self, name: str, argument: Any) -> None:
+        if name == "capture":
+            self.capture(*argument)
+        elif name == "refund":
+            self.refund(argument)
+        elif self._office.orders:
+            order = Order.objects.get(pk=self._office.orders[argument % len(self._office.orders)].pk)
+            {"pay": self.pay, "card": self.ask_for_card, "cancel": self.cancel}[name](order)
+
+    def pay(self, order: Order) -> None:
+        """What is still to be paid, in cash."""
+        record_payment(
+            order=order,
+            method=Payment.Method.CASH,
+            amount=count_outstanding(order),
+            currency=order.currency,
+            reference="",
+            form_key=uuid.uuid4(),
+            by=self._office.staff,
+        )
+
+    def ask_for_card(self, order: Order) -> None:
+        """A card payment is asked for; what comes of it is told later, and perhaps twice."""
+        Payment.objects.create(
+            order=order,
+            method=Payment.Method.CARD,
+            state=Payment.State.PENDING,
+            amount=order.total,
+            currency=order.currency,
+        )
+
+    def capture(self, number: int, how: str) -> None:
+        """The payment service tells that money came."""
+        payments = list(Payment.objects.filter(method=Payment.Method.CARD).order_by("pk"))
+        if not payments:
+            return
+        payment = payments[number % len(payments)]
+        amount = {"short": payment.amount / 2, "over": payment.amount + 1}.get(how, payment.amount)
+        capture_payment(
+            payment_id=payment.pk,
+            amount=Decimal(amount),
+            currency="CHF" if how == "foreign" else payment.currency,
+            captured_at=timezone.now(),
+            by="payment service",
+        )
+
+    def refund(self, number: int) -> None:
+        """One of the refunds that are due goes back."""
+        due = list(Refund.objects.filter(state=Refund.State.DUE).order_by("pk"))
+        if due:
+            record_refund_made(refund=due[number % len(due)], method="cash", by=self._office.staff)
+
+    def cancel(self, order: Order) -> None:
+        cancel_order(order=order, by=self._office.staff, why="customer left")

@@ -1,0 +1,115 @@
+"""Random schedules over everything that is sold, at all wholesalers, against the books that they keep.
+
+``make faults`` tries 300, ``make faults N=2000`` so many, ``make faults SEED=17`` one block again, with its smallest
+failing schedule.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import hypothesis
+import pytest
+import time_machine
+from django.apps import apps
+from django.db import connection, transaction
+from hypothesis import HealthCheck, Phase, Verbosity, event, given
+from hypothesis import settings as examples
+from pytest_django import Settings
+
+from providers.simulator.faults import KINDS
+from tests.faults.invariants import check_everything
+from tests.faults.office import Office
+from tests.faults.schedules import FaultSpec, Schedule, fault_specs, schedules
+from tests.faults.wholesale import SYSTEMS, Wholesale
+
+#: A block is one seed of hypothesis: so many schedules, and the simplest one of all.
+BLOCK = 10
+NUMBER = int(os.environ.get("FAULTS", "10"))
+SEED = os.environ.get("FAULTS_SEED", "")
+FIRST = int(os.environ.get("FAULTS_FIRST", "0"))
+BLOCKS = [int(SEED)] if SEED else [FIRST + block for block in range(-(-NUMBER // BLOCK))]
+START = datetime(2027, 3, 1, 3, 0, tzinfo=UTC)
+#: Of calls that a fault lets run into it, and of the others: never reached, however busy the machine is.
+SHORT, LONG = 0.4, 20.0
+_KEPT_APPS = ("contenttypes", "auth", "sites")
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_nothing_is_lost_or_bought_twice(
+    block: int, wholesale: Wholesale, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PROVIDERS = {slug: {**settings.PROVIDERS[slug], **words} for slug, words in wholesale.entries.items()}
+    phases = [Phase.generate, Phase.shrink] if SEED else [Phase.generate]
+
+    @hypothesis.seed(block)
+    @examples(
+        max_examples=BLOCK + 1,
+        deadline=None,
+        database=None,
+        phases=phases,
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(schedule=schedules())
+    def run(schedule: Schedule) -> None:
+        timeout = SHORT if schedule.is_slow else LONG
+        settings.HTTP_CONNECT_TIMEOUT = LONG
+        settings.HTTP_READ_TIMEOUT = settings.HTTP_ORDER_READ_TIMEOUT = timeout
+        run_schedule(schedule, wholesale, monkeypatch, seed=block)
+
+    run()
+
+
+def run_schedule(schedule: Schedule, wholesale: Wholesale, monkeypatch: pytest.MonkeyPatch, *, seed: int) -> None:
+    """One example, from empty tables and books to the invariants; a failure says how to run it again."""
+    forget_everything()
+    with time_machine.travel(START, tick=False) as clock, monkeypatch.context() as patch:
+        wholesale.reset(at=START, switches=schedule.switches)
+        office = Office(wholesale=wholesale, clock=clock)
+        patch.setattr(time, "sleep", office.sleep)
+        patch.setattr(time, "monotonic", office.monotonic)
+        try:
+            office.prepare(schedule)
+            for step in schedule.steps:
+                office.take(step)
+            office.come_to_rest()
+            check_everything(office)
+            for state in sorted({f"{one.order_line.kind} {one.state}" for one in office.purchases}):
+                event(state)
+            office.settle_everything()
+            check_everything(office, is_settled=True)
+        except Exception as error:
+            told = "\n".join(["", f"make faults SEED={seed}", str(schedule), "--", *office.journal, office.describe()])
+            error.add_note(told)
+            raise
+
+
+def forget_everything() -> None:
+    """No rows of the examples before; what migrations wrote stays."""
+    models = [model for model in apps.get_models(include_auto_created=True) if model._meta.app_label not in _KEPT_APPS]
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in dict.fromkeys(model._meta.db_table for model in models if model._meta.managed):
+            cursor.execute(f'DELETE FROM "{table}"')
+
+
+@pytest.fixture(autouse=True)
+def _empty() -> Iterator[None]:
+    yield
+    forget_everything()
+
+
+def test_every_fault_that_the_simulators_know_is_drawn() -> None:
+    drawn: set[str] = set()
+
+    @examples(max_examples=250, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(fault=fault_specs(sorted(SYSTEMS), sorted(KINDS)))
+    def draw(fault: FaultSpec) -> None:
+        drawn.add(fault.kind)
+
+    draw()
+    assert drawn == set(KINDS)
