@@ -145,6 +145,11 @@ class Simulator(SimulatorProcess):
         found: list[dict[str, Any]] = self.control("GET", "/faults")["faults"]
         return found
 
+    def fault_kinds(self) -> list[str]:
+        """Every kind that it knows."""
+        kinds: list[str] = self.control("GET", "/faults")["kinds"]
+        return kinds
+
     def forget_faults(self) -> None:
         """No faults from now on."""
         self.control("DELETE", "/faults")

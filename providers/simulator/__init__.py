@@ -19,7 +19,7 @@ the provider's own calls under the provider's prefix, and the control calls belo
     GET    /_control/limits
     POST   /_control/limits                         {"multiplier"?: x, "limits"?: {system: {endpoint | "*": n | null}},
                                                      "clear"?: true}: a limit of null is none; clear opens new windows
-    GET    /_control/faults
+    GET    /_control/faults                         {"faults": every one with how often it was used, "kinds"}
     POST   /_control/faults                         {"kind", "endpoint"?, "system"?, "times"?, "skip"?, "match"?, …};
                                                     kinds and their parameters in `faults.py`
     GET    /_control/webhooks?system=               {"paused", "waiting": how many, "webhooks": every delivery}

@@ -7,7 +7,7 @@ from typing import Any
 
 from providers.simulator.books import PARTS
 from providers.simulator.clock import format_instant, parse_instant
-from providers.simulator.faults import FaultBook
+from providers.simulator.faults import KINDS, FaultBook
 from providers.simulator.limits import RateLimiter
 from providers.simulator.messages import Delivery, Refusal, Reply, Request, json_reply
 from providers.simulator.pipeline import Patience
@@ -148,7 +148,7 @@ class Control:
         return self._limiter.read_all()
 
     def _read_faults(self, arguments: Arguments, query: Arguments, body: Any) -> Any:
-        return {"faults": self._faults.read_all()}
+        return {"faults": self._faults.read_all(), "kinds": sorted(KINDS)}
 
     def _order_fault(self, arguments: Arguments, query: Arguments, body: Any) -> Any:
         if body.get("system") not in (None, *(system.name for system in self._systems)):

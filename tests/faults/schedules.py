@@ -10,7 +10,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from orders.checkpoints import Checkpoint
-from providers.simulator.faults import KINDS
 from tests.faults.wholesale import SYSTEMS
 
 #: The calls that buying makes: which endpoints faults are ordered for.
@@ -68,11 +67,8 @@ def _codes(table: Sequence[tuple[str, int | None]]) -> st.SearchStrategy[dict[st
     return st.sampled_from(table).map(lambda found: {"code": found[0], "http_status": found[1]})
 
 
-def make_parameters(kind: str, account: str) -> st.SearchStrategy[dict[str, Any]]:
-    """What a fault of a kind is told. A provider may do anything but lie: it never says "no" to what it did.
-
-    Raises KeyError for a kind that is not known here: a new one has to be thought about.
-    """
+def list_parameters(account: str) -> Mapping[str, st.SearchStrategy[dict[str, Any]]]:
+    """Every kind of fault with what it is told. A provider may do anything but lie: it says no "no" to what it did."""
     return {
         "delay_before": _words(seconds=_seldom_late),
         "hang": _words(),
@@ -104,7 +100,11 @@ def make_parameters(kind: str, account: str) -> st.SearchStrategy[dict[str, Any]
         "refuse_code_after": _codes(_TROUBLES[account]),
         "cut_body": _words(fraction=st.sampled_from([0.0, 0.2, 0.5, 0.9, 0.99])),
         "drip": _words(seconds=st.sampled_from([0.05, 0.8])),
-    }[kind]
+    }
+
+
+PARAMETERS = {account: list_parameters(account) for account in SYSTEMS}
+KINDS = sorted(PARAMETERS["freebit"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +258,7 @@ def fault_specs(draw: st.DrawFn, accounts: Sequence[str], kinds: Sequence[str]) 
         endpoint=draw(st.sampled_from(endpoints)),
         kind=kind,
         skip=draw(st.sampled_from([0, 0, 0, 0, 1])),
-        parameters=draw(make_parameters(kind, account)),
+        parameters=draw(PARAMETERS[account][kind]),
     )
 
 
