@@ -33,6 +33,8 @@ ENTRIES = (
     Entry("payment-queue", _("Payments"), "queue", "orders.view_payment"),
     Entry("refund-list", _("Refunds"), "refund", "orders.view_refund"),
     Entry("credit-list", _("Credit"), "people", "orders.view_creditaccount"),
+    Entry("dispute-list", _("Disputes"), "refund", "orders.view_dispute"),
+    Entry("payment-delivery-list", _("Payment calls"), "queue", "orders.view_paymentdelivery"),
     Entry("sync-run-list", _("Sync runs"), "sync", "catalog.view_syncrun"),
     Entry("delivery-list", _("Webhooks"), "queue", "providers.view_webhookdelivery"),
     Entry("provider-list", _("Providers"), "provider", "providers.view_provideraccount"),

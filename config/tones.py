@@ -35,6 +35,10 @@ TONES = {
     "due": "warn",
     "made": "ok",
     "dropped": "neutral",
+    # payments that wait, disputes
+    "pending": "info",
+    "won": "ok",
+    "lost": "danger",
     # what was asked of a provider
     "not_confirmed": "info",
     "confirmed": "ok",

@@ -318,6 +318,10 @@ class ReasonForm(forms.Form):
     )
 
 
+class EmptyForm(forms.Form):
+    """Nothing is asked: a button decides."""
+
+
 class PauseForm(ReasonForm):
     """Why an account is paused or goes on."""
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from orders.models import Order, OrderEvent, OrderLine, Purchase, PurchaseAttempt
+from orders.models import Dispute, Order, OrderEvent, OrderLine, Purchase, PurchaseAttempt
 from providers.errors import Mend
 
 P = Purchase.State
@@ -184,6 +184,10 @@ _KIND_WORDS: Mapping[str, Any] = {
     "refund.due": gettext_lazy("A refund is due"),
     "refund.returned": gettext_lazy("Money is owed back for what was delivered"),
     "refund.not_owed": gettext_lazy("Money back was promised for a line's end; nothing is owed by that"),
+    "payment.asked": gettext_lazy("A payment by card was asked for"),
+    "refund.sending": gettext_lazy("The refund is on its way to the card"),
+    "refund.failed": gettext_lazy("The refund did not go through: it is due again"),
+    "dispute.settled": gettext_lazy("Dispute settled"),
     "refund.made": gettext_lazy("Refund made"),
     "refund.dropped": gettext_lazy("The refund is no longer due"),
     "refund.overtaken": gettext_lazy("eSIMs came although the money went back"),
@@ -211,6 +215,8 @@ def describe_event(event: OrderEvent) -> str:
         return _("Order: %(new)s") % {"new": _label(Order.State, facts.get("new"))}
     if event.kind == "purchase.state":
         return _("Purchase: %(new)s") % {"new": _label(P, facts.get("new"))}
+    if event.kind == "dispute.state":
+        return _("Dispute: %(new)s") % {"new": _label(Dispute.State, facts.get("new"))}
     if event.kind == "purchase.lines":
         number = int(facts.get("new") or 0)
         return ngettext("%(n)d eSIM came", "%(n)d eSIMs came", number) % {"n": number}
@@ -221,7 +227,16 @@ def describe_event(event: OrderEvent) -> str:
 
 
 _WARNS = frozenset(
-    {"refund.due", "refund.returned", "refund.not_owed", "refund.overtaken", "purchase.attention", "payment.attention"}
+    {
+        "refund.due",
+        "refund.returned",
+        "refund.not_owed",
+        "refund.overtaken",
+        "purchase.attention",
+        "payment.attention",
+        "payment.failed",
+        "refund.failed",
+    }
 )
 
 
@@ -229,6 +244,8 @@ def event_tone(event: OrderEvent) -> str:
     """The colour of a row of the timeline."""
     if event.kind in {"payment.captured", "refund.made"}:
         return "ok"
+    if event.kind == "dispute.state":
+        return "ok" if (event.facts or {}).get("new") == Dispute.State.WON else "danger"
     if event.kind in _WARNS:
         return "warn"
     return _TONES.get((event.facts or {}).get("new", ""), "")

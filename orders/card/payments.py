@@ -83,14 +83,11 @@ def give_up_card_payment(*, payment: Payment, by: str, why: str = "given up") ->
     row = _find(payment.pk)
     if row.state != PS.PENDING:
         return row
-    intent = _cancel_at_service(row)
-    if intent is None:
-        # Whoever has no client secret cannot pay: one that was made and never named to us stays unpaid.
-        return give_up_payment(payment_id=row.pk, state=PS.CANCELLED, error=why, by=by)
-    row = _apply(row, intent, by=by, why=why)
-    if row.state == PS.PENDING:
-        raise NotDone(f"The payment service does not cancel it while it is “{intent.status}”", code=intent.status)
-    return row
+    try:
+        return _give_up(row, by=by, why=why)
+    except CardServiceError as error:
+        Payment.objects.filter(pk=row.pk, state=PS.PENDING).update(error=error.message[:300])
+        raise
 
 
 def payment_sheet(*, payment: Payment) -> PaymentSheet:
@@ -246,6 +243,17 @@ def _make_intent(payment: Payment, *, by: str) -> Payment:
     except Refused as error:
         return give_up_payment(payment_id=payment.pk, state=PS.FAILED, error=error.message, by=by)
     return _apply(payment, intent, by=by)
+
+
+def _give_up(row: Payment, *, by: str, why: str) -> Payment:
+    intent = _cancel_at_service(row)
+    if intent is None:
+        # Whoever has no client secret cannot pay: one that was made and never named to us stays unpaid.
+        return give_up_payment(payment_id=row.pk, state=PS.CANCELLED, error=why, by=by)
+    row = _apply(row, intent, by=by, why=why)
+    if row.state == PS.PENDING:
+        raise NotDone(f"The payment service does not cancel it while it is “{intent.status}”", code=intent.status)
+    return row
 
 
 def _cancel_at_service(payment: Payment) -> Intent | None:

@@ -40,22 +40,38 @@ _ENDED_BADLY = ("failed", "canceled")
 
 def find_card_to_refund(refund: Refund) -> Payment | None:
     """The card payment that has enough left; that of the surplus itself, where one is paid back."""
-    if refund.kind == Refund.Kind.SURPLUS and refund.payment_id is not None:
-        rows = Payment.objects.filter(pk=refund.payment_id)
-    else:
-        rows = Payment.objects.filter(order_id=refund.order_id)
-    captured = rows.filter(
-        method=Payment.Method.CARD, state=Payment.State.CAPTURED, captured_currency=refund.currency
-    ).exclude(intent_id="")
-    return next((row for row in captured.order_by("pk") if count_left(row) >= refund.amount), None)
+    order_id = refund.order_id
+    return choose_card(
+        refund,
+        Payment.objects.filter(order_id=order_id, method=Payment.Method.CARD).order_by("pk"),
+        Refund.objects.filter(order_id=order_id, method=Payment.Method.CARD, state__in=Refund.GONE),
+        Dispute.objects.filter(payment__order_id=order_id, is_withdrawn=True),
+    )
 
 
-def count_left(payment: Payment) -> Decimal:
-    """What can still be paid back to the card of a captured payment; nothing of one that its bank took back."""
-    if Dispute.objects.filter(payment=payment, is_withdrawn=True).exists():
-        return Decimal(0)
-    gone = Refund.objects.filter(payment=payment, method=Payment.Method.CARD, state__in=Refund.GONE)
-    return (payment.captured_amount or Decimal(0)) - sum(gone.values_list("amount", flat=True), Decimal(0))
+def choose_card(
+    refund: Refund, payments: Iterable[Payment], refunds: Iterable[Refund], disputes: Iterable[Dispute]
+) -> Payment | None:
+    """``find_card_to_refund`` among rows of the order that were read already."""
+    gone, away = list(refunds), {row.payment_id for row in disputes if row.is_withdrawn}
+    for payment in payments:
+        is_its_own = refund.kind != Refund.Kind.SURPLUS or payment.pk == refund.payment_id
+        is_card = payment.method == Payment.Method.CARD and payment.intent_id != ""
+        came = payment.state == Payment.State.CAPTURED and payment.captured_currency == refund.currency
+        # Of one that its bank took back nothing can be paid back.
+        if is_its_own and is_card and came and payment.pk not in away and _left(payment, gone) >= refund.amount:
+            return payment
+    return None
+
+
+def _left(payment: Payment, refunds: Iterable[Refund]) -> Decimal:
+    """What can still be paid back to the card of a captured payment."""
+    gone = (
+        row.amount
+        for row in refunds
+        if row.payment_id == payment.pk and row.method == Payment.Method.CARD and row.state in Refund.GONE
+    )
+    return (payment.captured_amount or Decimal(0)) - sum(gone, Decimal(0))
 
 
 def pay_back_by_card(*, refund: Refund, by: User) -> Refund:

@@ -14,7 +14,8 @@ from catalog.models import SyncRun
 from esims.models import STATE_LABELS, Esim
 from esims.search import DEADLINE_NEAR_DAYS, must_be_installed_within
 from esims.states import ENDED
-from orders.models import Order, OrderLine, Purchase, PurchasedEsim, Refund
+from orders.card.disputes import disputes_for_a_person
+from orders.models import Order, OrderLine, PaymentDelivery, Purchase, PurchasedEsim, Refund
 from orders.selectors.order_list import OrderRow, list_rows, start_of_day
 from orders.selectors.payments import count_unfit
 from orders.selectors.queue import waits_long
@@ -56,6 +57,8 @@ class Attention:
     accounts_failing: Sequence[ProviderAccount]
     balances_low: Sequence[LowBalance]
     deliveries_waiting: int
+    disputes: int
+    payment_calls_parked: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +176,8 @@ def _read_attention(states: Mapping[str, Mapping[str, int]], accounts: Sequence[
             and account.newest_amount is not None
             and account.newest_amount < account.low_balance
         ],
+        disputes=disputes_for_a_person().count(),
+        payment_calls_parked=PaymentDelivery.objects.filter(state=PaymentDelivery.State.PARKED).count(),
         deliveries_waiting=sum(account.deliveries_waiting for account in accounts),
     )
 

@@ -63,6 +63,7 @@ def find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]:
             action=_("Look"),
             tone="warn",
         )
+    yield from _card_tasks(user, found)
     if user.has_perm("orders.view_refund"):
         amounts = ", ".join(
             f"{number_format(amount, decimal_pos=2, force_grouping=True)} {currency}"
@@ -88,6 +89,27 @@ def find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]:
             url=f"{reverse('order-list')}?state=unpaid",
             action=_("See"),
             tone="neutral",
+        )
+
+
+def _card_tasks(user: User, found: Attention) -> Iterator[Task]:
+    if user.has_perm("orders.view_dispute"):
+        yield Task(
+            number=found.disputes,
+            title=ngettext("Dispute about a card payment", "Disputes about card payments", found.disputes),
+            hint=_("The customer's bank takes the money back. Evidence is taken for some days only."),
+            url=reverse("dispute-list"),
+            action=_("Decide"),
+            tone="danger",
+        )
+    if user.has_perm("orders.view_paymentdelivery"):
+        yield Task(
+            number=found.payment_calls_parked,
+            title=ngettext("Payment call that is parked", "Payment calls that are parked", found.payment_calls_parked),
+            hint=_("It could not be worked off: look at its error, then try again."),
+            url=f"{reverse('payment-delivery-list')}?state=parked",
+            action=_("Look"),
+            tone="warn",
         )
 
 

@@ -25,6 +25,7 @@ from orders.forms import OrderFilterForm, PaymentForm, ReasonForm
 from orders.forms_money import ExtensionForm
 from orders.models import Order
 from orders.payments import PaymentRefused
+from orders.selectors.cards import read_card_panel
 from orders.selectors.credit import find_credit
 from orders.selectors.order_list import find_orders, list_rows
 from orders.selectors.order_page import OrderPage, order_esims, read_order_page
@@ -180,6 +181,8 @@ def _live_context(request: HttpRequest, page: OrderPage) -> dict[str, Any]:
     return {
         "page": page,
         "order": page.order,
+        "card": read_card_panel(page),
+        "card_key": uuid.uuid4(),
         "seen": _digest(page),
         "shows_codes": request.user.has_perm("esims.reveal_codes"),
         "sees_cost": request.user.has_perm("catalog.set_price"),

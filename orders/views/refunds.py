@@ -9,10 +9,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from customers.access import staff_page
+from orders.card.refunds import find_card_to_refund
 from orders.credit import may_refund_to_credit
 from orders.forms import RefundForm
 from orders.models import Refund
 from orders.refunds import RefundRefused, record_refund_made
+from orders.selectors.cards import warn_of_charge_backs
 from orders.selectors.refunds import count_due, find_refunds, with_purpose
 from orders.views.requests import person
 
@@ -53,7 +55,9 @@ def refund_made(request: HttpRequest, pk: int) -> HttpResponse:
         "refund": refund,
         "order": refund.order,
         "title": _("Record that the refund was made"),
+        "card_url": reverse("refund-card", args=[refund.pk]) if find_card_to_refund(refund) else "",
         "consequences": [
+            *warn_of_charge_backs(refund.order),
             _("Roamdesk moves no money: pay the customer back first, then record it here."),
             _("The order's timeline says who recorded it. It cannot be taken back."),
         ],

@@ -12,7 +12,7 @@ from orders.books import read_balances
 from orders.card.inbox import drain_payment_inbox
 from orders.card.payments import run_card_payments, start_card_payment
 from orders.card.refunds import run_card_refunds
-from orders.models import Order, Payment, PaymentDelivery, Purchase, Refund
+from orders.models import Dispute, Order, Payment, PaymentDelivery, Purchase, Refund
 from orders.purchasing import run_purchase
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_fake_plan, make_user, order_plan
@@ -23,6 +23,38 @@ def ask_for_card(order: Order | None = None, *, by: User | None = None, quantity
     """An unpaid order of 2 × 6.00 USD whose customer is asked to pay by card."""
     order = order or order_plan(make_fake_plan(), quantity)
     return start_card_payment(order=order, form_key=uuid.uuid4(), by=by or make_user())
+
+
+def make_card_payment(order: Order, *, state: str = "pending") -> Payment:
+    """A row as if the service had been asked: for pages, which do not ask it."""
+    came = {"captured_amount": order.total, "captured_currency": order.currency, "captured_at": timezone.now()}
+    return Payment.objects.create(
+        order=order,
+        method=Payment.Method.CARD,
+        state=state,
+        amount=order.total,
+        currency=order.currency,
+        intent_id=f"pi_{uuid.uuid4().hex}",
+        service_state="requires_payment_method" if state == "pending" else "succeeded",
+        next_check_at=timezone.now() + timedelta(hours=1) if state == "pending" else None,
+        **(came if state == "captured" else {}),
+    )
+
+
+def make_dispute(payment: Payment, *, state: str = "open") -> Dispute:
+    """A row as if the service had told of it."""
+    return Dispute.objects.create(
+        payment=payment,
+        dispute_id=f"du_{uuid.uuid4().hex}",
+        state=state,
+        raw_state="needs_response" if state == "open" else state,
+        reason="product_not_received",
+        amount=payment.amount,
+        currency=payment.currency,
+        is_withdrawn=state != "won",
+        evidence_due_at=timezone.now() + timedelta(days=7),
+        opened_at=timezone.now(),
+    )
 
 
 def again(row: Any) -> Any:

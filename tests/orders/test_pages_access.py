@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from customers.models import Customer, User
 from esims.models import Esim
-from orders.models import Order, Payment, Purchase, Refund
+from orders.models import Order, Payment, PaymentDelivery, Purchase, Refund
 from providers.models import ProviderAccount, WebhookDelivery
+from tests.orders.card_office import make_card_payment, make_dispute
 from tests.orders.comparing import make_difference
 from tests.orders.desk import buy, sign_in, sign_in_as
 from tests.orders.fakes import Wholesaler
@@ -44,6 +45,11 @@ READ = {
     "delivery-list": "providers.view_webhookdelivery",
     "delivery-detail": "providers.view_webhookdelivery",
     "esim-top-up": "orders.sell",
+    "card-payment-give-up": "orders.sell",
+    "refund-card": "orders.refund",
+    "dispute-list": "orders.view_dispute",
+    "payment-delivery-list": "orders.view_paymentdelivery",
+    "payment-delivery-detail": "orders.view_paymentdelivery",
 }
 WRITE = {
     "order-pay": "orders.sell",
@@ -61,6 +67,12 @@ WRITE = {
     "provider-low-mark": "providers.change_provideraccount",
     "delivery-retry": "providers.handle_delivery",
     "esim-top-up": "orders.sell",
+    "order-card-ask": "orders.sell",
+    "card-payment-look": "orders.sell",
+    "card-payment-give-up": "orders.sell",
+    "refund-card": "orders.refund",
+    "dispute-settle": "orders.handle_payment",
+    "payment-delivery-retry": "orders.handle_paymentdelivery",
 }
 
 
@@ -72,13 +84,13 @@ def address(name: str, wholesaler: Wholesaler) -> str:
     match name:
         case "order-detail" | "order-esims":
             arguments = [buy().pk]
-        case "order-pay" | "order-cancel":
+        case "order-pay" | "order-cancel" | "order-card-ask":
             arguments = [order_plan(make_fake_plan()).pk]
         case "purchase-detail" | "purchase-decide":
             wholesaler.plan_orders("lost_before")
             purchase = Purchase.objects.get(order_line__order=buy())
             arguments = [purchase.pk, *(["not-bought"] if name == "purchase-decide" else [])]
-        case "refund-made":
+        case "refund-made" | "refund-card":
             wholesaler.plan_orders("refused")
             arguments = [Refund.objects.get(purchase__order_line__order=buy()).pk]
         case "customer-detail":
@@ -96,6 +108,8 @@ def address(name: str, wholesaler: Wholesaler) -> str:
             arguments = [] if name == "delivery-list" else [row.pk]
         case "esim-top-up":
             arguments = [Esim.objects.filter(purchased__purchase__order_line__order=buy())[0].pk]
+        case _:
+            arguments = find_card_arguments(name)
     return reverse(name, args=arguments)
 
 
@@ -104,6 +118,22 @@ def address_of_comparing(name: str) -> str:
     if name == "comparison-detail":
         return reverse(name, args=[row.run_id])
     return reverse(name, args=[] if name in ("difference-list", "comparison-start") else [row.pk])
+
+
+def find_card_arguments(name: str) -> list[object]:
+    """Of a page about cards."""
+    match name:
+        case "card-payment-look" | "card-payment-give-up":
+            return [make_card_payment(order_plan(make_fake_plan())).pk]
+        case "dispute-list" | "dispute-settle":
+            dispute = make_dispute(make_card_payment(order_plan(make_fake_plan())))
+            return [] if name == "dispute-list" else [dispute.pk]
+        case "payment-delivery-list" | "payment-delivery-detail" | "payment-delivery-retry":
+            call = PaymentDelivery.objects.create(
+                event_id="evt_1", kind="x", received_at=timezone.now(), body=b'{"id": "evt_1"}', state="parked"
+            )
+            return [] if name == "payment-delivery-list" else [call.pk]
+    return []
 
 
 def count_rows() -> dict[str, int]:
