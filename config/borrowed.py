@@ -43,6 +43,8 @@ PERMISSIONS = (
     _("Can view provider account"),
     _("Can change provider account"),
     _("Can view webhook delivery"),
+    _("Can view dispute"),
+    _("Can view payment delivery"),
 )
 JOB_QUEUE = (
     _("Successful task"),
