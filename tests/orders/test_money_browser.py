@@ -1,0 +1,86 @@
+"""Payments that do not fit and customer credit in a real browser: they fit, in both themes and widths, and on paper."""
+
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from orders.credit_accounts import adjust_account, close_account, receive_payment, set_terms
+from orders.credit_statements import issue_statement
+from tests.browser import TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.orders.fakes import Wholesaler
+from tests.orders.making import make_customer, make_fake_plan, order_plan
+from tests.orders.test_capturing import come, make_order
+from tests.orders.test_credit import charge, make_credit, make_manager
+from tests.orders.test_expiring import make_overdue
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
+    """Money that fits and money that does not. Page → its address."""
+    firm = make_customer(name="Ingrid Larsen", company="Fjord Tours", email="travel@fjordtours.example")
+    staff, account = make_manager(), make_credit("2500", customer=firm)
+    charge(account, 8)
+    receive_payment(
+        account=account, amount=Decimal(40), method="transfer", reference="B-4711", form_key=uuid.uuid4(), by=staff
+    )
+    adjust_account(account=account, amount=Decimal("-2.5"), why="Agreed by telephone", form_key=uuid.uuid4(), by=staff)
+    statement = issue_statement(account=account, by=staff)
+    charge(account, 12)
+    set_terms(account=account, credit_limit=Decimal(3000), payment_days=14, why="A good customer", by=staff)
+    other = make_credit("50", currency="JPY")
+    close_account(account=other, why="Pays late", by=staff)
+    short, late, foreign = (
+        come(make_order(), "5"),
+        come(make_order("expired"), "12"),
+        come(make_order("buying"), "9", "EUR"),
+    )
+    overdue = make_overdue(order_plan(make_fake_plan(), 2, customer=firm))
+    yield {
+        "payments": "/payments/",
+        "payment-late": f"/payments/{late.pk}/",
+        "payment-buy": f"/payments/{late.pk}/buy/",
+        "payment-give-back": f"/payments/{short.pk}/give-back-and-cancel/",
+        "order-short": f"/orders/{short.order_id}/",
+        "order-late": f"/orders/{late.order_id}/",
+        "order-foreign": f"/orders/{foreign.order_id}/",
+        "order-on-credit": f"/orders/{overdue.pk}/",
+        "order-came": f"/orders/{short.order_id}/came/",
+        "order-wait": f"/orders/{overdue.pk}/wait/",
+        "credit-list": "/credit/",
+        "credit": f"/credit/{account.pk}/",
+        "credit-payment": f"/credit/{account.pk}/payment/",
+        "credit-adjust": f"/credit/{account.pk}/adjust/",
+        "credit-new": f"/customers/{firm.pk}/credit/",
+        "statement": f"/statements/{statement.pk}/",
+        "customer-credit": f"/customers/{firm.pk}/",
+    }
+
+
+@pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
+def test_every_page_fits_and_is_accessible(
+    console: Console, office: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
+) -> None:
+    page = console.open("/healthz", viewport=viewport, theme=theme, enforce_csp=False)
+    found: list[str] = []
+    for name, address in office.items():
+        page.goto(address)
+        page.wait_for_load_state("load")
+        page.screenshot(path=screenshots / f"money-{name}-{viewport.width}-{theme}.png", full_page=True)
+        found += [f"{name}: {fault}" for fault in check_accessibility(page)]
+        if wider := check_width(page):
+            found.append(f"{name}: {wider} px too wide")
+    assert found == []
+
+
+def test_a_statement_prints_as_a_letter(console: Console, office: dict[str, str], screenshots: Path) -> None:
+    page = console.open(office["statement"])
+    page.emulate_media(media="print")
+    page.screenshot(path=screenshots / "money-statement-print.png", full_page=True)
+    for hidden in (".topbar", ".side", ".actions", ".crumbs", ".footer"):
+        assert not page.locator(hidden).first.is_visible()
+    assert page.get_by_role("heading", name="Statement CS-").is_visible()
