@@ -22,8 +22,7 @@ from esims.refresh import request_refresh
 from orders.capturing import count_outstanding
 from orders.checkout import place_order, price_for
 from orders.models import Order
-from orders.payments import record_payment
-from orders.selling import PaymentTaken
+from orders.selling import PaymentTaken, pay_order
 from orders.topups import find_top_ups, sell_top_up
 from providers.registry import offers
 from providers.types import Capability, DataPeriod
@@ -55,7 +54,7 @@ class DemoDesk:
         """Take the order, and the money where it is paid."""
         order = Order.objects.filter(checkout_key=make_key(sale.name)).first() or self._order(sale)
         if sale.paid and order.state == Order.State.UNPAID:
-            record_payment(
+            pay_order(
                 order=order,
                 method=sale.method,
                 amount=count_outstanding(order),

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from config.demo import accounts, activations
+from config.demo import accounts, activations, money
 from config.demo.desk import DemoDesk, make_key
 from config.demo.provider import DemoProvider
 from config.demo.sales import SALES, TODAY
@@ -61,6 +61,7 @@ class Filling:
             ("Today's purchases meet trouble", self._meet_trouble),
             ("Their lines are read", self._read_lines),
             ("The desk looks after their lines", self._look_after),
+            ("Some pay later, or not as asked", self._take_money),
             ("The day ends", self._end_day),
         )
         for title, step in steps:
@@ -144,6 +145,13 @@ class Filling:
         self._wait_for_purchases(top_ups)
         report = activations.import_file(self._provider, by=self._staff.email)
         self._say(f"  {report}: {report.applied} rows applied, {report.unmatched} of others")
+
+    def _take_money(self) -> None:
+        account = money.open_credit(staff=self._staff)
+        self._wait_for_purchases([self._desk.place(money.ON_CREDIT)])
+        money.state_credit(account, staff=self._staff)
+        for order in money.take_what_came(self._desk, staff=self._staff):
+            self._say(f"  {order.number}: {order.get_state_display()}, and a payment to decide about")
 
     def _end_day(self) -> None:
         paid = [make_key(sale.name) for sale in TODAY if sale.paid]

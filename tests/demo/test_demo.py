@@ -71,7 +71,7 @@ def check_purchases(home: Path) -> None:
     assert query(home, f"{per_account} ON a.id = p.account_id GROUP BY 1, 2 ORDER BY 1, 2") == [
         ("esim-access", "fulfilled", 7),
         ("esim-access", "held", 1),
-        ("esim-commerce", "fulfilled", 7),
+        ("esim-commerce", "fulfilled", 8),
         ("esim-commerce", "held", 1),
         ("esim-commerce", "short", 1),
         ("esim-commerce", "unknown", 1),
@@ -83,7 +83,14 @@ def check_purchases(home: Path) -> None:
         ("freebit", "held", 1),
         ("freebit", "rejected", 1),
     ]
-    assert query(home, "SELECT count(*) FROM orders_order WHERE state = 'unpaid'") == [(1,)]
+    assert query(home, "SELECT count(*) FROM orders_order WHERE state = 'unpaid'") == [(2,)]
+    # One customer pays later; a transfer was short, and one came when its order had expired.
+    assert query(home, "SELECT kind FROM orders_creditentry ORDER BY id") == [("charge",), ("payment",)]
+    assert query(home, "SELECT number, closing = owed FROM orders_creditstatement, orders_creditaccount") == [
+        ("CS-1-001", 1)
+    ]
+    unfit = "SELECT o.state, p.captured_amount < o.total FROM orders_payment p JOIN orders_order o ON o.id = p.order_id"
+    assert query(home, f"{unfit} WHERE p.attention != '' ORDER BY o.state") == [("expired", 0), ("unpaid", 1)]
     kinds = "SELECT kind, period_days, count(*) FROM orders_orderline WHERE kind != 'esim' OR period_days GROUP BY 1, 2"
     assert query(home, f"{kinds} ORDER BY 1") == [("activation", None, 4), ("esim", 8, 1), ("top_up", None, 2)]
     # The refused form waits, with its field, for a person; nothing personal is kept of those that were sent.
