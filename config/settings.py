@@ -358,6 +358,8 @@ PROVIDERS: dict[str, dict[str, Any]] = {
 ORDER_MAX_QUANTITY = env.int("ORDER_MAX_QUANTITY", default=1000)
 #: Hours after which an order that nobody paid expires; 0: never. Ours: a bank transfer over a weekend arrives in time.
 ORDER_EXPIRES_HOURS = env.float("ORDER_EXPIRES_HOURS", default=72.0)
+#: Minutes for which a package that a provider named for a line may be sold for it. Ours: as long as a talk lasts.
+TOP_UP_OFFER_MINUTES = env.float("TOP_UP_OFFER_MINUTES", default=15.0)
 #: Waits between tries double from the first of these to the second. Ours: no document says anything.
 PURCHASE_RETRY_SECONDS = env.float("PURCHASE_RETRY_SECONDS", default=5.0)
 PURCHASE_RETRY_CAP_SECONDS = env.float("PURCHASE_RETRY_CAP_SECONDS", default=300.0)

@@ -11,6 +11,7 @@ from esims.action_rules import RULES, ActionRule, is_suspended
 from esims.actions import why_refused
 from esims.models import Esim, Package
 from esims.states import ENDED, state_label
+from esims.top_up_words import why_not_topped_up
 from providers.registry import offers
 from providers.types import Capability, LineState
 
@@ -70,7 +71,8 @@ def _top_up_button(esim: Esim, user: User) -> list[ActionButton]:
         url = reverse(TOP_UP_PAGE, args=(esim.pk,))
     except NoReverseMatch:
         return []
-    return [ActionButton(key="esim-top-up", label=_("Top up"), url=url, icon="plus", why_not=_why_not_sold(esim))]
+    why_not = _why_not_sold(esim) or why_not_topped_up(esim)
+    return [ActionButton(key="esim-top-up", label=_("Top up"), url=url, icon="plus", why_not=why_not)]
 
 
 def _reissue_button(esim: Esim, user: User) -> list[ActionButton]:

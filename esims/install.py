@@ -8,15 +8,14 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from esims.models import Esim
 from esims.states import instant_words
-from providers.registry import find_adapter
-from providers.types import StartsWith, TopUpRule
+from esims.top_up_words import describe_top_up_terms, find_top_up_terms
+from providers.types import StartsWith
 
 _PREFIX = re.compile(r"LPA:", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?(?::[0-9]{1,5})?")
@@ -141,11 +140,7 @@ def install_guide(esim: Esim) -> tuple[GuideStage, ...]:
 
 def top_up_rules(esim: Esim) -> tuple[str | Promise, ...]:
     """What a customer has to know before a top-up is paid; empty where the provider's rule is not known."""
-    try:
-        rule = find_adapter(esim.account.adapter).top_up_rule
-    except ImproperlyConfigured:
-        return ()
-    return _QUEUED if rule is TopUpRule.QUEUED else ()
+    return describe_top_up_terms(find_top_up_terms(esim), esim)
 
 
 def needs_confirmation_code(esim: Esim) -> bool:
@@ -253,12 +248,4 @@ _NO_DATA = (
         "Still nothing? Look at the access point name (APN) and reset it to what the line came with, unless you were "
         "given another."
     ),
-)
-#: A package that waits behind the others (``TopUpRule.QUEUED``).
-_QUEUED = (
-    gettext_lazy(
-        "The added data starts by itself once the data of the present package is used up or its time is over."
-    ),
-    gettext_lazy("Its days are counted from the moment when its own data is first used."),
-    gettext_lazy("The eSIM need not be installed again, and the added package need not be activated by hand."),
 )

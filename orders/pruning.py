@@ -11,6 +11,8 @@ from django_q.models import Task
 from esims.days import trim_usage_samples
 from orders.erasing import erase_waiting_forms
 from orders.models import PaymentDelivery, Purchase, PurchaseAttempt
+from orders.models import Purchase, PurchaseAttempt
+from orders.topups import forget_old_offers
 from providers.calls import prune_calls
 from providers.models import WebhookDelivery
 
@@ -25,6 +27,7 @@ def prune_old_rows() -> Mapping[str, int]:
         "deliveries": delete_deliveries(older_than=timedelta(days=settings.DELIVERY_DAYS)),
         "payment deliveries": delete_payment_deliveries(older_than=timedelta(days=settings.DELIVERY_DAYS)),
         "forms": erase_waiting_forms(older_than=timedelta(days=settings.ACTIVATION_FORM_DAYS)),
+        "offers": forget_old_offers(older_than=timedelta(days=1)),
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
     }

@@ -41,7 +41,7 @@ from providers.types import (
     Region,
     TopUpOutcome,
     TopUpRequest,
-    TopUpRule,
+    TopUpTerms,
     TransactionRecord,
     UsageSnapshot,
     WebhookHint,
@@ -104,8 +104,8 @@ class Provider(ABC):
     max_order_quantity: ClassVar[int] = 1
     #: How many lines' usage one call may ask for.
     usage_batch: ClassVar[int] = 1
-    #: When an added package begins.
-    top_up_rule: ClassVar[TopUpRule] = TopUpRule.UNKNOWN
+    #: What becomes of a package that is added to a line; pages say it before it is paid.
+    top_up_terms: ClassVar[TopUpTerms] = TopUpTerms()
     #: How long a sent order may stay without an answer before it counts as lost. Longer than the read time-out.
     order_deadline: timedelta = timedelta(minutes=5)
     #: How long the provider finds a transaction by its id (None: it cannot, or for ever).

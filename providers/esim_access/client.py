@@ -28,6 +28,7 @@ from providers.types import (
     Fault,
     IncomingWebhook,
     LineSnapshot,
+    LineState,
     MoneyBack,
     OrderOutcome,
     OrderRequest,
@@ -40,6 +41,8 @@ from providers.types import (
     Returned,
     TopUpOutcome,
     TopUpRequest,
+    TopUpRule,
+    TopUpTerms,
     TransactionRecord,
     UsageSnapshot,
     WebhookHint,
@@ -98,6 +101,18 @@ class EsimAccessProvider(Provider):
     #: Its lines are known by it, for ICCIDs are used again: what looks like an ICCID is refused.
     line_reference_name = "esimTranNo"
     line_reference_pattern = r"(?![0-9]{18,22}$)[0-9A-Za-z]{6,40}"
+    #: "Top ups can be requested while the eSIM is in New, In Use or Depleted status, but not after eSIM expiry." The
+    #: reply has the "new date of package expiry", the "new volume of data" and the "new duration in days"; which part
+    #: is used first it does not say.
+    top_up_terms = TopUpTerms(
+        rule=TopUpRule.MERGED,
+        days_add_up=True,
+        # "New" is before the phone has it, its "Onboard" between that and the first use.
+        states=frozenset(
+            {LineState.READY, LineState.DOWNLOADED, LineState.INSTALLED, LineState.ACTIVE, LineState.DEPLETED}
+        ),
+        until_end=True,
+    )
     #: "You can order up to 30 eSIMs in one batch."
     max_order_quantity = 30
     #: "Check the data usage of up to 10 eSIMs."

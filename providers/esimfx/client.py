@@ -35,6 +35,7 @@ from providers.types import (
     TopUpOutcome,
     TopUpRequest,
     TopUpRule,
+    TopUpTerms,
     TransactionRecord,
     WebhookHint,
 )
@@ -76,8 +77,13 @@ class EsimfxProvider(Provider):
     )
     #: "Keys remain valid for 6 months to prevent duplicate charges on retries."
     repeatable = frozenset({Capability.ORDER, Capability.TOP_UP})
-    #: "Once data from your current plan is used up or expires, your add-on data will be automatically activated."
-    top_up_rule = TopUpRule.QUEUED
+    #: "Once data from your current plan is used up or expires, your add-on data will be automatically activated." "The
+    #: countdown towards expiry will start when you start using data from the add-on package." "You do not need to
+    #: re-install the eSIM." Not activated "within 60 days of purchase", a package "might be infunctional". In which
+    #: states of the eSIM one is taken, it does not say.
+    top_up_terms = TopUpTerms(
+        rule=TopUpRule.QUEUED, days_add_up=False, needs_install=False, use_within=timedelta(days=60)
+    )
     #: PENDING "within the 60 days creation of the order"; "the eSIM fee will not be refunded". Blocking: not said.
     money_back: ClassVar[Mapping[Capability, MoneyBack]] = {
         Capability.TERMINATE: MoneyBack(returned=Returned.PACKAGE_FEE, only_waiting=True, within=timedelta(days=60)),

@@ -16,6 +16,7 @@ from providers.types.exchanges import (
     ProviderReply,
     TopUpOutcome,
     TopUpRequest,
+    TopUpTerms,
     TransactionRecord,
 )
 from providers.types.incoming import (
@@ -97,6 +98,7 @@ __all__ = [
     "TopUpOutcome",
     "TopUpRequest",
     "TopUpRule",
+    "TopUpTerms",
     "TransactionRecord",
     "UsageSnapshot",
     "WebhookHint",

@@ -7,7 +7,7 @@ from typing import Any
 
 from providers.types.lines import LineSnapshot, PackageSnapshot
 from providers.types.values import Fault, Money
-from providers.types.words import Capability, Returned
+from providers.types.words import Capability, LineState, Returned, TopUpRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,22 @@ class MoneyBack:
     returned: Returned
     only_waiting: bool = False
     within: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpTerms:
+    """What a package that is added to a line is subject to, as the provider's document says; None: it does not say.
+
+    ``states``: those of a line in which it is taken; empty where the document names none. ``until_end``: only while the
+    line has not expired. ``use_within``: for how long after its purchase the provider answers for its working.
+    """
+
+    rule: TopUpRule = TopUpRule.UNKNOWN
+    days_add_up: bool | None = None
+    needs_install: bool | None = None
+    states: frozenset[LineState] = frozenset()
+    until_end: bool | None = None
+    use_within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,8 @@ class TopUpRule(StrEnum):
 
     #: It waits until the one before it is used up or over and then starts by itself, its days with its first use.
     QUEUED = "queued"
+    #: It becomes part of the line at once: the provider tells new totals of the line and its new end.
+    MERGED = "merged"
     UNKNOWN = "unknown"
 
 

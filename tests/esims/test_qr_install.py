@@ -19,6 +19,7 @@ from esims.install import (
 )
 from esims.models import Esim
 from esims.qr import qr_modules, qr_png, qr_svg
+from esims.top_up_words import why_not_topped_up
 from providers.models import ProviderAccount
 from providers.types import StartsWith
 
@@ -197,9 +198,39 @@ def test_the_guide_says_where_the_confirmation_code_goes_only_where_there_is_one
 
 def test_the_rules_of_a_top_up_are_told_where_the_provider_has_them() -> None:
     rules = [str(rule) for rule in top_up_rules(make_line(account=ProviderAccount(adapter="esimfx")))]
-    assert len(rules) == 3
+    assert len(rules) == 4
     assert "used up or its time is over" in rules[0]
     assert "counted from the moment" in rules[1]
     assert "need not be installed again" in rules[2]
-    for adapter in ("esim_commerce", "gone"):
+    assert "in use within 60 days of its purchase" in rules[3]
+    ends = datetime(2026, 9, 27, 19, 29, tzinfo=UTC)
+    line = make_line(account=ProviderAccount(adapter="esim_access"), expires_at=ends)
+    rules = [str(rule) for rule in top_up_rules(line)]
+    assert len(rules) == 5
+    assert "one new total" in rules[0]
+    assert "Which part is used first" in rules[1]
+    assert "the line's end moves" in rules[2]
+    assert "need not be in use" in rules[3]
+    assert "until the line ends, now on 27 Sep 2026" in rules[4]
+    for adapter in ("esim_commerce", "freebit", "gone"):
         assert top_up_rules(make_line(account=ProviderAccount(adapter=adapter))) == ()
+
+
+@pytest.mark.parametrize(
+    ("adapter", "state", "word"),
+    [
+        ("esim_access", "ready", ""),
+        ("esim_access", "installed", ""),
+        ("esim_access", "active", ""),
+        ("esim_access", "depleted", ""),
+        ("esim_access", "unknown", ""),
+        ("esim_access", "suspended", "while the line is “suspended”"),
+        ("esim_access", "provisioning", "while the line is “being set up”"),
+        ("esim_access", "expired", "has ended"),
+        ("esimfx", "suspended", ""),
+        ("esimfx", "terminated", "has ended"),
+    ],
+)
+def test_the_document_says_in_which_states_a_top_up_is_taken(adapter: str, state: str, word: str) -> None:
+    told = why_not_topped_up(make_line(account=ProviderAccount(adapter=adapter), state=state))
+    assert (word in told) if word else told == ""

@@ -25,7 +25,7 @@ from orders.checkout import CheckoutRefused, cancel_order
 from orders.checkpoints import Checkpoint, install_hook
 from orders.completions import import_completions
 from orders.inbox import drain_inbox
-from orders.models import Activation, Order, OrderLine, Payment, Purchase, Refund
+from orders.models import Activation, Order, OrderLine, Payment, Purchase, Refund, TopUpOffer
 from orders.purchasing import run_due_purchases
 from orders.reconciliation import ReconciliationRefused
 from orders.refunds import RefundRefused, record_refund_made
@@ -118,6 +118,8 @@ class LineOffice:
             return order
         if what == "top_up":
             plan = make_fake_plan(where, kind=Plan.Kind.TOP_UP)
+            # As if the provider had just been asked what fits.
+            TopUpOffer.objects.create(esim=self.lines[where], plan=plan, asked_at=timezone.now())
             return sell_top_up(
                 esim=self.lines[where],
                 plan=plan,

@@ -400,6 +400,7 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
         "deliveries": 0,
         "payment deliveries": 0,
         "forms": 0,
+        "offers": 0,
         "jobs": 1,
         "sessions": 1,
     }
@@ -412,6 +413,7 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
         "deliveries": 0,
         "payment deliveries": 0,
         "forms": 0,
+        "offers": 0,
         "jobs": 0,
         "sessions": 0,
     }

@@ -18,6 +18,7 @@ RULES = (
     "The added data starts by itself",
     "counted from the moment when its own data is first used",
     "need not be installed again",
+    "in use within 60 days of its purchase",
 )
 TITLE = "Tell the customer before they pay"
 
@@ -54,7 +55,8 @@ def test_the_rules_are_told_before_the_payment(line: Esim) -> None:
     assert page.index(TITLE) < page.index("A paid top-up is bought at the provider at once")
 
 
-def test_where_nothing_is_known_nothing_is_told(line: Esim, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("providers.esimfx.client.EsimfxProvider.top_up_rule")
+def test_where_nothing_is_known_the_page_promises_nothing(line: Esim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("providers.esimfx.client.EsimfxProvider.top_up_terms")
     page = sign_in(*SELLER).get(f"/esims/{line.pk}/top-up/").content.decode()
-    assert [rule for rule in (TITLE, *RULES) if rule in page] == []
+    assert [rule for rule in RULES if rule in page] == []
+    assert "this provider does not say: promise nothing" in page

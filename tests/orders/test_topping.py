@@ -7,14 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from catalog.models import Plan
 from esims.models import Esim, Package
 from orders import reconciliation
 from orders.books import read_balances
 from orders.checkout import CheckoutRefused
-from orders.models import Order, OrderLine, Payment, Purchase, PurchasedPackage, Refund
+from orders.models import Order, OrderLine, Payment, Purchase, PurchasedPackage, Refund, TopUpOffer
 from orders.purchasing import run_purchase
 from orders.selling import PaymentTaken
 from orders.topups import TopUpsUnknown, find_top_ups, sell_top_up
@@ -122,6 +124,31 @@ def test_same_form_twice_is_one_top_up(allocator: Allocator) -> None:
         "by": make_user(),
     }
     assert sell(esim, **keys) == sell(esim, **keys)
+    assert OrderLine.objects.filter(kind="top_up").count() == 1
+
+
+def test_what_was_not_named_just_now_is_not_sold(allocator: Allocator, settings: Settings) -> None:
+    """The offer of the moment: the verb itself holds to it, whichever face calls it."""
+    esim = make_sold_line(allocator)
+    (choice,) = find_top_ups(esim=esim)
+    other = replace(TOP_UP, plan_ref="TOPUP_JP2")
+    allocator.offers = (other,)
+    # Asked again, the first one is no longer named; and what was never asked is not there at all.
+    (now,) = find_top_ups(esim=esim)
+    words: dict[str, Any] = {"esim": esim, "expected_price": choice.plan.retail_price, "by": make_user()}
+    with pytest.raises(CheckoutRefused, match="ask again") as refused:
+        sell_top_up(plan=choice.plan, checkout_key=uuid.uuid4(), **words)
+    assert refused.value.field == "plan"
+    with pytest.raises(CheckoutRefused, match="ask again"):
+        sell_top_up(plan=now.plan, checkout_key=uuid.uuid4(), **{**words, "esim": make_sold_line(allocator)})
+    allocator.offers = (other,)
+    key = uuid.uuid4()
+    order = sell_top_up(plan=now.plan, checkout_key=key, **words)
+    # A quarter of an hour later that form still gives its order, and nothing new is sold by the old answer.
+    TopUpOffer.objects.update(asked_at=F("asked_at") - timedelta(minutes=settings.TOP_UP_OFFER_MINUTES, seconds=1))
+    assert sell_top_up(plan=now.plan, checkout_key=key, **words) == order
+    with pytest.raises(CheckoutRefused, match="ask again"):
+        sell_top_up(plan=now.plan, checkout_key=uuid.uuid4(), **words)
     assert OrderLine.objects.filter(kind="top_up").count() == 1
 
 

@@ -17,6 +17,8 @@ from providers.types import (
     OrderRequest,
     ProviderReply,
     TopUpRequest,
+    TopUpRule,
+    TopUpTerms,
 )
 from tests.providers.conformance.ground import CallGround
 from tests.providers.conformance.operations import PROTOTYPES, WITHOUT_OPERATION, Stock, find_methods
@@ -62,6 +64,13 @@ class DeclaredTests(CallGround):
             for method in OPERATIONS[capability]:
                 assert getattr(type(provider), method) is not getattr(Provider, method), (capability, method)
         assert type(provider)._check is not Provider._check
+
+    def test_what_a_top_up_is_subject_to_is_said_before_it_is_paid(self, stock: Stock) -> None:
+        terms = self.provider.top_up_terms
+        if Capability.TOP_UP in self.provider.capabilities:
+            assert (terms.rule is TopUpRule.UNKNOWN, terms.days_add_up is None) == (False, False)
+        else:
+            assert terms == TopUpTerms()
 
     def test_every_offered_operation_is_in_the_suite(self, stock: Stock) -> None:
         offered = {(capability, method) for capability in self.provider.offered for method in find_methods(capability)}
