@@ -50,8 +50,9 @@ def _find_lines_back(order: Order) -> list[int]:
     """The order line of everything for which a provider said that it gives our money back."""
     by_line, by_package = "esim__purchased__purchase__order_line", "package__purchased__purchase__order_line"
     is_top_up = Q(package__kind=Package.Kind.TOP_UP)
+    is_line = Q(package__isnull=True) | Q(package__kind=Package.Kind.BASE)
     ended = LineAction.objects.filter(state=LineAction.State.CONFIRMED, refunded=True).filter(
-        Q(is_top_up, **{f"{by_package}__order": order}) | Q(~is_top_up, **{f"{by_line}__order": order})
+        Q(is_top_up, **{f"{by_package}__order": order}) | Q(is_line, **{f"{by_line}__order": order})
     )
     rows = ended.values_list("package__kind", f"{by_line}_id", f"{by_package}_id")
     return [top_up if kind == Package.Kind.TOP_UP else base for kind, base, top_up in rows]
