@@ -1,6 +1,7 @@
 """What customers want and pay: orders, their lines, payments."""
 
 import uuid
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
@@ -110,6 +111,11 @@ class OrderLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.plan_name}"
+
+    @property
+    def amount(self) -> Decimal:
+        """What all of it costs the customer."""
+        return self.unit_price * self.quantity
 
     @property
     def is_by_form(self) -> bool:

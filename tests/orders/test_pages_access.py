@@ -1,5 +1,8 @@
 """Who may open which page of the order side, and with which method."""
 
+import uuid
+from decimal import Decimal
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -8,6 +11,8 @@ from django.utils import timezone
 from customers.models import Customer, User
 from esims.models import Esim
 from orders.models import Order, Payment, PaymentDelivery, Purchase, Refund
+from orders.giving_back import owe_return
+from orders.models import Order, Payment, Purchase, Refund
 from providers.models import ProviderAccount, WebhookDelivery
 from tests.orders.card_office import make_card_payment, make_dispute
 from tests.orders.comparing import make_difference
@@ -38,6 +43,9 @@ READ = {
     "comparison-detail": "orders.view_difference",
     "refund-list": "orders.view_refund",
     "refund-made": "orders.refund",
+    "refund-drop": "orders.give_back",
+    "esim-give-back": "orders.give_back",
+    "esim-replace": "orders.replace",
     "customer-detail": "customers.view_customer",
     "provider-list": "providers.view_provideraccount",
     "provider-detail": "providers.view_provideraccount",
@@ -62,6 +70,9 @@ WRITE = {
     "difference-reopen": "orders.reconcile",
     "comparison-start": "orders.reconcile",
     "refund-made": "orders.refund",
+    "refund-drop": "orders.give_back",
+    "esim-give-back": "orders.give_back",
+    "esim-replace": "orders.replace",
     "provider-pause": "providers.change_provideraccount",
     "provider-task": "providers.change_provideraccount",
     "provider-low-mark": "providers.change_provideraccount",
@@ -106,7 +117,14 @@ def address(name: str, wholesaler: Wholesaler) -> str:
                 state="parked",
             )
             arguments = [] if name == "delivery-list" else [row.pk]
-        case "esim-top-up":
+        case "refund-drop":
+            esim = Esim.objects.filter(purchased__purchase__order_line__order=buy(1))[0]
+            boss = make_user("orders.give_back")
+            purchase = Purchase.objects.get(delivered__esim=esim)
+            key = uuid.uuid4()
+            refund = owe_return(purchase=purchase, esim=esim, amount=Decimal(1), reason="x", form_key=key, by=boss)
+            arguments = [refund.pk]
+        case "esim-top-up" | "esim-give-back" | "esim-replace":
             arguments = [Esim.objects.filter(purchased__purchase__order_line__order=buy())[0].pk]
         case _:
             arguments = find_card_arguments(name)

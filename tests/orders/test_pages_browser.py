@@ -1,6 +1,7 @@
 """The order side in a real browser: every page in both themes and widths, and an order that fills in live."""
 
 import threading
+import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +11,12 @@ from django.db import connection
 from playwright.sync_api import expect
 
 from esims.models import Esim
+from orders.giving_back import owe_return
 from orders.models import Order, Purchase, Refund
 from orders.purchasing import run_purchase
 from orders.reconciliation import give_up_purchase
 from orders.refunds import record_refund_made
+from orders.replacing import replace_line
 from tests.browser import DESKTOP, PHONE, Console, Theme, Viewport, check_accessibility, check_width
 from tests.orders.desk import DECIDER, buy
 from tests.orders.fakes import Wholesaler
@@ -43,7 +46,7 @@ def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
     bought = order_plan(japan, 2, customer=mia)
     pay(bought)
     run_purchase(purchase_id=Purchase.objects.get(order_line__order=bought).pk)
-    boss = make_user(*DECIDER)
+    boss = make_user(*DECIDER, "orders.give_back", "orders.replace")
     wholesaler.plan_orders("lost_before")
     lost = buy(3, "fake-blind", name="Korea 3 GB")
     wholesaler.plan_orders("no_balance")
@@ -58,6 +61,20 @@ def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
     )
     unpaid = order_plan(asia, 25, customer=firm)
     many = buy(30, name="Singapore 1 GB")
+    first, second = Esim.objects.filter(purchased__purchase__order_line__order=bought).order_by("pk")[:2]
+    returned = owe_return(
+        purchase=Purchase.objects.get(delivered__esim=first),
+        esim=first,
+        amount=Decimal("2.50"),
+        reason="It had no network on the first day",
+        form_key=uuid.uuid4(),
+        by=boss,
+    )
+    replacing = replace_line(
+        esim=second, plan=second.plan, reason="It never found a network", checkout_key=uuid.uuid4(), by=boss
+    )
+    run_purchase(purchase_id=Purchase.objects.get(order_line__order=replacing).pk)
+    other = Esim.objects.filter(purchased__purchase__order_line__order=many).order_by("pk")[0]
     start = f"/orders/new/?customer={mia.pk}"
     yield {
         "dashboard": "/",
@@ -79,6 +96,13 @@ def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
         "decide": f"/purchases/{Purchase.objects.get(order_line__order=lost).pk}/not-bought/",
         "refunds": "/refunds/",
         "refunds-made": "/refunds/?state=made",
+        "refund-made": f"/refunds/{returned.pk}/made/",
+        "refund-drop": f"/refunds/{returned.pk}/drop/",
+        "line-given-back": f"/esims/{returned.esim_id}/",
+        "give-back": f"/esims/{other.pk}/give-back/",
+        "replace": f"/esims/{other.pk}/replace/",
+        "order-replacing": f"/orders/{replacing.pk}/",
+        "order-replaced": f"/orders/{bought.pk}/",
         "customer": f"/customers/{mia.pk}/",
         "providers": "/providers/",
         "provider": "/providers/fake/",
