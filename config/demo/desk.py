@@ -5,6 +5,7 @@ Everything may be done again: orders, payments and actions that are there alread
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -16,13 +17,17 @@ from catalog.search import PlanFilter, search_plans, sellable_plans
 from config.demo.story import Fate, Sale
 from config.demo.waiting import FillingStuck, wait_for
 from customers.models import Customer, User
-from esims.actions import request_action
 from esims.models import Esim, LineAction, Package
 from esims.refresh import request_refresh
 from orders.capturing import count_outstanding
 from orders.checkout import place_order, price_for
+from orders.ending import request_end
+from orders.giving_back import count_given, find_sold
 from orders.models import Order
 from orders.selling import PaymentTaken, pay_order
+from orders.payments import record_payment
+from orders.replacing import replace_line
+from orders.selling import PaymentTaken
 from orders.topups import find_top_ups, sell_top_up
 from providers.registry import offers
 from providers.types import Capability, DataPeriod
@@ -139,13 +144,25 @@ class DemoDesk:
         if known is not None:
             return known
         on_package = capability is Capability.TERMINATE
-        return request_action(
+        return request_end(
             esim=esim,
             capability=capability,
             reason=reason,
             by=self._staff,
             package=Package.objects.filter(esim=esim).first() if on_package else None,
             message=_SMS if capability is Capability.SMS else "",
+            gives_back=self._find_price(esim) if fate is Fate.IS_CANCELLED else None,
+        )
+
+    def replace_last(self, sale: Sale) -> Order:
+        """Another eSIM in the place of the order's last line."""
+        *_others, esim = self.list_lines(sale)
+        return replace_line(
+            esim=esim,
+            plan=esim.plan,
+            reason="The phone does not take the profile; tried twice with our help.",
+            checkout_key=make_key(f"replacement of {sale.name}"),
+            by=self._staff,
         )
 
     def read_again(self, lines: Sequence[Esim]) -> None:
@@ -156,6 +173,11 @@ class DemoDesk:
         ids = [esim.pk for esim in lines]
         fresh = Esim.objects.filter(pk__in=ids, refreshed_at__gte=since)
         wait_for("the lines' numbers", lambda: fresh.count() == len(ids))
+
+    def _find_price(self, esim: Esim) -> Decimal | None:
+        """What the customer paid for the line and has not got back."""
+        purchase = find_sold(esim)
+        return (count_given(purchase, esim).left or None) if purchase is not None else None
 
     def _order(self, sale: Sale) -> Order:
         plan = self.choose_plan(sale)

@@ -24,7 +24,7 @@ from customers.customers import CustomerExists, create_customer
 from customers.models import User
 from esims.models import Esim, LineAction
 from esims.usage import set_simulated_usage
-from orders.models import Order, Purchase
+from orders.models import Order, Purchase, ReturnWish
 from providers.models import AccountTask, WebhookDelivery
 from providers.types import Capability
 
@@ -131,6 +131,7 @@ class Filling:
 
     def _look_after(self) -> None:
         top_ups = [self._desk.top_up(sale) for sale in SALES if sale.topped_up]
+        replacing = [self._desk.replace_last(sale) for sale in SALES if sale.replaced]
         asked = [action for esim, fate in self._told_lines() if (action := self._desk.look_after(esim, fate))]
         simulated = [esim for esim, fate in self._told_lines() if fate is Fate.IS_SIMULATED]
         today = timezone.now().date()
@@ -142,7 +143,9 @@ class Filling:
         wait_for("what was asked of the wholesalers", lambda: not actions.filter(state__in=LineAction.OPEN).exists())
         for action in actions.select_related("esim").order_by("pk"):
             self._say(f"  {action.esim}: {action.kind} – {action.get_state_display()}")
-        self._wait_for_purchases(top_ups)
+        self._wait_for_purchases([*top_ups, *replacing])
+        # What was promised for lines that ended is owed as soon as they show it.
+        wait_for("what customers get back", lambda: not ReturnWish.objects.filter(state="waiting").exists())
         report = activations.import_file(self._provider, by=self._staff.email)
         self._say(f"  {report}: {report.applied} rows applied, {report.unmatched} of others")
 

@@ -29,6 +29,7 @@ SALES = (
         quantity=10,
         method="invoice",
         note="Group check-in on Monday.",
+        replaced=True,
         fates=(Fate.TRAVELS, Fate.TRAVELS, Fate.INSTALLS, Fate.DOWNLOADS),
     ),
     Sale(

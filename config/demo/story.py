@@ -63,6 +63,7 @@ class Sale:
     """One order: who, where to, for how many days, how many eSIMs. Lines beyond ``fates`` wait.
 
     ``by_day``: a plan of which the customer chooses the days. ``topped_up``: the first line is topped up later.
+    ``replaced``: the last line is faulty, and replaced free of charge.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Sale:
     by_day: bool = False
     unlimited: bool | None = None
     topped_up: bool = False
+    replaced: bool = False
     fates: tuple[Fate, ...] = ()
     trouble: Trouble | None = None
 

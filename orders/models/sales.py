@@ -113,7 +113,7 @@ class OrderLine(models.Model):
         return f"{self.quantity} × {self.plan_name}"
 
     @property
-    def amount(self) -> Decimal:
+    def whole_price(self) -> Decimal:
         """What all of it costs the customer."""
         return self.unit_price * self.quantity
 

@@ -171,6 +171,15 @@ def test_a_top_up_is_given_back_by_itself(allocator: Allocator, mina: User) -> N
     give(top_up, esim, "6", mina)
     assert (count_given(top_up, esim).left, count_given(base, esim).left) == (ZERO, PRICE)
     assert_books(delivered="6", due="6")
+    client = sign_in_as(make_user("orders.give_back", "orders.view_order", "esims.view_esim"))
+    order = top_up.order_line.order
+    link = f"/esims/{esim.pk}/give-back/?purchase={top_up.pk}"
+    assert link in client.get(f"/orders/{order.pk}/").content.decode()
+    page = client.get(link)
+    assert_clean_page(page)
+    assert "All that the customer paid for it is owed back" in page.content.decode()
+    # The line itself is another matter, on the same page.
+    assert "Owe it back" in client.get(f"/esims/{esim.pk}/give-back/").content.decode()
 
 
 # -- the same form twice, and two forms at once ------------------------------------------------------------------------
