@@ -11,7 +11,6 @@ from django_q.models import Task
 from esims.days import trim_usage_samples
 from orders.erasing import erase_waiting_forms
 from orders.models import PaymentDelivery, Purchase, PurchaseAttempt
-from orders.models import Purchase, PurchaseAttempt
 from orders.topups import forget_old_offers
 from providers.calls import prune_calls
 from providers.models import WebhookDelivery

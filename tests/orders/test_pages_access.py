@@ -92,6 +92,8 @@ def address(name: str, wholesaler: Wholesaler) -> str:
     arguments: list[object] = []
     if name.startswith(("difference-", "comparison-")):
         return address_of_comparing(name)
+    if name == "refund-drop":
+        return reverse(name, args=[make_returned().pk])
     match name:
         case "order-detail" | "order-esims":
             arguments = [buy().pk]
@@ -117,13 +119,6 @@ def address(name: str, wholesaler: Wholesaler) -> str:
                 state="parked",
             )
             arguments = [] if name == "delivery-list" else [row.pk]
-        case "refund-drop":
-            esim = Esim.objects.filter(purchased__purchase__order_line__order=buy(1))[0]
-            boss = make_user("orders.give_back")
-            purchase = Purchase.objects.get(delivered__esim=esim)
-            key = uuid.uuid4()
-            refund = owe_return(purchase=purchase, esim=esim, amount=Decimal(1), reason="x", form_key=key, by=boss)
-            arguments = [refund.pk]
         case "esim-top-up" | "esim-give-back" | "esim-replace":
             arguments = [Esim.objects.filter(purchased__purchase__order_line__order=buy())[0].pk]
         case _:
@@ -152,6 +147,12 @@ def find_card_arguments(name: str) -> list[object]:
             )
             return [] if name == "payment-delivery-list" else [call.pk]
     return []
+def make_returned() -> Refund:
+    """Money that staff owe back for a line that came."""
+    purchase = Purchase.objects.get(order_line__order=buy(1))
+    esim = Esim.objects.get(purchased__purchase=purchase)
+    key, boss = uuid.uuid4(), make_user("orders.give_back")
+    return owe_return(purchase=purchase, esim=esim, amount=Decimal(1), reason="x", form_key=key, by=boss)
 
 
 def count_rows() -> dict[str, int]:
