@@ -10,9 +10,8 @@ from django.utils import timezone
 
 from customers.models import Customer, User
 from esims.models import Esim
-from orders.models import Order, Payment, PaymentDelivery, Purchase, Refund
 from orders.giving_back import owe_return
-from orders.models import Order, Payment, Purchase, Refund
+from orders.models import Order, Payment, PaymentDelivery, Purchase, Refund
 from providers.models import ProviderAccount, WebhookDelivery
 from tests.orders.card_office import make_card_payment, make_dispute
 from tests.orders.comparing import make_difference
@@ -92,8 +91,6 @@ def address(name: str, wholesaler: Wholesaler) -> str:
     arguments: list[object] = []
     if name.startswith(("difference-", "comparison-")):
         return address_of_comparing(name)
-    if name == "refund-drop":
-        return reverse(name, args=[make_returned().pk])
     match name:
         case "order-detail" | "order-esims":
             arguments = [buy().pk]
@@ -134,8 +131,10 @@ def address_of_comparing(name: str) -> str:
 
 
 def find_card_arguments(name: str) -> list[object]:
-    """Of a page about cards."""
+    """Of a page about cards, or about what is given back."""
     match name:
+        case "refund-drop":
+            return [make_returned().pk]
         case "card-payment-look" | "card-payment-give-up":
             return [make_card_payment(order_plan(make_fake_plan())).pk]
         case "dispute-list" | "dispute-settle":
@@ -147,6 +146,8 @@ def find_card_arguments(name: str) -> list[object]:
             )
             return [] if name == "payment-delivery-list" else [call.pk]
     return []
+
+
 def make_returned() -> Refund:
     """Money that staff owe back for a line that came."""
     purchase = Purchase.objects.get(order_line__order=buy(1))
