@@ -12,7 +12,7 @@ from catalog.models import Plan, SyncRun
 from catalog.pricing import save_rule
 from catalog.sync import request_sync, run_sync
 from providers.models import ProviderAccount
-from tests.browser import DESKTOP, LOOKS, PHONE, TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import DESKTOP, PHONE, TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
 from tests.catalog.making import GB, make_account, make_plan, make_rule
 from tests.catalog.syncing import read
 from tests.simulator_client import Simulator
@@ -32,7 +32,7 @@ def filled(commerce: ProviderAccount, simulator: Simulator) -> SyncRun:
     return run
 
 
-@pytest.mark.parametrize(("viewport", "theme"), LOOKS)
+@pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
 def test_every_page_looks_right(
     console: Console, filled: SyncRun, viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:

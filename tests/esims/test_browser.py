@@ -17,7 +17,7 @@ from esims.refresh import refresh_line
 from esims.states import japan_today
 from esims.usage import set_simulated_usage
 from providers.types import LineState, Priority
-from tests.browser import LOOKS, TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
 from tests.esims.conftest import SellLines
 from tests.esims.fakes import Fleet
 from tests.esims.making import GB, MB, make_customer
@@ -43,7 +43,7 @@ def check_look(page: Page, name: str, screenshots: Path) -> None:
     assert check_accessibility(page) == [], name
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", TWO_LOOKS)
 def test_the_pages_look_right(
     console: Console,
     office: Simulator,
@@ -178,7 +178,7 @@ def test_everything_works_without_scripts(console: Console, office: Simulator, s
     expect(page.locator("#line-action")).to_contain_text("The provider shows it on the line.")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", TWO_LOOKS)
 def test_the_admin_shows_the_line(
     console: Console,
     office: Simulator,

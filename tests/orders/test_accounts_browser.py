@@ -32,7 +32,7 @@ def test_pages_fit_and_are_accessible(
     ProviderRegion.objects.create(account=wholesaler, code="EU-2", name="Two of Europe", is_multi=True, seen_at=now)
     row = deliver({"id": "n1", "kind": "something_new", "ref": "26000000000000"})
     esim = make_line(allocator)
-    page = console.open("/healthz", viewport=viewport, theme=theme, enforce_csp=False)
+    page = console.open("/me/", viewport=viewport, theme=theme, enforce_csp=False)
     found: list[str] = []
     for name, address in {
         "account": "/providers/fake-calls/",

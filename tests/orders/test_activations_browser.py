@@ -80,7 +80,7 @@ def desk(freebit: Freebit) -> dict[str, str]:
 def test_every_page_fits_and_is_accessible(
     console: Console, desk: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:
-    page = console.open("/healthz", viewport=viewport, theme=theme, enforce_csp=False)
+    page = console.open("/me/", viewport=viewport, theme=theme, enforce_csp=False)
     found: list[str] = []
     for name, address in desk.items():
         page.goto(address)

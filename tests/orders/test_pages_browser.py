@@ -113,11 +113,11 @@ def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
 def test_every_page_fits_and_is_accessible(
     console: Console, office: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:
-    page = console.open("/healthz", viewport=viewport, theme=theme, enforce_csp=False)
+    page = console.open("/me/", viewport=viewport, theme=theme, enforce_csp=False)
     found: list[str] = []
     for name, address in office.items():
         page.goto(address)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
         page.screenshot(path=screenshots / f"orders-{name}-{viewport.width}-{theme}.png", full_page=True)
         found += [f"{name}: {fault}" for fault in check_accessibility(page)]
         if wider := check_width(page):
