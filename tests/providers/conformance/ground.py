@@ -98,6 +98,12 @@ class CallGround(Ground):
         RatePause.objects.all().delete()
         ProviderAccount.objects.update(last_success_at=None, last_failure_at=None, last_failure="")
 
+    def start_over(self) -> None:
+        """One more case on the same stock: no fault waits, and neither side counts what was called before."""
+        self.simulator.set_limits(multiplier=0)
+        self.simulator.forget_faults()
+        self.forget_calls()
+
     # -- what was sent ------------------------------------------------------------------------------------------------
 
     def list_arrivals(self) -> list[str]:

@@ -18,17 +18,23 @@ NONSENSE = (
 
 
 class LostTests(CallGround):
-    @pytest.mark.parametrize("status", [500, 502, 503, 504])
-    def test_a_broken_server(self, status: int, operation: Operation, stock: Stock) -> None:
-        self.order_fault(operation, "status_before", status=status, code=str(status))
-        assert self.expect(operation, stock, self.fail_on(operation)).code == str(status)
+    def test_a_broken_server(self, operation: Operation, stock: Stock, subtests: pytest.Subtests) -> None:
+        for status in (500, 502, 503, 504):
+            with subtests.test(str(status)):
+                self.start_over()
+                self.order_fault(operation, "status_before", status=status, code=str(status))
+                assert self.expect(operation, stock, self.fail_on(operation)).code == str(status)
 
-    @pytest.mark.parametrize("status", [301, 307, 408])
-    def test_a_status_that_says_nothing_about_the_effect(self, status: int, operation: Operation, stock: Stock) -> None:
+    def test_a_status_that_says_nothing_about_the_effect(
+        self, operation: Operation, stock: Stock, subtests: pytest.Subtests
+    ) -> None:
         headers = {"Location": f"{self.simulator.url}/{self.system}/elsewhere"}
-        self.order_fault(operation, "status_before", times=None, status=status, headers=headers)
-        # No redirect was followed and nothing was sent again.
-        self.expect(operation, stock, self.fail_on(operation))
+        for status in (301, 307, 408):
+            with subtests.test(str(status)):
+                self.start_over()
+                self.order_fault(operation, "status_before", times=None, status=status, headers=headers)
+                # No redirect was followed and nothing was sent again.
+                self.expect(operation, stock, self.fail_on(operation))
 
     def test_a_server_that_is_down_may_say_for_how_long(self, operation: Operation, stock: Stock) -> None:
         self.order_fault(operation, "status_before", status=503, code="503", headers={"Retry-After": "17"})
@@ -56,16 +62,16 @@ class LostTests(CallGround):
         self.order_fault(operation, "cut_body")
         self.expect_unread(operation, stock)
 
-    @pytest.mark.parametrize("kind", ["wrong_json", "empty_body", "html_body"])
-    def test_a_reply_that_is_no_json(self, kind: str, operation: Operation, stock: Stock) -> None:
-        self.order_fault(operation, kind)
-        self.expect_unread(operation, stock)
+    def test_a_reply_that_is_no_json(self, operation: Operation, stock: Stock, subtests: pytest.Subtests) -> None:
+        for kind in ("wrong_json", "empty_body", "html_body"):
+            with subtests.test(kind):
+                self.start_over()
+                self.order_fault(operation, kind)
+                self.expect_unread(operation, stock)
 
     def test_a_reply_that_is_other_json(self, operation: Operation, stock: Stock, subtests: pytest.Subtests) -> None:
-        self.simulator.set_limits(multiplier=0)
         for body in (*NONSENSE, *operation.nonsense):
             with subtests.test(body):
-                self.simulator.forget_faults()
-                self.forget_calls()
+                self.start_over()
                 self.order_fault(operation, "replace_body", body=body)
                 self.expect_unread(operation, stock)
