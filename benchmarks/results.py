@@ -2,8 +2,9 @@
 
 import gc
 import json
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +40,11 @@ class Result:
                 "better": self.better,
             }
         )
+
+
+def percentile_95(values: Sequence[float]) -> float:
+    """By interpolation, within what was measured."""
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]
 
 
 def seconds_of(work: Callable[[], object]) -> float:

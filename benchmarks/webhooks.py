@@ -21,7 +21,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from benchmarks import bare
-from benchmarks.results import Result
+from benchmarks.results import Result, percentile_95
 from providers.models import WebhookDelivery
 from providers.registry import ensure_accounts
 from tests.simulator_access import ACCESS_CODE, SECRET_KEY
@@ -63,7 +63,7 @@ def run(n: int, directory: Path) -> Iterator[Result]:
     _require(
         WebhookDelivery.objects.get(key="first").repeats == WARM_UP + ROUNDS * calls, "a repetition was not counted"
     )
-    for word, measured in (("median", statistics.median), ("p95", _p95)):
+    for word, measured in (("median", statistics.median), ("p95", percentile_95)):
         best = {name: min(measured(taken[name]) for taken in rounds) for name in ("new", "repeat", "floor")}
         for name in ("new", "repeat"):
             yield Result(
@@ -140,10 +140,6 @@ def _seconds_of_call(application: Callable[..., Any], path: str, body: bytes) ->
     start = time.perf_counter()
     _post(application, path, body)
     return time.perf_counter() - start
-
-
-def _p95(values: list[float]) -> float:
-    return statistics.quantiles(values, n=20)[-1]
 
 
 def _require(holds: bool, otherwise: str) -> None:

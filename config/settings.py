@@ -239,7 +239,7 @@ Q_CLUSTER: dict[str, Any] = {
     "ack_failures": True,
     "save_limit": 0,
     "catch_up": False,
-    "poll": env.float("QUEUE_POLL_SECONDS", default=0.2),
+    "poll": env.float("QUEUE_POLL_SECONDS", default=0.1),
     "label": _("Jobs"),
     "ALT_CLUSTERS": {name: {} for name in _queue_names} if SEPARATE_QUEUES else {},
 }
