@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from django.apps import apps
+from django.db import connection, transaction
 
 from tests.faults.wholesale import OPTIONS, Wholesale
 from tests.simulator_client import Simulator
+
+_KEPT_APPS = ("contenttypes", "auth", "sites")
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +18,11 @@ def wholesale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wholesale]:
     state = tmp_path_factory.mktemp("faults") / "state.sqlite3"
     with Simulator(state=state, options=OPTIONS) as simulator:
         yield Wholesale(simulator)
+
+
+def forget_everything() -> None:
+    """No rows of the examples before; what migrations wrote stays."""
+    models = [model for model in apps.get_models(include_auto_created=True) if model._meta.app_label not in _KEPT_APPS]
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in dict.fromkeys(model._meta.db_table for model in models if model._meta.managed):
+            cursor.execute(f'DELETE FROM "{table}"')

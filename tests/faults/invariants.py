@@ -134,7 +134,7 @@ def check_states(purchases: list[Purchase]) -> None:
             case PS.REJECTED | PS.CANCELLED:
                 assert came == 0
             case _:
-                assert purchase.error, f"{purchase.pk}: a person is asked without a word why"
+                assert purchase.error or purchase.attention, f"{purchase.pk}: a person is asked without a word why"
         told = list(purchase.events.filter(kind="purchase.state").order_by("pk").values_list("facts", flat=True))
         states = [PS.PLANNED.value, *(facts["new"] for facts in told)]
         assert [facts["old"] for facts in told] == states[:-1], f"{purchase.pk}: gaps in its timeline {told}"

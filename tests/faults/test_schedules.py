@@ -6,18 +6,16 @@ failing schedule.
 
 import os
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import hypothesis
 import pytest
 import time_machine
-from django.apps import apps
-from django.db import connection, transaction
 from hypothesis import HealthCheck, Phase, Verbosity, event, given
 from hypothesis import settings as examples
 from pytest_django import Settings
 
+from tests.faults.conftest import forget_everything
 from tests.faults.invariants import check_everything
 from tests.faults.office import Office
 from tests.faults.schedules import KINDS, FaultSpec, Schedule, fault_specs, schedules
@@ -32,7 +30,6 @@ BLOCKS = [int(SEED)] if SEED else [FIRST + block for block in range(-(-NUMBER //
 START = datetime(2027, 3, 1, 3, 0, tzinfo=UTC)
 #: Of calls that a fault lets run into it, and of the others: never reached, however busy the machine is.
 SHORT, LONG = 0.4, 20.0
-_KEPT_APPS = ("contenttypes", "auth", "sites")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,20 +83,6 @@ def run_schedule(schedule: Schedule, wholesale: Wholesale, monkeypatch: pytest.M
             told = "\n".join(["", f"make faults SEED={seed}", str(schedule), "--", *office.journal, office.describe()])
             error.add_note(told)
             raise
-
-
-def forget_everything() -> None:
-    """No rows of the examples before; what migrations wrote stays."""
-    models = [model for model in apps.get_models(include_auto_created=True) if model._meta.app_label not in _KEPT_APPS]
-    with transaction.atomic(), connection.cursor() as cursor:
-        for table in dict.fromkeys(model._meta.db_table for model in models if model._meta.managed):
-            cursor.execute(f'DELETE FROM "{table}"')
-
-
-@pytest.fixture(autouse=True)
-def _empty() -> Iterator[None]:
-    yield
-    forget_everything()
 
 
 def test_every_fault_that_the_simulators_know_is_drawn(wholesale: Wholesale) -> None:
