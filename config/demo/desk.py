@@ -24,10 +24,8 @@ from orders.checkout import place_order, price_for
 from orders.ending import request_end
 from orders.giving_back import count_given, find_sold
 from orders.models import Order
-from orders.selling import PaymentTaken, pay_order
-from orders.payments import record_payment
 from orders.replacing import replace_line
-from orders.selling import PaymentTaken
+from orders.selling import PaymentTaken, pay_order
 from orders.topups import find_top_ups, sell_top_up
 from providers.registry import offers
 from providers.types import Capability, DataPeriod

@@ -71,7 +71,7 @@ def check_purchases(home: Path) -> None:
     assert query(home, f"{per_account} ON a.id = p.account_id GROUP BY 1, 2 ORDER BY 1, 2") == [
         ("esim-access", "fulfilled", 7),
         ("esim-access", "held", 1),
-        ("esim-commerce", "fulfilled", 8),
+        ("esim-commerce", "fulfilled", 9),
         ("esim-commerce", "held", 1),
         ("esim-commerce", "short", 1),
         ("esim-commerce", "unknown", 1),
@@ -91,7 +91,6 @@ def check_purchases(home: Path) -> None:
     ]
     unfit = "SELECT o.state, p.captured_amount < o.total FROM orders_payment p JOIN orders_order o ON o.id = p.order_id"
     assert query(home, f"{unfit} WHERE p.attention != '' ORDER BY o.state") == [("expired", 0), ("unpaid", 1)]
-    assert query(home, "SELECT count(*) FROM orders_order WHERE state = 'unpaid'") == [(1,)]
     # Two lines ended unused, and their customers get their money back; one faulty line was replaced for nothing.
     owed = "SELECT kind, state, count(*) FROM orders_refund GROUP BY 1, 2 ORDER BY 1"
     assert query(home, owed) == [("missing", "due", 3), ("returned", "due", 2)]
