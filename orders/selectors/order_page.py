@@ -1,6 +1,6 @@
 """One order with everything that its page shows, in a constant number of queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -65,7 +65,8 @@ class OrderPage:
     purchases: Sequence[PurchaseLook]
     purchase_count: int
     refunds: Sequence[Refund]
-    refund_due: Decimal
+    #: What is owed back, by currency: what came in another one is owed back in that.
+    refunds_due: Mapping[str, Decimal]
     esims: Sequence[Esim]
     esim_count: int
     events: Sequence[EventLook]
@@ -129,7 +130,7 @@ def read_order_page(order: Order) -> OrderPage:
         ],
         purchase_count=sum(states.values()),
         refunds=refunds,
-        refund_due=sum((row.amount for row in refunds if row.state == Refund.State.DUE), Decimal(0)),
+        refunds_due=_sum_due(refunds),
         esims=esims,
         esim_count=order_esims(order).count(),
         events=read_events(OrderEvent.objects.filter(order=order)),
@@ -141,6 +142,14 @@ def read_order_page(order: Order) -> OrderPage:
         ),
         is_open=_is_open(order, states, lines, esims),
     )
+
+
+def _sum_due(refunds: Iterable[Refund]) -> dict[str, Decimal]:
+    due: dict[str, Decimal] = {}
+    for row in refunds:
+        if row.state == Refund.State.DUE:
+            due[row.currency] = due.get(row.currency, Decimal(0)) + row.amount
+    return due
 
 
 def _is_open(order: Order, states: Iterable[str], lines: Sequence[OrderLine], esims: Sequence[Esim]) -> bool:

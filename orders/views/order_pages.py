@@ -191,7 +191,7 @@ def _live_context(request: HttpRequest, page: OrderPage) -> dict[str, Any]:
 
 def _digest(page: OrderPage) -> str:
     """Changes when something that the live part shows does, but for the clock."""
-    parts: list[object] = [page.order.state, page.is_open, page.esim_count, page.refund_due, len(page.events)]
+    parts: list[object] = [page.order.state, page.is_open, page.esim_count, page.refunds_due, len(page.events)]
     parts += [page.events[0].at] if page.events else []
     parts += [
         (look.purchase.pk, look.purchase.state, look.purchase.next_attempt_at, look.purchase.attention, look.delivered)

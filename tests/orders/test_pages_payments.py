@@ -81,6 +81,9 @@ def test_money_for_an_order_that_takes_none_is_recorded_all_the_same(state: str)
     client.post(f"/orders/{order.pk}/came/", words)
     refund = Refund.objects.get(kind="surplus")
     assert (refund.amount, refund.currency, refund.state) == (Decimal(12), "EUR", "due")
+    page = client.get(f"/orders/{order.pk}/").content.decode()
+    assert "12.00\xa0EUR is owed back to the customer." in page
+    assert "12.00\xa0USD is owed back" not in page
 
 
 def test_the_list_shows_what_waits_and_who_may_decide() -> None:
