@@ -79,7 +79,9 @@ class OrderPage:
 
     @property
     def outstanding(self) -> Decimal:
-        return self.order.total - self.paid if self.order.state == Order.State.UNPAID else Decimal(0)
+        if self.order.state != Order.State.UNPAID:
+            return Decimal(0)
+        return max(Decimal(0), self.order.total - self.paid)
 
     @property
     def is_partly_paid(self) -> bool:

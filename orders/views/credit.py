@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from customers.access import staff_page
 from customers.keyset import keyset_page
 from customers.models import Customer
+from orders.amounts import write_amount
 from orders.credit_accounts import CreditRefused, open_account
 from orders.csv_files import write_csv
 from orders.forms import CustomerSearchForm
@@ -110,7 +111,8 @@ def credit_change(request: HttpRequest, pk: int, change: str) -> HttpResponse:
     if chosen is None:
         raise Http404
     account = _find_account(pk)
-    initial = {"credit_limit": account.credit_limit.normalize(), "payment_days": account.payment_days}
+    limit = write_amount(account.credit_limit, account.currency)
+    initial = {"credit_limit": limit, "payment_days": account.payment_days}
     form = chosen.form(request.POST) if request.method == "POST" else chosen.form(initial=dict(chosen.start(initial)))
     if request.method == "POST" and form.is_valid():
         try:

@@ -3,7 +3,6 @@
 import hashlib
 import uuid
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -15,9 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from catalog.currencies import minor_units
 from customers.access import is_partial, staff_page
 from customers.keyset import keyset_page
+from orders.amounts import write_amount
 from orders.capturing import count_captured, count_outstanding
 from orders.checkout import CheckoutRefused, cancel_order
 from orders.expiring import ExtensionRefused, extend_order
@@ -169,9 +168,11 @@ def _show_order(
     request: HttpRequest, order: Order, *, payment_form: PaymentForm | None = None, status: int = 200
 ) -> HttpResponse:
     context = _live_context(request, read_order_page(order))
-    if order.state == Order.State.UNPAID and request.user.has_perm("orders.sell"):
+    # Paid in full and not bought: a decision about the payment is needed then, not another payment.
+    takes_payment = order.state == Order.State.UNPAID and (context["page"].outstanding or not order.total)
+    if takes_payment and request.user.has_perm("orders.sell"):
         context["payment_form"] = payment_form or PaymentForm(
-            initial={"amount": _plain(count_outstanding(order), order.currency), "form_key": uuid.uuid4()},
+            initial={"amount": write_amount(count_outstanding(order), order.currency), "form_key": uuid.uuid4()},
             credit=find_credit(order.customer, order.currency),
         )
     return render(request, "orders/detail.html", context, status=status)
@@ -201,10 +202,3 @@ def _digest(page: OrderPage) -> str:
     parts += [(refund.pk, refund.state, refund.amount) for refund in page.refunds]
     parts += [(line.pk, line.order.state) for line in page.replacements]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def _plain(amount: Decimal, currency: str) -> str:
-    """``12.5000`` dollars as people type them: 12.50."""
-    whole, _point, fraction = f"{amount.normalize():f}".partition(".")
-    fraction = fraction.ljust(minor_units(currency), "0")
-    return f"{whole}.{fraction}" if fraction else whole

@@ -156,6 +156,13 @@ def test_what_is_wrong_is_said_and_changes_nothing(name: str, words: dict[str, s
     assert (CreditEntry.objects.count(), CreditStatement.objects.count()) == (0, 0)
 
 
+@pytest.mark.parametrize(("limit", "currency", "typed"), [("1000", "USD", "1000.00"), ("50000", "JPY", "50000")])
+def test_the_limit_is_shown_as_people_type_it(limit: str, currency: str, typed: str) -> None:
+    account = make_credit(limit, currency=currency)
+    page = sign_in(*BOOKKEEPER).get(f"/credit/{account.pk}/terms/").content.decode()
+    assert f'name="credit_limit" value="{typed}"' in page
+
+
 def test_entries_come_in_pages() -> None:
     account = make_credit("100000")
     entries = [

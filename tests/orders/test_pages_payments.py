@@ -4,6 +4,7 @@ import uuid
 from decimal import Decimal
 
 import pytest
+from pytest_django import Settings
 
 from orders.models import Order, Payment, Purchase, Refund
 from tests.orders.desk import read_hidden, sign_in
@@ -195,6 +196,17 @@ def test_cancelling_a_partly_paid_order_says_what_is_owed_back() -> None:
     client.post(url, {"why": "changed their mind"})
     assert Refund.objects.get().amount == Decimal(5)
     assert "5.00\xa0USD is owed back" in client.get(f"/orders/{payment.order_id}/").content.decode()
+
+
+def test_an_order_that_is_paid_and_could_not_be_bought_asks_for_no_payment(settings: Settings) -> None:
+    order, providers = make_order(), settings.PROVIDERS
+    settings.PROVIDERS = {}
+    payment = come(order, "15")
+    settings.PROVIDERS = providers
+    page = sign_in(*DECIDER).get(f"/orders/{order.pk}/").content.decode()
+    assert f"/orders/{order.pk}/pay/" not in page
+    assert "To be paid" not in page
+    assert f"/payments/{payment.pk}/" in page
 
 
 def test_who_may_not_see_payments_is_told_to_ask() -> None:
