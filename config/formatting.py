@@ -61,6 +61,13 @@ def format_moment(moment: datetime) -> str:
     return f"{format_day(local)}{gap}{local:%H:%M}{NBSP}{zone_name(local)}"
 
 
+def format_exact_moment(moment: datetime) -> str:
+    """The same to the millisecond, for evidence: ``7 Dec 2025, 09:30:15.042 JST``."""
+    local = timezone.localtime(moment)
+    gap = " " if (get_language() or "").startswith("ja") else ", "
+    return f"{format_day(local)}{gap}{local:%H:%M:%S}.{local.microsecond // 1000:03d}{NBSP}{zone_name(local)}"
+
+
 def zone_name(moment: datetime) -> str:
     """The zone's short name (JST, CET); zones without one say their offset (UTC+05:30)."""
     name = moment.tzname() or ""

@@ -92,3 +92,15 @@ def postpone_action(action: LineAction, *, wait: timedelta, error: str = "", att
         attempts=action.attempts + (1 if attempted else 0),
         error=error[:300],
     )
+
+
+def settle_action(*, action: LineAction, by: str, why: str) -> bool:
+    """A person has looked what came of an action without an answer: it waits for nobody more. Twice does nothing."""
+    with transaction.atomic():
+        row = LineAction.objects.select_for_update(of=("self",)).select_related("esim", "package").get(pk=action.pk)
+        if row.state != State.UNKNOWN or row.settled_at is not None:
+            return False
+        row.settled_at, row.settled_by = timezone.now(), by
+        row.save(update_fields=["settled_at", "settled_by"])
+        make_event(row.esim, EventKind.ACTION_SETTLED, by=by, why=why.strip(), facts=action_facts(row)).save()
+    return True

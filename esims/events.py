@@ -31,6 +31,7 @@ class EventKind(StrEnum):
     ACTION_CONFIRMED = "action_confirmed"
     ACTION_REJECTED = "action_rejected"  # facts: action, code, message
     ACTION_UNKNOWN = "action_unknown"
+    ACTION_SETTLED = "action_settled"  # somebody has looked at one whose outcome is not known
     READ_FAILED = "read_failed"  # facts: message; only the first failure in a row
     CODES_REVEALED = "codes_revealed"
     QR_SHOWN = "qr_shown"
@@ -151,6 +152,7 @@ _ACTION_TEXTS: dict[str, Any] = {
     EventKind.ACTION_CONFIRMED: gettext_lazy("%(action)s: confirmed by the line's state."),
     EventKind.ACTION_REJECTED: gettext_lazy("%(action)s: refused. %(message)s"),
     EventKind.ACTION_UNKNOWN: gettext_lazy("%(action)s: outcome not known. %(message)s"),
+    EventKind.ACTION_SETTLED: gettext_lazy("%(action)s: somebody has looked what came of it."),
 }
 
 

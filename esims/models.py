@@ -285,6 +285,9 @@ class LineAction(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     error_code = models.CharField(_("provider's code"), max_length=60, blank=True)
     error = models.CharField(_("error"), max_length=300, blank=True)
+    #: Of an action without an answer: when somebody had looked, and who.
+    settled_at = models.DateTimeField(_("looked at"), null=True, blank=True)
+    settled_by = models.CharField(_("looked at by"), max_length=254, blank=True)
 
     class Meta:
         verbose_name = _("line action")
@@ -300,7 +303,12 @@ class LineAction(models.Model):
         indexes = [
             models.Index(
                 fields=("next_attempt_at",), name="line_action_due", condition=models.Q(next_attempt_at__isnull=False)
-            )
+            ),
+            models.Index(
+                fields=("requested_at",),
+                name="line_action_for_people",
+                condition=models.Q(state="unknown", settled_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from esims.models import Esim
 from esims.refresh import refresh_line
 from orders.answers import Answer, apply_answer
+from orders.call_log import log_calls_of
 from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.delivering import apply_in_transaction
 from orders.models import Purchase, PurchaseAttempt
@@ -23,7 +24,7 @@ from orders.verdicts import describe_crash
 from orders.waiting import Look, find_look
 from providers.base import Provider
 from providers.errors import ProviderError
-from providers.types import Priority, TransactionRecord
+from providers.types import Capability, Priority, TransactionRecord
 
 log = structlog.get_logger(__name__)
 PS = Purchase.State
@@ -139,7 +140,8 @@ def _describe(purchase: Purchase, look: Look) -> dict[str, str]:
 def _ask(provider: Provider, inquiry: Inquiry) -> Answer:
     """What was found, the error that the provider or the way to it gave, or what of ours crashed."""
     try:
-        return _look(provider, inquiry)
+        with log_calls_of(inquiry.attempt_id):
+            return _look(provider, inquiry)
     except ProviderError as error:
         return error
     except Exception as error:  # noqa: BLE001  (asked again later; the reason is on the attempt)
@@ -150,7 +152,11 @@ def _ask(provider: Provider, inquiry: Inquiry) -> Answer:
 
 def _look(provider: Provider, inquiry: Inquiry) -> TransactionRecord | Esim | None:
     if inquiry.look is Look.INQUIRY:
-        return provider.read_transaction(inquiry.transaction_id)
+        record = provider.read_transaction(inquiry.transaction_id)
+        if record.is_missing and Capability.ORDER_LOOKUP in provider.offered:
+            # Its number may be wrong, or not be known there yet: our own key is certain.
+            return provider.find_order(inquiry.key, sent_at=inquiry.sent_at) or record
+        return record
     if inquiry.look is Look.LOOKUP:
         return provider.find_order(inquiry.key, sent_at=inquiry.sent_at)
     if inquiry.esim_id is None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from orders.applying import apply_verdict, digest_reply
 from orders.attention import raise_alarm
+from orders.call_log import log_calls_of
 from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.inquiring import run_inquiry
 from orders.models import Purchase, PurchaseAttempt
@@ -186,7 +187,8 @@ def _may_send(purchase: Purchase, provider: Provider) -> bool:
 def _send(claim: Claim, provider: Provider) -> None:
     verdict: Verdict
     try:
-        reply = send_request(provider, claim.request)
+        with log_calls_of(claim.attempt_id):
+            reply = send_request(provider, claim.request)
     except ProviderError as error:
         verdict = error
     except Exception as error:  # noqa: BLE001  (it may have been sent: a bug of ours must not look like "not sent")

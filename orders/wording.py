@@ -196,6 +196,7 @@ _KIND_WORDS: Mapping[str, Any] = {
     "purchase.topped_up": gettext_lazy("The top-up is on the line"),
     "purchase.attention": gettext_lazy("Purchase: needs a look"),
     "purchase.looked_at": gettext_lazy("Purchase: looked at"),
+    "purchase.reply_shown": gettext_lazy("A raw reply was shown in clear"),
     "purchase.late_reply": gettext_lazy("Purchase: a late reply came"),
     "activation.form_erased": gettext_lazy("The form was erased"),
 }

@@ -88,6 +88,18 @@ def moment(value: datetime | None) -> SafeString:
 
 
 @register.filter
+def exact(value: datetime | None) -> SafeString:
+    """The instant to the millisecond, in the person's zone."""
+    if value is None:
+        return format_html("{}", formatting.NOTHING)
+    return format_html(
+        '<time datetime="{}">{}</time>',
+        value.isoformat(timespec="milliseconds"),
+        formatting.format_exact_moment(value),
+    )
+
+
+@register.filter
 def ago(value: datetime | None) -> SafeString:
     """How long ago, the instant as its title: for tables."""
     if value is None:

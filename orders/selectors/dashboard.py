@@ -19,6 +19,7 @@ from orders.models import Order, OrderLine, PaymentDelivery, Purchase, Purchased
 from orders.selectors.order_list import OrderRow, list_rows, start_of_day
 from orders.selectors.payments import count_unfit
 from orders.selectors.queue import waits_long
+from orders.selectors.queue_entries import count_others
 from providers.models import BalanceReading, ProviderAccount, WebhookDelivery
 from providers.types import LineState
 
@@ -59,6 +60,8 @@ class Attention:
     deliveries_waiting: int
     disputes: int
     payment_calls_parked: int
+    actions_unknown: int
+    differences_open: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +182,7 @@ def _read_attention(states: Mapping[str, Mapping[str, int]], accounts: Sequence[
         disputes=disputes_for_a_person().count(),
         payment_calls_parked=PaymentDelivery.objects.filter(state=PaymentDelivery.State.PARKED).count(),
         deliveries_waiting=sum(account.deliveries_waiting for account in accounts),
+        **count_others(),
     )
 
 

@@ -9,9 +9,12 @@ from operator import or_
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.utils import timezone
 
+from orders.call_log import find_calls
 from orders.models import OrderEvent, Purchase, PurchaseAttempt, PurchasedEsim, Refund
+from orders.prospects import Prospect, tell_prospects
 from orders.selectors.order_page import EventLook, PurchaseLook, look_at_purchase, read_events
 from orders.wording import describe_outcome
+from providers.models import ProviderCall
 from providers.redaction import redact_text
 
 #: What takes longer (allocating; sending, for a pause or a rate limit) is shown to staff, though nothing is wrong yet.
@@ -33,6 +36,10 @@ class AttemptLook:
     outcome: str
     reply: str
     is_cut: bool
+    #: The rows of the call log that belong to it.
+    calls: Sequence[ProviderCall] = ()
+    #: From sending to the answer.
+    milliseconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,8 @@ class PurchasePage:
     esims: Sequence[PurchasedEsim]
     refund: Refund | None
     events: Sequence[EventLook]
+    #: What happens by itself, and until when.
+    prospects: Sequence[Prospect]
 
 
 def waits_long(now: datetime) -> Q:
@@ -78,23 +87,30 @@ def purchases_for_people(kind: str = "") -> QuerySet[Purchase]:
 def read_purchase_page(purchase: Purchase) -> PurchasePage:
     """A purchase (fetched with account, order line, order and customer) and everything that is known of it."""
     delivered = PurchasedEsim.objects.filter(purchase=purchase)
-    attempts = purchase.attempts.order_by("-number")[:ATTEMPTS_SHOWN]
+    attempts = list(purchase.attempts.order_by("-number")[:ATTEMPTS_SHOWN])
+    calls = find_calls(purchase.account.slug, attempts)
     return PurchasePage(
         look=look_at_purchase(purchase, delivered=delivered.count()),
-        attempts=[_look_at_attempt(attempt) for attempt in attempts],
+        attempts=[_look_at_attempt(attempt, calls.get(attempt.pk, ())) for attempt in attempts],
         esims=list(delivered.select_related("esim")[:ESIMS_SHOWN]),
         refund=Refund.objects.filter(purchase=purchase, kind=Refund.Kind.MISSING).first(),
         events=read_events(OrderEvent.objects.filter(purchase=purchase)),
+        prospects=tell_prospects(purchase),
     )
 
 
-def _look_at_attempt(attempt: PurchaseAttempt) -> AttemptLook:
-    outcome = describe_outcome(attempt)
-    if attempt.body is None:
-        return AttemptLook(attempt=attempt, outcome=outcome, reply="", is_cut=False)
+def _look_at_attempt(attempt: PurchaseAttempt, calls: Sequence[ProviderCall]) -> AttemptLook:
     # Redacted before it is cut: half a secret is a secret.
-    text = redact_text(bytes(attempt.body).decode("utf-8", "replace"))
-    return AttemptLook(attempt=attempt, outcome=outcome, reply=text[:REPLY_SHOWN], is_cut=len(text) > REPLY_SHOWN)
+    text = redact_text(bytes(attempt.body or b"").decode("utf-8", "replace"))
+    begun = attempt.sent_at or attempt.started_at
+    return AttemptLook(
+        attempt=attempt,
+        outcome=describe_outcome(attempt),
+        reply=text[:REPLY_SHOWN],
+        is_cut=len(text) > REPLY_SHOWN,
+        calls=calls,
+        milliseconds=round((attempt.received_at - begun).total_seconds() * 1000) if attempt.received_at else None,
+    )
 
 
 def count_queue() -> dict[str, int]:

@@ -32,6 +32,7 @@ def find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]:
     """The most urgent first; only what the person may open."""
     if user.has_perm("orders.view_purchase"):
         yield from _purchase_tasks(found)
+    yield from _reconciliation_tasks(user, found)
     if user.has_perm("orders.view_payment"):
         yield Task(
             number=found.payments_unfit,
@@ -160,6 +161,35 @@ def _purchase_tasks(found: Attention) -> Iterator[Task]:
         url=f"{queue}?kind=waiting",
         action=_("Look"),
         tone="neutral",
+    )
+
+
+def _reconciliation_tasks(user: User, found: Attention) -> Iterator[Task]:
+    if user.has_perm("orders.view_purchase") and user.has_perm("esims.view_esim"):
+        yield _action_task(found)
+    if user.has_perm("orders.view_difference"):
+        yield _difference_task(found)
+
+
+def _action_task(found: Attention) -> Task:
+    return Task(
+        number=found.actions_unknown,
+        title=ngettext("Line action with unknown outcome", "Line actions with unknown outcome", found.actions_unknown),
+        hint=_("A suspension, say, that was never confirmed: look at the line."),
+        url=f"{reverse('purchase-queue')}?kind=actions",
+        action=_("Look"),
+        tone="warn",
+    )
+
+
+def _difference_task(found: Attention) -> Task:
+    return Task(
+        number=found.differences_open,
+        title=ngettext("Difference with a provider", "Differences with providers", found.differences_open),
+        hint=_("A line, a price or a balance that the two sides do not hold alike."),
+        url=reverse("difference-list"),
+        action=_("Look"),
+        tone="warn",
     )
 
 

@@ -9,13 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from customers.models import Customer, User
-from esims.models import Esim
+from esims.models import Esim, LineAction
 from orders.giving_back import owe_return
 from orders.models import Order, Payment, PaymentDelivery, Purchase, Refund
 from providers.models import ProviderAccount, WebhookDelivery
 from tests.orders.card_office import make_card_payment, make_dispute
 from tests.orders.comparing import make_difference
-from tests.orders.desk import buy, sign_in, sign_in_as
+from tests.orders.desk import buy, purchase_of, sign_in, sign_in_as
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_fake_plan, make_user, order_plan
 from tests.pages import assert_clean_page
@@ -33,6 +33,7 @@ READ = {
     "purchase-queue": "orders.view_purchase",
     "purchase-detail": "orders.view_purchase",
     "purchase-decide": "orders.reconcile",
+    "action-settle": "orders.reconcile",
     "difference-list": "orders.view_difference",
     "difference-detail": "orders.view_difference",
     "difference-close": "orders.reconcile",
@@ -63,6 +64,8 @@ WRITE = {
     "order-cancel": "orders.sell",
     "order-new": "orders.sell",
     "purchase-decide": "orders.reconcile",
+    "purchase-reply": "esims.reveal_codes",
+    "action-settle": "orders.reconcile",
     "difference-close": "orders.reconcile",
     "difference-attach": "orders.reconcile",
     "difference-take-over": "orders.reconcile",
@@ -89,8 +92,8 @@ WRITE = {
 def address(name: str, wholesaler: Wholesaler) -> str:
     """The page with something on it."""
     arguments: list[object] = []
-    if name.startswith(("difference-", "comparison-")):
-        return address_of_comparing(name)
+    if name.startswith(("difference-", "comparison-", "action-", "purchase-reply")):
+        return address_of_reconciling(name)
     match name:
         case "order-detail" | "order-esims":
             arguments = [buy().pk]
@@ -123,7 +126,12 @@ def address(name: str, wholesaler: Wholesaler) -> str:
     return reverse(name, args=arguments)
 
 
-def address_of_comparing(name: str) -> str:
+def address_of_reconciling(name: str) -> str:
+    if name == "purchase-reply":
+        return reverse(name, args=[purchase_of(buy()).pk, 1])
+    if name == "action-settle":
+        esim = Esim.objects.filter(purchased__purchase__order_line__order=buy())[0]
+        return reverse(name, args=[LineAction.objects.create(esim=esim, kind="suspend", state="unknown").pk])
     row = make_difference(**({"state": "closed", "verdict": "known"} if name == "difference-reopen" else {}))
     if name == "comparison-detail":
         return reverse(name, args=[row.run_id])

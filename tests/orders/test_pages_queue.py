@@ -9,12 +9,15 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from esims.models import Esim
+from esims.models import Esim, LineAction, LineEvent
 from orders.attention import ask_for_look
 from orders.models import Order, OrderEvent, Purchase, PurchaseAttempt, Refund
+from orders.prospects import tell_prospects
 from orders.purchasing import run_purchase
 from orders.selectors.dashboard import read_dashboard
 from orders.states import lock_purchase
+from providers.models import ProviderAccount
+from tests.orders.comparing import make_difference
 from tests.orders.desk import DECIDER, buy, purchase_of, sign_in, sign_in_as
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_due, make_purchase, make_user
@@ -36,6 +39,10 @@ def mark(purchase: Purchase) -> Purchase:
     return Purchase.objects.get(pk=purchase.pk)
 
 
+def shown(response: Any) -> list[Purchase]:
+    return [entry.look.purchase for entry in response.context["entries"]]
+
+
 # -- the queue --------------------------------------------------------------------------------------------------------
 
 
@@ -50,20 +57,20 @@ def test_the_queue_holds_what_needs_a_person_the_unknown_first(wholesaler: Whole
     client = sign_in(*DECIDER)
     response = client.get("/purchases/")
     assert_clean_page(response)
-    assert [look.purchase for look in response.context["looks"]] == [unknown, held, marked, waiting]
+    assert shown(response) == [unknown, held, marked, waiting]
     for kind, found in (("unknown", unknown), ("held", held), ("look", marked), ("waiting", waiting)):
         narrowed = client.get(f"/purchases/?kind={kind}")
-        assert [look.purchase for look in narrowed.context["looks"]] == [found]
-        assert narrowed.context["counts"] == {"unknown": 1, "held": 1, "look": 1, "waiting": 1}
+        assert shown(narrowed) == [found]
+        assert narrowed.context["counts"] == {"unknown": 1, "held": 1, "look": 1, "waiting": 1, "actions": 0}
 
 
 def test_a_paid_order_that_is_not_sent_for_long_is_shown(wholesaler: Wholesaler) -> None:
     """Paused by staff, or told to wait by the provider: nothing fails, and the customer waits all the same."""
     purchase = make_purchase()
     client = sign_in(*DECIDER)
-    assert client.get("/purchases/").context["looks"] == []
+    assert shown(client.get("/purchases/")) == []
     Purchase.objects.update(created_at=timezone.now() - timedelta(minutes=16))
-    assert [look.purchase for look in client.get("/purchases/?kind=waiting").context["looks"]] == [purchase]
+    assert shown(client.get("/purchases/?kind=waiting")) == [purchase]
     assert read_dashboard().attention.waiting_long == 1
 
 
@@ -199,7 +206,7 @@ def test_a_mark_is_taken_away_after_a_look(wholesaler: Wholesaler) -> None:
     assert "Two more came" in client.get(f"/purchases/{purchase.pk}/").content.decode()
     client.post(f"/purchases/{purchase.pk}/looked-at/", {"why": ""})
     assert Purchase.objects.get(pk=purchase.pk).attention == ""
-    assert client.get("/purchases/").context["looks"] == []
+    assert shown(client.get("/purchases/")) == []
 
 
 def test_a_decision_that_is_no_longer_possible_leads_back(wholesaler: Wholesaler) -> None:
@@ -256,7 +263,7 @@ def test_the_pages_need_a_constant_number_of_queries(
     make("refused", wholesaler)
     client.get("/purchases/")
     for _ in range(4):
-        for url, number in (("/purchases/", 5), ("/refunds/", 5), (f"/purchases/{purchase.pk}/", 9)):
+        for url, number in (("/purchases/", 8), ("/refunds/", 5), (f"/purchases/{purchase.pk}/", 11)):
             with django_assert_num_queries(number):
                 client.get(url)
         make("lost_before", wholesaler)
@@ -270,3 +277,146 @@ def test_an_inquiry_shows_in_the_evidence(wholesaler: Wholesaler) -> None:
     html = sign_in(*DECIDER).get(f"/purchases/{purchase.pk}/").content.decode()
     assert "1 line named" in html
     assert Order.objects.get().state == Order.State.BUYING
+
+
+# -- one queue, all evidence, what happens by itself ------------------------------------------------------------------
+
+
+def make_unknown_action(**fields: Any) -> LineAction:
+    esim = Esim.objects.filter(purchased__purchase__order_line__order=buy(1))[0]
+    return LineAction.objects.create(esim=esim, kind="suspend", state="unknown", sent_at=timezone.now(), **fields)
+
+
+def test_everything_that_needs_a_person_stands_in_one_queue(wholesaler: Wholesaler) -> None:
+    unknown = make("lost_before", wholesaler, quantity=3)
+    action, difference = make_unknown_action(reason="Lost phone"), make_difference("balance")
+    held = make("no_balance", wholesaler)
+    client = sign_in(*DECIDER, "orders.view_difference")
+    response = client.get("/purchases/")
+    assert_clean_page(response)
+    entries = response.context["entries"]
+    assert [entry.what for entry in entries] == ["purchase", "action", "purchase", "difference"]
+    assert [entries[0].look.purchase, entries[1].action, entries[2].look.purchase] == [unknown, action, held]
+    assert entries[3].difference.difference == difference
+    assert [(entry.amount, entry.currency) for entry in entries] == [
+        (Decimal(18), "USD"),
+        (None, ""),
+        (Decimal(12), "USD"),
+        (Decimal(4), "USD"),
+    ]
+    assert all(entry.to_do for entry in entries)
+    assert {"actions": 1, "differences": 1}.items() <= response.context["counts"].items()
+    for kind, what in (("actions", "action"), ("differences", "difference")):
+        narrowed = client.get(f"/purchases/?kind={kind}")
+        assert_clean_page(narrowed)
+        assert [entry.what for entry in narrowed.context["entries"]] == [what]
+    seller = sign_in("orders.view_purchase").get("/purchases/?kind=differences")
+    assert [entry.what for entry in seller.context["entries"]] == ["purchase", "purchase"]
+    found = read_dashboard().attention
+    assert (found.actions_unknown, found.differences_open) == (1, 1)
+
+
+def test_an_action_without_an_answer_leaves_the_queue_after_a_look(wholesaler: Wholesaler) -> None:
+    action = make_unknown_action()
+    client = sign_in(*DECIDER)
+    url = f"/actions/{action.pk}/settle/"
+    assert_clean_page(client.get(url))
+    for _twice in range(2):
+        client.post(url, {"why": "The portal shows it suspended"})
+    action.refresh_from_db()
+    assert (action.state, action.settled_at is not None) == ("unknown", True)
+    (event,) = LineEvent.objects.filter(kind="action_settled")
+    assert (event.why, event.by) == ("The portal shows it suspended", action.settled_by)
+    assert client.get("/purchases/?kind=actions").context["entries"] == []
+    confirmed = LineAction.objects.create(esim=action.esim, kind="suspend", state="confirmed")
+    assert client.get(f"/actions/{confirmed.pk}/settle/").status_code == 404
+
+
+def test_an_action_that_worked_later_needs_nobody(wholesaler: Wholesaler) -> None:
+    action = make_unknown_action()
+    LineAction.objects.create(esim=action.esim, kind="suspend", state="confirmed")
+    assert sign_in(*DECIDER).get("/purchases/?kind=actions").context["entries"] == []
+
+
+def test_the_whole_queue_needs_a_constant_number_of_queries(
+    wholesaler: Wholesaler, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    client = sign_in_as(make_user(is_superuser=True))
+    client.get("/purchases/")
+    for number in range(3):
+        make("lost_before", wholesaler)
+        make_unknown_action()
+        make_difference(key=str(number))
+        with django_assert_num_queries(10):
+            client.get("/purchases/")
+
+
+def test_a_raw_reply_is_shown_in_clear_by_permission_and_that_is_written_down(wholesaler: Wholesaler) -> None:
+    purchase = make("nonsense_after", wholesaler)
+    attempt = PurchaseAttempt.objects.get(purchase=purchase)
+    attempt.body = b'{"qrCode": "LPA:1$smdp.example$SECRET"}'
+    attempt.save(update_fields=["body"])
+    client = sign_in(*DECIDER)
+    assert "SECRET" not in client.get(f"/purchases/{purchase.pk}/").content.decode()
+    response = client.post(f"/purchases/{purchase.pk}/attempts/1/reply/")
+    assert_clean_page(response)
+    assert "LPA:1$smdp.example$SECRET" in response.content.decode()
+    assert "no-store" in response["Cache-Control"]
+    event = OrderEvent.objects.get(kind="purchase.reply_shown")
+    assert (event.purchase, event.facts) == (purchase, {"attempt": 1})
+    attempt.body = None
+    attempt.save(update_fields=["body"])
+    erased = client.post(f"/purchases/{purchase.pk}/attempts/1/reply/", follow=True)
+    assert "has been erased" in erased.content.decode()
+    assert OrderEvent.objects.filter(kind="purchase.reply_shown").count() == 1
+    assert client.get(f"/purchases/{purchase.pk}/attempts/1/reply/").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "slug", "words"),
+    [
+        ("lost_before", "fake", ["never sent again by itself", "once somebody enters its transaction id"]),
+        ("lost_before", "fake-blind", ["never sent again by itself"]),
+        ("lost_before", "fake-repeat", ["sent again with the same key", "its outcome is unknown"]),
+        ("cut", "fake", ["asked what it holds under the transaction tx-0001", "then a person decides"]),
+        ("no_balance", "fake", []),
+        ("ok", "fake", []),
+    ],
+)
+def test_what_happens_by_itself_is_said_with_its_moment(
+    wholesaler: Wholesaler, behaviour: str, slug: str, words: list[str]
+) -> None:
+    purchase = make(behaviour, wholesaler, quantity=1, slug=slug)
+    response = sign_in(*DECIDER).get(f"/purchases/{purchase.pk}/")
+    assert_clean_page(response)
+    steps = response.context["page"].prospects
+    told = " ".join(step.text for step in steps)
+    assert all(part in told for part in words), told
+    assert bool(steps) == bool(words)
+
+
+def test_the_window_for_inquiries_is_told_to_the_moment(wholesaler: Wholesaler) -> None:
+    purchase = make("cut", wholesaler)
+    sent = PurchaseAttempt.objects.get(purchase=purchase).started_at
+    steps = {step.text: step.until for step in tell_prospects(purchase_for_page(purchase)) if step.until}
+    assert steps["The provider's own window for inquiries closes."] == sent + timedelta(hours=48)
+    assert steps["So long we ask; then a person decides."] == sent + timedelta(hours=47)
+    PurchaseAttempt.objects.update(started_at=sent - timedelta(hours=49))
+    assert not [step for step in tell_prospects(purchase_for_page(purchase)) if step.until]
+
+
+def purchase_for_page(purchase: Purchase) -> Purchase:
+    return Purchase.objects.select_related("account", "order_line").get(pk=purchase.pk)
+
+
+def test_a_paused_account_says_that_nothing_happens(wholesaler: Wholesaler) -> None:
+    purchase = make("cut", wholesaler)
+    ProviderAccount.objects.update(is_paused=True)
+    (step,) = tell_prospects(purchase_for_page(purchase))
+    assert "paused this account" in step.text
+
+
+def test_each_decision_says_beforehand_what_follows(wholesaler: Wholesaler) -> None:
+    html = sign_in(*DECIDER).get(f"/purchases/{make('lost_before', wholesaler).pk}/").content.decode()
+    assert "a refund becomes due" in html
+    assert "The provider is asked which lines it holds under this transaction" in html
