@@ -122,10 +122,10 @@ def _of_unknown(purchase: Purchase, provider: Provider) -> list[Prospect]:
     if purchase.order_line.kind != OrderLine.Kind.ESIM:
         return steps
     if Capability.TRANSACTION_INQUIRY in provider.offered and provider.inquiry_window is not None:
-        end = find_inquiry_end(purchase, provider)
-        if end is not None and end > timezone.now():
+        asked, *closes = _window(purchase, provider)
+        if asked.until is not None and asked.until > timezone.now():
             text = _("So long the provider can be asked, once somebody enters its transaction id.")
-            steps += [Prospect(text=text, until=end), *_window(purchase, provider)[1:]]
+            steps += [Prospect(text=text, until=asked.until), *closes]
         else:
             steps.append(Prospect(text=_("The provider's window for inquiries is over: enter the lines themselves.")))
     return steps

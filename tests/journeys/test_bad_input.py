@@ -253,7 +253,7 @@ def test_nonsense_for_an_order(console: Console, simulator: Simulator, screensho
     notice = page.locator("#live .notice-danger")
     expect(notice).to_contain_text("it may have been bought, or not. It is never sent again", timeout=SLOW_MS)
     look_at(page, "unknown-1280", screenshots)
-    page.get_by_role("link", name="Purchases", exact=True).first.click()
+    page.get_by_role("link", name="Reconciliation", exact=True).first.click()
     item = page.locator(".queue-item").filter(has_text="Colombia 10GB 30 Days")
     expect(item).to_contain_text("Mr Colombia")
     item.get_by_role("link", name="Evidence and decision").click()
