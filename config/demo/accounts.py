@@ -12,6 +12,8 @@ from config.demo.provider import ESIMFX as ESIMFX_SYSTEM
 from config.demo.provider import DemoProvider, find_system
 from config.demo.story import ACCESS, ESIMFX, FREEBIT
 from config.demo.waiting import FillingStuck, wait_for
+from orders.comparing import request_comparison
+from orders.models import Comparison
 from providers.account_tasks import find_webhook_address, request_task
 from providers.balances import set_low_mark
 from providers.models import AccountTask, ProviderAccount
@@ -46,6 +48,17 @@ def do_tasks(kind: str, needed: Capability, *, by: str) -> None:
     wait_for(f"the {kind} tasks", lambda: not waiting.exists())
     if failed := tasks.filter(state=AccountTask.State.FAILED).select_related("account").first():
         raise FillingStuck(f"{failed.account}: {kind} failed: {failed.error}")
+
+
+def compare(slugs: Sequence[str], *, by: str) -> list[Comparison]:
+    """Have workers compare these accounts with our books. Raises FillingStuck when one fails."""
+    accounts = ProviderAccount.objects.filter(slug__in=slugs).order_by("slug")
+    ids = [request_comparison(account=account, asked_by=by).pk for account in accounts]
+    runs = Comparison.objects.filter(pk__in=ids).select_related("account").order_by("pk")
+    wait_for("the comparisons", lambda: not runs.filter(state__in=Comparison.OPEN).exists())
+    if failed := runs.filter(state=Comparison.State.FAILED).first():
+        raise FillingStuck(f"{failed.account}: {failed.error}")
+    return list(runs)
 
 
 def set_margins(*, by: str) -> None:

@@ -17,7 +17,7 @@ from config.demo import accounts, activations, money
 from config.demo.desk import DemoDesk, make_key
 from config.demo.provider import DemoProvider
 from config.demo.sales import SALES, TODAY
-from config.demo.story import DAYS_BACK, PEOPLE, Fate, Trouble
+from config.demo.story import ACCESS, DAYS_BACK, ESIMFX, FREEBIT, PEOPLE, Fate, Trouble
 from config.demo.travels import MB, live_a_day
 from config.demo.waiting import wait_for
 from customers.customers import CustomerExists, create_customer
@@ -63,6 +63,7 @@ class Filling:
             ("The desk looks after their lines", self._look_after),
             ("Some pay later, or not as asked", self._take_money),
             ("The day ends", self._end_day),
+            ("At night the books are compared", self._compare),
         )
         for title, step in steps:
             if title not in self._done:
@@ -105,6 +106,7 @@ class Filling:
 
     def _sell(self) -> None:
         self._wait_for_purchases([self._desk.place(sale) for sale in SALES])
+        self._provider.buy_in_portal(self._desk.choose_plan(next(sale for sale in SALES if sale.account == ACCESS)))
         self._read_balances()
 
     def _travel(self) -> None:
@@ -163,6 +165,14 @@ class Filling:
         accounts.set_low_marks(by=self._staff.email)
         self._read_balances()
         self._wait_for_webhooks()
+
+    def _compare(self) -> None:
+        """A line that somebody bought in the portal is not in our books, and a deposit is not explained by them."""
+        by = self._staff.email
+        accounts.compare((ACCESS, ESIMFX, FREEBIT), by=by)
+        self._provider.deposit(250)
+        for run in accounts.compare((ESIMFX,), by=by):
+            self._say(f"  {run.account.name}: {run.found} new differences ({run.get_state_display()})")
 
     # -- their parts ----------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What happens at the wholesalers and on travellers' phones, ordered from the simulator by its control calls."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,6 +51,27 @@ class DemoProvider:
         """So many bytes are used on a line."""
         counted = {"bytes": amount} if find_system(esim.account) in _COUNTS_BYTES else {"kb": amount // 1024}
         self.happen("use", esim, **counted)
+
+    def buy_in_portal(self, plan: Plan) -> None:
+        """Somebody buys an eSIM of eSIM Access outside Roamdesk; the same again is the same order."""
+        values = settings.PROVIDERS[plan.account.slug]
+        body = {
+            "transactionId": "bought-in-the-portal",
+            "packageInfoList": [{"packageCode": plan.plan_ref, "count": 1}],
+        }
+        answer = self._session.post(
+            f"{values['url']}/api/v1/open/esim/order",
+            json=body,
+            headers={"RT-AccessCode": values["code"]},
+            timeout=TIMEOUT_SECONDS,
+        )
+        answer.raise_for_status()
+
+    def deposit(self, amount: int) -> None:
+        """So many dollars of ours arrive at eSIMfx."""
+        answer = self._session.get(f"{self._base}/{ESIMFX}/account", timeout=TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        self._post(f"/{ESIMFX}/account", {"balance": str(Decimal(answer.json()["balance"]) + amount)})
 
     def open_portal(self, url: str) -> None:
         """eSIMfx's portal, where people enter the address that is called."""

@@ -14,7 +14,8 @@ from esims.models import Esim
 from esims.refresh import request_refresh
 from esims.states import japan_today
 from esims.usage import set_simulated_usage
-from orders.models import Order, Purchase
+from orders.comparing import request_comparison
+from orders.models import Comparison, Order, Purchase
 from tests.browser import LOOKS, Console, check_accessibility, check_width
 from tests.esims.making import MB
 from tests.journeys.office import TRACEBACK, Office
@@ -28,7 +29,7 @@ PAGES = [
     *("dashboard", "orders", "order", "order-unpaid", "order-unknown"),
     *("wizard-customer", "wizard-plan", "wizard-quantity", "wizard-payment"),
     *("plans", "plan", "compare", "esims", "esim", "customers", "customer"),
-    *("queue", "purchase", "refunds", "syncs", "sync", "providers", "provider", "me"),
+    *("queue", "purchase", "refunds", "syncs", "sync", "differences", "comparison", "providers", "provider", "me"),
 ]
 
 
@@ -48,6 +49,8 @@ def addresses(office: Office) -> Addresses:
         set_simulated_usage(esim=esim, days=days, by="rika@desk.example")
         request_refresh(esim=esim, by="rika@desk.example")
         wait_for(lambda: Esim.objects.get(pk=esim.pk).state == "active")
+        run = request_comparison(account=esim.account, asked_by="rika@desk.example")
+        wait_for(lambda: Comparison.objects.get(pk=run.pk).state == "succeeded")
     assert sorted(Purchase.objects.values_list("state", flat=True)) == ["fulfilled", "held", "rejected", "unknown"]
     plans = [plan.pk for plan in Plan.objects.filter(account__slug="esim-commerce")[:4]]
     start = f"/orders/new/?customer={order.customer_id}&plan={plans[0]}"
@@ -73,6 +76,8 @@ def addresses(office: Office) -> Addresses:
         "refunds": "/refunds/",
         "syncs": "/syncs/",
         "sync": f"/syncs/{SyncRun.objects.latest('pk').pk}/",
+        "differences": "/differences/",
+        "comparison": f"/comparisons/{run.pk}/",
         "providers": "/providers/",
         "provider": "/providers/esim-commerce-sandbox/",
         "me": "/me/",

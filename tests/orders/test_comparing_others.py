@@ -1,13 +1,16 @@
 """Comparing with the providers that tell less, over real HTTP: what they cannot be asked for is said, not guessed."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 from pytest_django.fixtures import Settings
 
 from catalog.models import Plan
 from esims.models import Esim
 from orders.models import Purchase
+from orders.prospects import tell_prospects
 from orders.purchasing import run_purchase
 from providers.models import ProviderAccount
 from tests.catalog.making import make_account, make_plan
@@ -107,6 +110,25 @@ def test_an_account_whose_every_line_is_refused_is_doubted(commerce: Simulator) 
     assert "refuses every one of 25 lines" in told(run, "lines")
 
 
+def test_a_transaction_is_asked_for_until_the_window_of_48_hours_closes(commerce: Simulator) -> None:
+    plan = commerce_plan(commerce)
+    commerce.order_fault("cut_body", "order", fraction=0.5)
+    purchase = buy(plan, 3)
+    assert purchase.state == "allocating"
+    asked = commerce.count_requests("transaction")
+    sent = purchase.attempts.get(number=1).started_at
+    with time_machine.travel(sent + timedelta(hours=46, minutes=59), tick=False):
+        assert tell_prospects(purchase)[1].until == sent + timedelta(hours=47)
+        run_purchase(purchase_id=make_due(purchase).pk)
+    purchase.refresh_from_db()
+    assert (purchase.state, commerce.count_requests("transaction")) == ("fulfilled", asked + 1)
+    Purchase.objects.update(state="allocating", next_attempt_at=sent)
+    with time_machine.travel(sent + timedelta(hours=47, minutes=1), tick=False):
+        run_purchase(purchase_id=purchase.pk)
+    purchase.refresh_from_db()
+    assert (purchase.state, commerce.count_requests("transaction")) == ("unknown", asked + 1)
+
+
 # -- Nomad eSIMfx -----------------------------------------------------------------------------------------------------
 
 
@@ -158,6 +180,21 @@ def test_a_fee_for_each_esim_shows_in_the_balance(esimfx: Esimfx) -> None:
     buy(plan)
     compare(plan.account)
     assert row("balance").amount == Decimal("-0.5")
+
+
+def test_an_order_without_an_answer_is_repeated_with_its_key_and_bought_once(esimfx: Esimfx) -> None:
+    plan = esimfx_plan(esimfx)
+    compare(plan.account)
+    esimfx.simulator.order_fault("reset_after", "order", system="esimfx")
+    purchase = buy(plan)
+    assert purchase.state == "planned"
+    # It may have been charged: neither its line nor its cost is a difference while nobody knows.
+    assert (parts(compare(plan.account))["balance"], rows()) == ("partly", [])
+    run_purchase(purchase_id=make_due(purchase).pk)
+    purchase.refresh_from_db()
+    keys = {request["body"] for request in esimfx.requests("order")}
+    assert (purchase.state, len(esimfx.orders()), len(keys)) == ("fulfilled", 1, 1)
+    assert (parts(compare(plan.account))["balance"], rows()) == ("compared", [])
 
 
 # -- freebit ----------------------------------------------------------------------------------------------------------

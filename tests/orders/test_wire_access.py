@@ -8,10 +8,12 @@ from pytest_django.fixtures import Settings
 
 from esims.models import Esim
 from orders.books import read_balances
+from orders.call_log import find_calls
 from orders.models import Purchase
 from orders.purchasing import run_purchase
+from orders.reconciliation import enter_transaction_id
 from tests.catalog.making import make_account, make_plan
-from tests.orders.making import make_due, order_plan, pay
+from tests.orders.making import make_due, make_user, order_plan, pay
 from tests.simulator_access import ACCESS_CODE, SECRET_KEY, Access
 from tests.simulator_client import Simulator
 
@@ -125,3 +127,33 @@ def test_allocation_is_waited_for_however_it_is_told(access: Access, reading: st
     access.simulator.move_clock(seconds=61)
     purchase = step(purchase)
     assert (purchase.state, held_refs()) == ("fulfilled", sold_refs(access))
+
+
+def test_an_order_number_that_the_provider_does_not_know_is_found_by_our_key_in_the_list_of_that_time(
+    access: Access,
+) -> None:
+    """Somebody typed another number than the portal shows: our transactionId is looked for among all that was sold."""
+    purchase = plan_purchase(access)
+    access.set_switches(allocation_delay_s=0)
+    access.simulator.order_fault("reset_after", "order", system="access")
+    purchase = step(purchase)
+    Purchase.objects.update(state="unknown", next_attempt_at=None)
+    enter_transaction_id(purchase=purchase, transaction_id="B99999999999999", by=make_user("orders.reconcile"))
+    purchase = step(purchase)
+    assert (purchase.state, held_refs()) == ("fulfilled", sold_refs(access))
+    spans = [request for request in access.requests("query") if "startTime" in request["body"]]
+    assert len(spans) == 1
+    assert len(access.orders()) == 1
+    # That the number was another is for a person to see.
+    assert "B99999999999999" in purchase.attention
+
+
+def test_the_calls_of_each_attempt_are_found_in_the_call_log(access: Access) -> None:
+    access.set_switches(allocation_delay_s=0)
+    purchase = step(plan_purchase(access))
+    purchase = step(purchase)
+    assert purchase.state == "fulfilled"
+    order, inquiry = purchase.attempts.order_by("number")
+    calls = find_calls("esim-access", [order, inquiry])
+    assert [call.operation for call in calls[order.pk]] == ["order"]
+    assert [call.operation for call in calls[inquiry.pk]] == ["query"]
