@@ -37,6 +37,7 @@ PERMISSIONS = (
     _("Can view eSIM"),
     _("Can view order"),
     _("Can view purchase"),
+    _("Can view difference"),
     _("Can view refund"),
     _("Can view payment"),
     _("Can view credit account"),
