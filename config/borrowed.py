@@ -23,6 +23,7 @@ PERMISSIONS = (
     _("Can end lines for good (revoke, block)"),
     _("Can start packages by hand"),
     _("Can send SMS to lines"),
+    _("Can make links to lines useless"),
     _("Can import completion files"),
     _("Can try webhook deliveries again"),
     _("Can decide about payments that do not fit"),
@@ -46,6 +47,7 @@ PERMISSIONS = (
     _("Can view webhook delivery"),
     _("Can view dispute"),
     _("Can view payment delivery"),
+    _("Can view notification"),
 )
 JOB_QUEUE = (
     _("Successful task"),

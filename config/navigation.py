@@ -36,6 +36,7 @@ ENTRIES = (
     Entry("dispute-list", _("Disputes"), "refund", "orders.view_dispute"),
     Entry("payment-delivery-list", _("Payment calls"), "queue", "orders.view_paymentdelivery"),
     Entry("sync-run-list", _("Sync runs"), "sync", "catalog.view_syncrun"),
+    Entry("notification-list", _("Notifications"), "mail", "orders.view_notification"),
     Entry("delivery-list", _("Webhooks"), "queue", "providers.view_webhookdelivery"),
     Entry("provider-list", _("Providers"), "provider", "providers.view_provideraccount"),
     Entry("admin:index", _("Admin"), "admin", starts_group=True),

@@ -153,6 +153,10 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 
 EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+#: Another way to send mail than EMAIL_URL can name, as a dotted name.
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", default=EMAIL_CONFIG["EMAIL_BACKEND"])
+#: Without one a mail server that says nothing would hold a worker for ever. Ours.
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=30)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Roamdesk <desk@roamdesk.example>")
 
 # -- Language, time, money --------------------------------------------------------------------------------------------
@@ -401,6 +405,32 @@ STRIPE_READ_TIMEOUT = env.float("STRIPE_READ_TIMEOUT", default=30.0)
 #: Ours: its webhook is quicker, and this is for those that are lost.
 CARD_CHECK_SECONDS = env.float("CARD_CHECK_SECONDS", default=15.0)
 CARD_CHECK_CAP_SECONDS = env.float("CARD_CHECK_CAP_SECONDS", default=900.0)
+
+# -- Notifications (docs/notifications.md); all of it ours ------------------------------------------------------------
+
+#: The name under which customers are written to, and how they reach a person.
+BRAND_NAME = env.str("BRAND_NAME", default="Roamdesk")
+BRAND_CONTACT = env.str("BRAND_CONTACT", default="")
+#: The language of customers who have told none.
+NOTIFICATION_LANGUAGE = env.str("NOTIFICATION_LANGUAGE", default="en")
+NOTIFICATION_REPLY_TO = env.str("NOTIFICATION_REPLY_TO", default="")
+#: Kinds told to nobody; shown to customers in the app only; sent as the provider's SMS as well, where it can.
+NOTIFICATION_OFF = env.list("NOTIFICATION_OFF", default=[])
+NOTIFICATION_FEED_ONLY = env.list("NOTIFICATION_FEED_ONLY", default=[])
+NOTIFICATION_SMS = env.list("NOTIFICATION_SMS", default=[])
+#: Told: shares of an allowance in total (percent), days before the install deadline, hours before the end.
+NOTIFICATION_USAGE_PERCENT = env.list("NOTIFICATION_USAGE_PERCENT", cast=int, default=[50, 80, 90])
+NOTIFICATION_DEADLINE_DAYS = env.list("NOTIFICATION_DEADLINE_DAYS", cast=int, default=[7, 2])
+NOTIFICATION_END_HOURS = env.int("NOTIFICATION_END_HOURS", default=24)
+#: What was noticed so long ago, while nothing ran, is no news any more.
+NOTIFICATION_STALE_HOURS = env.int("NOTIFICATION_STALE_HOURS", default=24)
+#: Of an order's eSIMs so many come with QR code and codes in the mail; the others by their links.
+NOTIFICATION_QR_LINES = env.int("NOTIFICATION_QR_LINES", default=5)
+#: Staff are told of one kind of trouble at most once in so many minutes, of everything new together.
+NOTIFICATION_STAFF_MINUTES = env.int("NOTIFICATION_STAFF_MINUTES", default=60)
+#: Days that a link to a line works, and how many words that are no link one address may try in a minute.
+LINE_LINK_DAYS = env.int("LINE_LINK_DAYS", default=180)
+LINE_LINK_GUESSES = env.int("LINE_LINK_GUESSES", default=20)
 
 # -- Keeping house ----------------------------------------------------------------------------------------------------
 

@@ -52,6 +52,10 @@ TONES = {
     "not_understood": "warn",
     "parked": "danger",
     "done": "ok",
+    # notifications
+    "sent": "ok",
+    "uncertain": "danger",
+    "skipped": "neutral",
     # sync runs
     "waiting": "info",
     "running": "info",

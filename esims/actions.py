@@ -53,15 +53,16 @@ def request_action(
     esim: Esim,
     capability: Capability,
     reason: str,
-    by: User,
+    by: User | str,
     package: Package | None = None,
     message: str = "",
 ) -> LineAction:
     """Plan an action on a line (on its ``package``, where the provider acts on packages; ``message`` is an SMS's text)
     and put its job into the queue, in one transaction.
 
-    Permissions are the caller's business. Raises ``ActionRefused``: not offered, paused, not in this state, or another
-    action of this line is under way. The worker looks at the line afresh before anything is sent.
+    ``by``: a person, or the name of a job of ours. Permissions are the caller's business. Raises ``ActionRefused``:
+    not offered, paused, not in this state, or another action of this line is under way. The worker looks at the line
+    afresh before anything is sent.
     """
     why = why_refused(esim, capability, package) or _why_not_text(capability, message)
     if why:
@@ -76,12 +77,13 @@ def request_action(
                     package=package if RULES[capability].on_package else None,
                     message=message.strip(),
                     reason=reason.strip()[:300],
-                    requested_by=by,
+                    requested_by=by if isinstance(by, User) else None,
                     next_attempt_at=now,
                 )
         except IntegrityError as error:
             raise ActionRefused(_("Something else is under way for this line: wait until it has ended.")) from error
-        make_event(esim, EventKind.ACTION_ASKED, by=by.email, why=action.reason, facts=action_facts(action)).save()
+        who = by.email if isinstance(by, User) else by
+        make_event(esim, EventKind.ACTION_ASKED, by=who, why=action.reason, facts=action_facts(action)).save()
         async_task("esims.tasks.run_action", action.pk, cluster=settings.QUEUES["orders"])
     return action
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from esims.admin_actions import LineActionsMixin
 from esims.admin_lists import FoundByLine, LongList, PackagesFound
 from esims.events import describe_event
-from esims.models import Esim, LineAction, LineEvent, Package, UsageDay, UsageSample
+from esims.models import Esim, LineAction, LineEvent, LineLink, Package, UsageDay, UsageSample
 from esims.page import find_line, read_packages, read_usage
 from esims.search import find_lines
 from providers.registry import offers
@@ -153,6 +153,13 @@ class LineActionAdmin(_ReadOnly, LongList):
     list_filter = ("state", "kind")
     list_select_related = ("esim", "requested_by")
     search_fields = ("=esim__iccid", "reason")
+
+
+@admin.register(LineLink)
+class LineLinkAdmin(_ReadOnly, LongList):
+    list_display = ("esim", "made_for", "created_at", "expires_at", "revoked_at", "revoked_by")
+    list_select_related = ("esim",)
+    exclude = ("token_hash",)
 
 
 @admin.register(LineEvent)

@@ -36,6 +36,8 @@ class EventKind(StrEnum):
     CODES_REVEALED = "codes_revealed"
     QR_SHOWN = "qr_shown"
     USAGE_SIMULATED = "usage_simulated"
+    USAGE_REACHED = "usage_reached"  # facts: percent, used, total (bytes), package (its id), as_of
+    LINKS_REVOKED = "links_revoked"  # facts: count
     REPLACED = "replaced"  # by a reissue; facts: line (the new one's id), order (its number)
     REPLACEMENT_ORDERED = "replacement_ordered"  # of a faulty line; facts: order (the number of the new one)
     REPLACEMENT_CAME = "replacement_came"  # facts: line (the new one's label), order
@@ -50,7 +52,27 @@ def make_event(
 ) -> LineEvent:
     """A timeline row, not saved yet. ``facts`` hold nothing secret: dates become text."""
     plain = {name: value.isoformat() if isinstance(value, date) else value for name, value in (facts or {}).items()}
-    return LineEvent(esim=esim, kind=kind.value, by=by[:254], why=why[:300], facts=plain)
+    return LineEvent(
+        esim=esim, kind=kind.value, by=by[:254], why=why[:300], facts=plain, awaits_notice=_awaits_notice(kind, plain)
+    )
+
+
+#: States whose beginning a customer is told of, if a higher floor finds reason to.
+_TOLD_STATES = frozenset(
+    {LineState.DEPLETED, LineState.EXPIRED, LineState.CANCELLED, LineState.TERMINATED},
+)
+
+
+def _awaits_notice(kind: EventKind, facts: Mapping[str, Any]) -> bool:
+    """Whether a higher floor has to look at the row: kept with it, so that nothing is to be asked later."""
+    match kind:
+        case EventKind.USAGE_REACHED:
+            return True
+        case EventKind.STATE:
+            return facts.get("new") in _TOLD_STATES
+        case EventKind.CODES_REPORTED:
+            return "lpa" in facts.get("fields", ())
+    return False
 
 
 def describe_event(event: LineEvent, *, with_message: bool = True) -> str:
@@ -138,6 +160,15 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.MONEY_BACK_NOT_OWED: lambda facts: (
         _("%(amount)s were promised to the customer for the line's end; nothing is owed by that (order %(order)s).")
         % {"amount": facts.get("amount", ""), "order": facts.get("order", "")}
+    ),
+    EventKind.USAGE_REACHED: lambda facts: (
+        _("%(percent)s %% of the data is used.") % {"percent": facts.get("percent", "")}
+    ),
+    EventKind.LINKS_REVOKED: lambda facts: (
+        ngettext("%(count)d link to the line was revoked.", "%(count)d links to the line were revoked.", count)
+        % {"count": count}
+        if isinstance(count := facts.get("count"), int)
+        else ""
     ),
     EventKind.USAGE_SIMULATED: lambda facts: (
         ngettext("Simulated usage was set for %(count)d day.", "Simulated usage was set for %(count)d days.", days)

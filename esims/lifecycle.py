@@ -14,6 +14,7 @@ from esims.events import EventKind, make_event
 from esims.facts import take_state, take_usage
 from esims.line_batch import LineBatch
 from esims.models import Esim, LineEvent, Package
+from esims.notices import plan_next_notice
 from esims.packages import find_plans, make_packages
 from esims.schedule import plan_next_refresh, plan_next_usage
 from providers.models import ProviderAccount
@@ -44,6 +45,7 @@ def register_lines(
         take_usage(esim, snapshot)
         esim.refreshed_at = now
         _plan_first_reads(esim, abilities, now)
+        esim.notice_due_at = plan_next_notice(esim, now=now)
         esims.append(esim)
     days = DayChanges()
     plans = find_plans(account.pk, {package.plan_ref for snapshot in snapshots for package in snapshot.packages})

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import structlog
+from django.utils import timezone
 
 from catalog.models import Plan
 from esims.abilities import abilities_of
 from esims.days import DayChanges, sample_of
 from esims.facts import STORED, describe_changes, take_state, take_usage
 from esims.models import Esim, LineEvent, Package
+from esims.notices import MOMENT_FIELDS, measure_total_use, note_use, plan_next_notice
 from esims.packages import PackageChanges, apply_packages, find_plans
 from esims.row_changes import write_changes
 from providers.types import Capability, LineSnapshot
@@ -23,6 +25,7 @@ log = structlog.get_logger(__name__)
 #: What the reading itself notes on a line.
 BOOKKEEPING = (
     *("refreshed_at", "next_refresh_at", "next_usage_at", "refresh_failures", "refresh_error", "refresh_claimed_until"),
+    "notice_due_at",
 )
 
 
@@ -34,9 +37,11 @@ class LineBatch:
         self.packages = packages
         self._before = {line.pk: {name: getattr(line, name) for name in STORED} for line in lines}
         self._kept = {line.pk: {name: getattr(line, name) for name in BOOKKEEPING} for line in lines}
+        self._used = {line.pk: measure_total_use(line, packages[line.pk]) for line in lines}
         self._package_changes = PackageChanges()
         self._days = DayChanges()
         self._events: list[LineEvent] = []
+        self._by = ""
         self._abilities: dict[int, frozenset[Capability]] = {}
 
     @classmethod
@@ -56,20 +61,27 @@ class LineBatch:
 
         Raises ``ValueError`` for the snapshot of another line.
         """
+        self._by = by
         plans = self._find_plans(snapshots)
         for pk, snapshot in snapshots.items():
             self._apply_one(self.lines[pk], snapshot, plans, by=by)
 
     def save(self) -> None:
         """Write what has changed."""
+        now = timezone.now()
         changes: dict[int, dict[str, Any]] = {}
         for pk, line in self.lines.items():
             before = {**self._before[pk], **self._kept[pk]}
+            if any(before[name] != getattr(line, name) for name in MOMENT_FIELDS):
+                line.notice_due_at = plan_next_notice(line, now=now)
             changes[pk] = {name: value for name, old in before.items() if (value := getattr(line, name)) != old}
         write_changes(changes)
         self._package_changes.save()
         self._days.save()
-        events = [*self._events, *self._package_changes.events]
+        # Only now the packages have their ids.
+        used = {pk: measure_total_use(line, self.packages[pk]) for pk, line in self.lines.items()}
+        told = [note_use(line, self._used[pk], used[pk], by=self._by) for pk, line in self.lines.items()]
+        events = [*self._events, *self._package_changes.events, *(event for event in told if event is not None)]
         if events:
             LineEvent.objects.bulk_create(events)
 

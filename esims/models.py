@@ -92,6 +92,8 @@ class Esim(models.Model):
     refresh_failures = models.PositiveSmallIntegerField(_("failed reads in a row"), default=0)
     refresh_error = models.CharField(_("last read's error"), max_length=300, blank=True)
     watched_until = models.DateTimeField(_("a person is looking until"), null=True, blank=True)
+    #: When the customer is next to be told something that only the clock brings (esims/notices.py).
+    notice_due_at = models.DateTimeField(_("next notice"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -122,6 +124,9 @@ class Esim(models.Model):
                 name="esim_usage_due",
                 condition=models.Q(next_usage_at__isnull=False),
             ),
+            models.Index(
+                fields=("notice_due_at",), name="esim_notice_due", condition=models.Q(notice_due_at__isnull=False)
+            ),
             models.Index(fields=("phone_number",), name="esim_by_phone", condition=~models.Q(phone_number="")),
             models.Index(fields=("account", "order_ref"), name="esim_by_order", condition=~models.Q(order_ref="")),
         ]
@@ -134,6 +139,7 @@ class Esim(models.Model):
             ("revoke_esim", "Can end lines for good (revoke, block)"),
             ("activate_esim", "Can start packages by hand"),
             ("message_esim", "Can send SMS to lines"),
+            ("revoke_links", "Can make links to lines useless"),
         ]
 
     def __str__(self) -> str:
@@ -330,12 +336,43 @@ class LineEvent(models.Model):
     why = models.CharField(_("why"), max_length=300, blank=True)
     #: Facts to be shown, never secrets: {"old": …, "new": …, …}
     facts = models.JSONField(_("facts"), default=dict, blank=True)
+    #: A higher floor has not yet looked whether somebody is to be told of it.
+    awaits_notice = models.BooleanField(_("waits for a notice"), default=False, editable=False)
 
     class Meta:
         verbose_name = _("line event")
         verbose_name_plural = _("line events")
         ordering = ("-at", "-pk")
-        indexes = [models.Index(fields=("esim", "-at"), name="line_event_recent")]
+        indexes = [
+            models.Index(fields=("esim", "-at"), name="line_event_recent"),
+            models.Index(fields=("id",), name="line_event_awaits", condition=models.Q(awaits_notice=True)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.esim_id} {self.kind}"
+
+
+class LineLink(models.Model):
+    """An address under which the customer sees a line without signing in; whoever has it can install the line.
+
+    Only the token's digest is kept: the address itself is in the message that it was made for.
+    """
+
+    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="links")
+    #: SHA-256, as hexadecimal digits.
+    token_hash = models.CharField(_("digest of the token"), max_length=64, unique=True)
+    #: What it was made for, in the words of whoever made it.
+    made_for = models.CharField(_("made for"), max_length=60, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires"))
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+    revoked_by = models.CharField(_("revoked by"), max_length=254, blank=True)
+
+    class Meta:
+        verbose_name = _("link to a line")
+        verbose_name_plural = _("links to lines")
+        ordering = ("-created_at", "-pk")
+        indexes = [models.Index(fields=("made_for",), name="line_link_made_for")]
+
+    def __str__(self) -> str:
+        return f"{self.esim_id} {self.created_at:%Y-%m-%d}"

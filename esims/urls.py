@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from esims import views
+from esims import link_views, views
 
 urlpatterns = [
     path("esims/", views.esim_list, name="esim-list"),
@@ -13,5 +13,7 @@ urlpatterns = [
     path("esims/<int:pk>/qr.svg", views.esim_qr_svg, name="esim-qr-svg"),
     path("esims/<int:pk>/codes/", views.esim_reveal, name="esim-reveal"),
     path("esims/<int:pk>/refresh/", views.esim_refresh, name="esim-refresh"),
+    path("l/<str:token>/", link_views.line_link, name="line-link"),
+    path("l/<str:token>/qr.png", link_views.line_link_qr, name="line-link-qr"),
     path("esims/<int:pk>/usage/", views.esim_simulate_usage, name="esim-simulate-usage"),
 ]

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from esims.days import DayChanges, sample_of
 from esims.facts import take_usage_alone
-from esims.models import Esim, Package
+from esims.models import Esim, LineEvent, Package
+from esims.notices import measure_total_use, note_use
 from esims.row_changes import write_changes
 from esims.usage import measure_shares
 from providers.types import DataPeriod, UsageSnapshot
@@ -19,6 +20,8 @@ _LOADED = (
     "refresh_claimed_until",
 )
 _LOADED_OF_PACKAGES = ("esim_id", "status", "data_period", "data_bytes", "data_unlimited", "used_bytes")
+#: Who wrote the rows of the timeline.
+_BY = "refresh"
 _WRITTEN = ("total_used_bytes", "total_data_bytes", "usage_as_of", "next_refresh_at", "next_usage_at")
 
 
@@ -33,6 +36,7 @@ class UseBatch:
         self._packages: dict[int, list[Package]] = {pk: [] for pk in self.lines}
         for package in Package.objects.filter(esim_id__in=self._packages).only(*_LOADED_OF_PACKAGES):
             self._packages[package.esim_id].append(package)
+        self._used = {pk: measure_total_use(line, self._packages[pk]) for pk, line in self.lines.items()}
 
     @classmethod
     def lock(cls, ids: Iterable[int], *, derives_days: bool) -> Self:
@@ -70,3 +74,7 @@ class UseBatch:
             changes[pk] = {**changed, **(noted or {})} if pk in mine else changed
         write_changes(changes)
         self._days.save()
+        used = {pk: measure_total_use(line, self._packages[pk]) for pk, line in self.lines.items()}
+        told = [note_use(line, self._used[pk], used[pk], by=_BY) for pk, line in self.lines.items()]
+        if any(told):
+            LineEvent.objects.bulk_create(event for event in told if event is not None)

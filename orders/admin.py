@@ -18,6 +18,8 @@ from orders.models import (
     DifferenceEvent,
     Dispute,
     LedgerMark,
+    NoticeChoice,
+    Notification,
     Order,
     OrderEvent,
     OrderLine,
@@ -303,3 +305,22 @@ class WakeAdmin(ReadOnly, _Admin):
 @admin.register(WorkerBeat)
 class WorkerBeatAdmin(ReadOnly, _Admin):
     list_display = ("queue", "asked_at", "beat_at")
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnly, _Admin):
+    """What was told to whom; the words are on the console's page, without codes."""
+
+    list_display = ("created_at", "kind", "channel", "customer", "user", "state", "sent_at")
+    list_filter = ("state", "kind", "channel")
+    list_select_related = ("customer", "user")
+    search_fields = ("key",)
+    # Never the content: it holds activation codes.
+    exclude = ("content",)
+    show_full_result_count = False
+
+
+@admin.register(NoticeChoice)
+class NoticeChoiceAdmin(ReadOnly, _Admin):
+    list_display = ("user", "off")
+    list_select_related = ("user",)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django_q.models import Task
 
 from esims.days import trim_usage_samples
+from esims.links import delete_old_links
 from orders.erasing import erase_waiting_forms
 from orders.models import PaymentDelivery, Purchase, PurchaseAttempt
 from orders.topups import forget_old_offers
@@ -28,6 +29,7 @@ def prune_old_rows() -> Mapping[str, int]:
         "forms": erase_waiting_forms(older_than=timedelta(days=settings.ACTIVATION_FORM_DAYS)),
         "offers": forget_old_offers(older_than=timedelta(days=1)),
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
+        "links": delete_old_links(),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
     }
 

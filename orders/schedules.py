@@ -45,6 +45,9 @@ def declare_jobs() -> Sequence[Job]:
         ),
         Job(name="card payments and refunds that are due", function=wake, args="'cards'", purpose="orders", minutes=1),
         Job(name="read lines that are due", function=wake, args="'lines'", purpose="refresh", minutes=1),
+        Job(name="write notifications", function=wake, args="'notices'", purpose="refresh", minutes=1),
+        Job(name="send notifications", function=wake, args="'messages'", purpose="refresh", minutes=1),
+        Job(name="tell staff of trouble", function="orders.tasks.tell_staff", purpose="refresh", minutes=1),
         Job(name="mend catalogue runs", function=wake, args="'syncs'", purpose="catalogue", minutes=10),
         Job(name="mend comparisons", function=wake, args="'comparisons'", purpose="catalogue", minutes=10),
         Job(

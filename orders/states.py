@@ -14,6 +14,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from orders.models import Activation, Order, OrderEvent, OrderLine, Purchase
+from orders.notice_reasons import awaits_notice
 from orders.refunding import settle_refund
 
 PS = Purchase.State
@@ -188,8 +189,20 @@ def note_event(
     purchase: Purchase | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> OrderEvent:
-    """One row of the timeline. ``facts`` are shown to staff: never a secret."""
-    return OrderEvent.objects.create(order=order, purchase=purchase, kind=kind, by=by, why=why, facts=dict(facts or {}))
+    """One row of the timeline. ``facts`` are shown to staff: never a secret.
+
+    What a customer may have to be told of waits, in the same transaction, for the job that does so.
+    """
+    known = dict(facts or {})
+    return OrderEvent.objects.create(
+        order=order,
+        purchase=purchase,
+        kind=kind,
+        by=by,
+        why=why,
+        facts=known,
+        awaits_notice=awaits_notice(order, kind, known),
+    )
 
 
 def _require_transaction() -> None:

@@ -1,6 +1,6 @@
 """Jobs of buying and of keeping house, by dotted name. Each looks at its rows and does nothing twice."""
 
-from orders import comparing, credit_statements, health, pruning, purchasing, waking
+from orders import comparing, credit_statements, health, notice_staff, pruning, purchasing, waking
 
 
 def run_purchase(purchase_id: int) -> str:
@@ -31,6 +31,11 @@ def beat(queue: str) -> None:
 def issue_statements() -> None:
     """The statements of the months that are over."""
     credit_statements.issue_monthly_statements()
+
+
+def tell_staff() -> None:
+    """Write to staff about trouble that is new."""
+    notice_staff.plan_staff_notifications()
 
 
 def prune() -> None:

@@ -25,6 +25,8 @@ from orders.ending import due_wishes, settle_return_wishes
 from orders.expiring import due_orders, expire_orders
 from orders.inbox import drain_inbox, due_deliveries
 from orders.models import Comparison, Wake
+from orders.notice_planning import is_anything_to_plan, plan_notifications
+from orders.notice_sending import is_anything_to_send, send_due_notifications
 from orders.purchasing import due_purchases, run_due_purchases
 from orders.sweeping import overdue_purchases, sweep_purchases, waiting_replies
 
@@ -164,6 +166,12 @@ WAKE_UPS: Mapping[str, WakeUp] = {
     ),
     "comparisons": WakeUp(
         purpose="catalogue", is_due=_are_comparisons_stale, run=_mend_comparisons, every=COMPARISON_STALE_AFTER
+    ),
+    "notices": WakeUp(
+        purpose="refresh", is_due=is_anything_to_plan, run=lambda: plan_notifications(seconds=_SHORT_DRAIN_SECONDS)
+    ),
+    "messages": WakeUp(
+        purpose="refresh", is_due=is_anything_to_send, run=lambda: send_due_notifications(seconds=_SHORT_DRAIN_SECONDS)
     ),
     "syncs": WakeUp(purpose="catalogue", is_due=_are_runs_stale, run=_mend_runs, every=STALE_AFTER),
 }

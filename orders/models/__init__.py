@@ -4,6 +4,7 @@ from orders.models.activations import Activation, CompletionImport, CompletionOu
 from orders.models.comparisons import Comparison, Difference, DifferenceEvent, LedgerMark
 from orders.models.credit import CreditAccount, CreditEntry, CreditStatement
 from orders.models.jobs import Wake, WorkerBeat
+from orders.models.notifications import NoticeChoice, Notification
 from orders.models.payments import Dispute, Payment, PaymentDelivery
 from orders.models.purchases import Purchase, PurchaseAttempt, PurchasedEsim, PurchasedPackage, Refund
 from orders.models.returns import ReturnWish, TopUpOffer
@@ -22,6 +23,8 @@ __all__ = [
     "DifferenceEvent",
     "Dispute",
     "LedgerMark",
+    "NoticeChoice",
+    "Notification",
     "Order",
     "OrderEvent",
     "OrderLine",

@@ -20,12 +20,17 @@ class OrderEvent(models.Model):
     by = models.CharField(_("by"), max_length=254, blank=True)
     why = models.TextField(_("why"), blank=True)
     facts = models.JSONField(_("facts"), default=dict, blank=True)
+    #: Nobody has looked yet whether the customer is to be told of it (orders/notice_planning.py).
+    awaits_notice = models.BooleanField(_("waits for a notice"), default=False, editable=False)
 
     class Meta:
         verbose_name = _("order event")
         verbose_name_plural = _("order events")
         ordering = ("-at", "-pk")
-        indexes = [models.Index(fields=("order", "-at"), name="order_event_recent")]
+        indexes = [
+            models.Index(fields=("order", "-at"), name="order_event_recent"),
+            models.Index(fields=("id",), name="order_event_awaits", condition=models.Q(awaits_notice=True)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.kind}"

@@ -9,6 +9,7 @@ from catalog.countries import country_name
 from customers.access import staff_page
 from customers.models import Customer
 from orders.selectors.customer_page import read_customer_page
+from orders.selectors.notifications import notifications_of
 from providers.registry import configured_accounts, offers
 from providers.types import Capability
 
@@ -20,6 +21,7 @@ def customer_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "customer": customer,
         "page": read_customer_page(customer),
+        "notifications": notifications_of(customer_id=customer.pk),
         "takes_forms": any(offers(slug, Capability.LINE_ACTIVATION) for slug in configured_accounts()),
         "country_name": country_name(customer.country) if customer.country else "",
         "language_name": dict(settings.LANGUAGES).get(customer.language, customer.language),

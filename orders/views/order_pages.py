@@ -26,6 +26,7 @@ from orders.models import Order
 from orders.payments import PaymentRefused
 from orders.selectors.cards import read_card_panel
 from orders.selectors.credit import find_credit
+from orders.selectors.notifications import notifications_of
 from orders.selectors.order_list import find_orders, list_rows
 from orders.selectors.order_page import OrderPage, order_esims, read_order_page
 from orders.selling import pay_order
@@ -170,6 +171,7 @@ def _show_order(
     context = _live_context(request, read_order_page(order))
     # Paid in full and not bought: a decision about the payment is needed then, not another payment.
     takes_payment = order.state == Order.State.UNPAID and (context["page"].outstanding or not order.total)
+    context["notifications"] = notifications_of(order_id=order.pk)
     if takes_payment and request.user.has_perm("orders.sell"):
         context["payment_form"] = payment_form or PaymentForm(
             initial={"amount": write_amount(count_outstanding(order), order.currency), "form_key": uuid.uuid4()},

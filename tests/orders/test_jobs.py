@@ -351,6 +351,9 @@ def test_schedules_go_to_their_queues(settings: Settings) -> None:
         PREFIX + "work off the payment service's calls": "webhooks",
         PREFIX + "card payments and refunds that are due": "orders",
         PREFIX + "read lines that are due": "refresh",
+        PREFIX + "write notifications": "refresh",
+        PREFIX + "send notifications": "refresh",
+        PREFIX + "tell staff of trouble": "refresh",
         PREFIX + "read balances": "catalogue",
         PREFIX + "mend catalogue runs": "catalogue",
         PREFIX + "mend comparisons": "catalogue",
@@ -374,6 +377,7 @@ def test_schedules_run_what_they_say(wholesaler: Wholesaler, queue: Queue) -> No
         ("orders.tasks.compare_all_accounts", ()),
         ("orders.tasks.issue_statements", ()),
         ("orders.tasks.prune", ()),
+        ("orders.tasks.tell_staff", ()),
         *[("orders.tasks.wake", (name,)) for name in sorted(waking.WAKE_UPS)],
         ("providers.tasks.read_all_balances", ()),
     ]
@@ -402,6 +406,7 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
         "forms": 0,
         "offers": 0,
         "jobs": 1,
+        "links": 0,
         "sessions": 1,
     }
     assert PurchaseAttempt.objects.get(purchase=done).body is None
@@ -415,6 +420,7 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
         "forms": 0,
         "offers": 0,
         "jobs": 0,
+        "links": 0,
         "sessions": 0,
     }
 

@@ -337,7 +337,7 @@ def test_the_pages_need_a_constant_number_of_queries(django_assert_num_queries: 
     assert PurchaseAttempt.objects.count() == 10
     client = sign_in_as(make_user(is_superuser=True))
     client.get("/orders/")
-    for url, number in (("/orders/{}/", 13), ("/orders/{}/esims/", 5)):
+    for url, number in (("/orders/{}/", 14), ("/orders/{}/esims/", 5)):
         for order in (small, large):
             with django_assert_num_queries(number):
                 client.get(url.format(order.pk))

@@ -47,7 +47,9 @@ def test_no_button_depends_on_a_providers_name() -> None:
 
 
 def test_nothing_inline_that_the_content_policy_forbids() -> None:
-    found = find(INLINE_STYLE, templates()) + find(INLINE_SCRIPT, templates())
+    # An e-mail is no page of ours: it brings its style, because it may fetch none.
+    pages = [(file, text) for file, text in templates() if not file.startswith("templates/mail/")]
+    found = find(INLINE_STYLE, pages) + find(INLINE_SCRIPT, templates())
     assert [line for line in found if not DATA_SCRIPT.search(line)] == []
 
 

@@ -1,0 +1,145 @@
+"""What a line has to tell its customer: the reason, the key that makes it once, and the facts of its words.
+
+A false alarm costs more trust than a late word. So a share is told only of an allowance in total that the provider
+reports on (``esims/notices.py``), nothing of a line that is suspended or over, and every moment is judged again here,
+by what the line is now.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.utils.dateparse import parse_datetime
+
+from catalog.search import sellable_plans
+from esims.events import EventKind
+from esims.install import top_up_rules
+from esims.link_page import describe_time
+from esims.models import Esim, LineEvent
+from esims.notices import deadline_moments, end_moments
+from esims.states import ENDED
+from orders.models import Notification
+from orders.notice_words import say_moment
+from orders.topups import why_no_top_up
+from providers.types import DataPeriod, LineState
+
+K = Notification.Kind
+Context = Callable[[], Mapping[str, Any]]
+#: Examples of what can be added, the cheapest first.
+_OFFERS_NAMED = 3
+_NO_USE = ENDED | {LineState.SUSPENDED, LineState.DEPLETED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a customer is told something of a line. ``context`` is called in the language of the words."""
+
+    kind: str
+    key: str
+    context: Context
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def event_reason(event: LineEvent) -> Reason | None:
+    """Why a row of the timeline is told, if it is: by what the line (fetched with account and plan) is now."""
+    line = event.esim
+    if event.kind == EventKind.USAGE_REACHED:
+        return None if LineState(line.state) in _NO_USE else _usage(line, event.facts)
+    if event.kind == EventKind.STATE and event.facts.get("new") == line.state:
+        return _used_up(line, event) if line.state == LineState.DEPLETED else _ended(line, event.facts)
+    # Since then it has become something else, of which another row tells.
+    return None
+
+
+def clock_reason(line: Esim, now: datetime) -> Reason | None:
+    """What the clock says of a line now: the nearest moment that has come and in which there is time to act."""
+    deadlines = [at for at, until in deadline_moments(line) if at <= now < until]
+    if deadlines and line.activation_deadline is not None:
+        days = [
+            days
+            for days in settings.NOTIFICATION_DEADLINE_DAYS
+            if line.activation_deadline - timedelta(days=days) <= now
+        ]
+        deadline = line.activation_deadline
+        return Reason(
+            kind=K.DEADLINE,
+            key=f"deadline-{min(days)}:esim:{line.pk}:{deadline:%Y%m%d%H%M}",
+            context=lambda: {**_name(line), "deadline": say_moment(deadline)},
+            facts={"deadline": deadline.isoformat()},
+        )
+    ends = [until for at, until in end_moments(line) if at <= now < until]
+    if ends:
+        return Reason(
+            kind=K.LAST_DAY,
+            key=f"last-day:esim:{line.pk}:{ends[0]:%Y%m%d%H%M}",
+            context=lambda: {**_name(line), **_added(line), "end": describe_time(line, now)},
+            facts={"end": ends[0].isoformat()},
+        )
+    return None
+
+
+def _usage(line: Esim, facts: Mapping[str, Any]) -> Reason:
+    percent, package, total = facts["percent"], facts.get("package"), facts["total"]
+    of = f"package:{package}" if package is not None else f"total:{total}"
+    as_of = parse_datetime(facts.get("as_of") or "")
+    return Reason(
+        kind=K.USAGE,
+        key=f"usage-{percent}:esim:{line.pk}:{of}",
+        context=lambda: {
+            **_name(line),
+            **_added(line),
+            "percent": percent,
+            "used": facts["used"],
+            "total": total,
+            "as_of": say_moment(as_of),
+        },
+        facts={"percent": percent, "used": facts["used"], "total": total, "package": package},
+    )
+
+
+def _used_up(line: Esim, event: LineEvent) -> Reason | None:
+    if line.plan.data_period == DataPeriod.DAY:
+        # Tomorrow there is data again.
+        return None
+    # Topped up and used up again is another time: its allowance is another.
+    allowance = line.total_data_bytes if line.total_data_bytes is not None else f"{event.at:%Y%m%d}"
+    return Reason(
+        kind=K.USED_UP,
+        key=f"used-up:esim:{line.pk}:{allowance}",
+        context=lambda: {**_name(line), **_added(line)},
+    )
+
+
+def _ended(line: Esim, facts: Mapping[str, Any]) -> Reason:
+    unused = facts.get("old") in {LineState.READY, LineState.DOWNLOADED} and line.state == LineState.EXPIRED
+    end = line.expires_on or (line.expires_at.date() if line.expires_at else "")
+    return Reason(
+        kind=K.ENDED,
+        key=f"ended:esim:{line.pk}:{end}",
+        context=lambda: {**_name(line), "state": line.state, "unused": unused},
+        facts={"state": line.state},
+    )
+
+
+def _name(line: Esim) -> dict[str, Any]:
+    return {"label": line.label, "plan": line.plan.name}
+
+
+def _added(line: Esim) -> dict[str, Any]:
+    """Whether data can be added, by what rules, and some examples where it is known what fits."""
+    if why_no_top_up(line) or line.plan.top_up_supported is False:
+        return {"can_top_up": False}
+    return {"can_top_up": True, "rules": top_up_rules(line), "offers": _offers(line)}
+
+
+def _offers(line: Esim) -> list[tuple[str, Decimal, str]]:
+    """Only of lines whose group of top-ups is known; of others the provider is asked when it is sold."""
+    group = line.plan.top_up_profile
+    if not group:
+        return []
+    plans = sellable_plans().filter(account_id=line.account_id, top_up_profile=group, days_choice_max=None)
+    rows = plans.order_by("retail_price", "pk").values_list("name", "retail_price", "currency")[:_OFFERS_NAMED]
+    return [(name, price, currency) for name, price, currency in rows if price is not None]

@@ -1,0 +1,215 @@
+"""What staff are told: trouble that a person has to look at, of each kind at most once in a while, all new together.
+
+What is open now is read from the books each time; nothing is remembered but what the last message named. A flood of
+parked webhooks is one e-mail with their number, and the next one comes after ``NOTIFICATION_STAFF_MINUTES``, and only
+for what came since.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.models import SyncRun
+from customers.models import User
+from orders.amounts import say_amount
+from orders.models import Dispute, NoticeChoice, Notification, Payment, PaymentDelivery, Purchase, Wake
+from orders.notice_words import choose_language, compose
+from providers.balances import is_low
+from providers.models import BalanceReading, ProviderAccount, WebhookDelivery
+
+K = Notification.Kind
+#: One lock for all planners: the row of a job that ``dispatch`` wakes.
+LOCK = "staff notices"
+#: So many are named in a message, and remembered from one to the next.
+_NAMED, _REMEMBERED = 10, 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One thing to look at. ``ref`` names it for good: the same trouble later is another one."""
+
+    ref: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """A kind of trouble: how it is found, who is told, where it is looked at. ``page`` is the name of an address."""
+
+    find: Callable[[], list[Trouble]]
+    permission: str
+    page: str
+
+
+def plan_staff_notifications() -> int:
+    """Tell staff of what is new; returns how many messages were written. Runs any number of times, at once too."""
+    written = 0
+    with transaction.atomic():
+        Wake.objects.get_or_create(name=LOCK)
+        Wake.objects.select_for_update().get(name=LOCK)
+        for kind, watch in WATCHES.items():
+            if kind not in settings.NOTIFICATION_OFF:
+                written += _plan_kind(kind, watch)
+    return written
+
+
+def _plan_kind(kind: str, watch: Watch) -> int:
+    now = timezone.now()
+    last = Notification.objects.filter(kind=kind, resent_of=None).order_by("-created_at", "-pk").first()
+    if last is not None and last.created_at > now - timedelta(minutes=settings.NOTIFICATION_STAFF_MINUTES):
+        return 0
+    troubles = watch.find()
+    told = set(last.facts.get("refs", ())) if last is not None else set()
+    new = [trouble for trouble in troubles if trouble.ref not in told]
+    if not new:
+        return 0
+    number = (last.facts.get("number", 0) if last is not None else 0) + 1
+    facts = {"number": number, "refs": [trouble.ref for trouble in troubles][:_REMEMBERED], "new": len(new)}
+    words = {
+        "count": len(new),
+        "in_all": len(troubles),
+        "named": [trouble.words for trouble in new[:_NAMED]],
+        "others": max(0, len(new) - _NAMED),
+        "site": settings.SITE_URL.rstrip("/") + reverse(watch.page),
+    }
+    rows = [_make_row(kind, user, words, facts) for user in find_staff(kind, watch.permission)]
+    Notification.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
+def _make_row(kind: str, user: User, words: Mapping[str, Any], facts: Mapping[str, Any]) -> Notification:
+    language = choose_language(user.language)
+    message = compose(kind, words, language=language, receiver=user.get_full_name() or user.email)
+    return Notification(
+        audience=Notification.Audience.STAFF,
+        kind=kind,
+        channel=Notification.Channel.EMAIL,
+        key=f"staff:{kind}:{facts['number']}:user:{user.pk}",
+        user=user,
+        language=language,
+        address=user.email,
+        subject=message.subject,
+        content=message.content.pack(),
+        facts=dict(facts),
+        next_attempt_at=timezone.now(),
+    )
+
+
+def find_staff(kind: str, permission: str) -> list[User]:
+    """Members of staff who may look at it and did not switch it off."""
+    off = [choice.user_id for choice in NoticeChoice.objects.all() if kind in choice.off]
+    return list(_holders(permission).exclude(pk__in=off).order_by("pk"))
+
+
+def _holders(permission: str) -> QuerySet[User]:
+    app, _dot, codename = permission.partition(".")
+    holds = {"content_type__app_label": app, "codename": codename}
+    own = Q(**{f"user_permissions__{name}": value for name, value in holds.items()})
+    by_group = Q(**{f"groups__permissions__{name}": value for name, value in holds.items()})
+    staff = User.objects.filter(is_active=True, is_staff=True).exclude(email="")
+    return staff.filter(Q(is_superuser=True) | own | by_group).distinct()
+
+
+# -- what there is to look at ------------------------------------------------------------------------------------------
+
+
+def _find_unknown() -> list[Trouble]:
+    waiting = Purchase.objects.filter(state=Purchase.State.UNKNOWN) | Purchase.objects.exclude(attention="")
+    rows = waiting.select_related("order_line__order", "account").order_by("pk")[:_REMEMBERED]
+    return [
+        Trouble(
+            ref=f"{row.pk}:{row.attempts_made}:{row.state}:{len(row.attention)}",
+            words=f"{row.order_line.order.number}, {row.account.name}, {row.quantity} × {row.order_line.plan_name}",
+        )
+        for row in rows
+    ]
+
+
+def _find_low() -> list[Trouble]:
+    """Accounts below their mark; the trouble is named by the reading since which they are."""
+    found = []
+    for account in ProviderAccount.objects.filter(low_balance__isnull=False).order_by("pk"):
+        readings = BalanceReading.objects.filter(account=account)
+        newest = readings.order_by("-at", "-pk").first()
+        if newest is None or not is_low(account, newest):
+            continue
+        enough = readings.filter(amount__gte=account.low_balance).order_by("-at", "-pk").first()
+        since = readings.filter(at__gt=enough.at) if enough is not None else readings
+        first = since.order_by("at", "pk").values_list("pk", flat=True).first()
+        words = f"{account.name}, {say_amount(newest.amount, newest.currency)}"
+        found.append(Trouble(ref=f"{account.pk}:{first}", words=words))
+    return found
+
+
+def _find_failing() -> list[Trouble]:
+    """Accounts whose last finished sync failed; named by the first failure in a row."""
+    found = []
+    for account in ProviderAccount.objects.order_by("pk"):
+        ended = SyncRun.objects.filter(account=account, finished_at__isnull=False).order_by("-pk")
+        last = ended.first()
+        if last is None or last.state not in _SYNC_TROUBLE:
+            continue
+        good = ended.exclude(state__in=_SYNC_TROUBLE).values_list("pk", flat=True).first() or 0
+        first = ended.filter(pk__gt=good).order_by("pk").values_list("pk", flat=True).first()
+        found.append(Trouble(ref=f"{account.pk}:{first}", words=account.name))
+    return found
+
+
+_SYNC_TROUBLE = (SyncRun.State.FAILED, SyncRun.State.INCOMPLETE)
+
+
+def _find_parked() -> list[Trouble]:
+    """Parked calls of providers and of the payment service."""
+    calls = WebhookDelivery.objects.filter(state=WebhookDelivery.State.PARKED).select_related("account").defer("body")
+    paid = PaymentDelivery.objects.filter(state=PaymentDelivery.State.PARKED).defer("body")
+    return [
+        *(
+            Trouble(ref=f"w{row.pk}:{row.handled_at:%Y%m%d%H%M%S}", words=f"{row.account.name}, {row.word or row.kind}")
+            for row in calls.order_by("-received_at", "-pk")[:_REMEMBERED]
+            if row.handled_at
+        ),
+        *(
+            Trouble(ref=f"p{row.pk}:{row.handled_at:%Y%m%d%H%M%S}", words=row.kind)
+            for row in paid.order_by("-received_at", "-pk")[:_REMEMBERED]
+            if row.handled_at
+        ),
+    ]
+
+
+def _find_payments() -> list[Trouble]:
+    """Money that does not fit to its order, and banks that take money back."""
+    odd = Payment.objects.exclude(attention="").select_related("order").order_by("created_at", "pk")[:_REMEMBERED]
+    disputes = Dispute.objects.filter(state=Dispute.State.OPEN).select_related("payment__order").order_by("pk")
+    return [
+        *(Trouble(ref=f"p{row.pk}:{len(row.attention)}", words=_say_payment(row)) for row in odd),
+        *(
+            Trouble(ref=f"d{row.pk}", words=f"{row.payment.order.number}, {say_amount(row.amount, row.currency)}")
+            for row in disputes[:_REMEMBERED]
+        ),
+    ]
+
+
+def _say_payment(payment: Payment) -> str:
+    amount = payment.amount if payment.captured_amount is None else payment.captured_amount
+    return f"{payment.order.number}, {say_amount(amount, payment.captured_currency or payment.currency)}"
+
+
+WATCHES: Mapping[str, Watch] = {
+    K.UNKNOWN_PURCHASE: Watch(find=_find_unknown, permission="orders.reconcile", page="purchase-queue"),
+    K.LOW_BALANCE: Watch(find=_find_low, permission="providers.change_provideraccount", page="provider-list"),
+    K.FAILING_SYNC: Watch(find=_find_failing, permission="catalog.sync_catalog", page="sync-run-list"),
+    K.PARKED_DELIVERY: Watch(find=_find_parked, permission="providers.handle_delivery", page="delivery-list"),
+    K.PAYMENT_LOOK: Watch(find=_find_payments, permission="orders.handle_payment", page="order-list"),
+}
+
+
+def kinds_for(user: User) -> Iterable[str]:
+    """The kinds of which this person would be told."""
+    return [kind for kind, watch in WATCHES.items() if user.has_perm(watch.permission)]

@@ -1,0 +1,112 @@
+"""Notifications as people see them: the list, one, those of an order, a line or a customer, and the app's feed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from customers.models import Customer, User
+from orders.models import Notification
+from orders.notice_content import Content, show_text
+
+SHOWN = 10
+N = Notification
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationFilter:
+    """What is asked for; the defaults ask for everything."""
+
+    state: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedItem:
+    """One item of the app's feed: words without codes; the app shows the line itself beside it."""
+
+    id: int
+    kind: str
+    at: datetime
+    subject: str
+    paragraphs: tuple[str, ...]
+    order_id: int | None
+    esim_id: int | None
+    is_read: bool
+
+
+def find_notifications(wanted: NotificationFilter) -> QuerySet[Notification]:
+    """Rows that fit, the newest first, without their contents."""
+    rows = _rows()
+    if wanted.state:
+        rows = rows.filter(state=wanted.state)
+    if wanted.kind:
+        rows = rows.filter(kind=wanted.kind)
+    return rows
+
+
+def count_needing_look() -> dict[str, int]:
+    """How many have failed, or may have been sent: states that are few."""
+    few = (N.State.FAILED, N.State.UNCERTAIN)
+    rows = N.objects.filter(state__in=few).order_by().values_list("state").annotate(number=Count("pk"))
+    return dict(rows)
+
+
+def notifications_of(
+    *, order_id: int | None = None, esim_id: int | None = None, customer_id: int | None = None
+) -> list[Notification]:
+    """The newest of an order, a line or a customer; one query. Of a line also those of orders that brought it."""
+    asked = Q(order_id=order_id) if order_id is not None else Q()
+    if esim_id is not None:
+        asked = Q(esim_id=esim_id) | Q(
+            order__lines__purchases__delivered__esim_id=esim_id, kind__in=(N.Kind.ORDER_READY, N.Kind.REPLACEMENT)
+        )
+    if customer_id is not None:
+        asked = Q(customer_id=customer_id)
+    return list(_rows().filter(asked).distinct()[:SHOWN])
+
+
+def find_notification(pk: int) -> Notification | None:
+    """One with its content and everything that its page names."""
+    return N.objects.select_related("customer", "user", "order", "esim", "resent_of").filter(pk=pk).first()
+
+
+def read_text(row: Notification) -> str:
+    """Its text as it may be shown to staff: without codes."""
+    return show_text(Content.unpack(row.content), link_words=_("(a link that is made when it is sent)"))
+
+
+def read_feed(customer: Customer, *, before: int | None = None, limit: int = 50) -> Sequence[FeedItem]:
+    """What the app shows its customer, the newest first: each telling once, whichever way it went besides."""
+    mine = N.objects.filter(
+        customer=customer,
+        audience=N.Audience.CUSTOMER,
+        channel__in=(N.Channel.EMAIL, N.Channel.FEED),
+        resent_of=None,
+    )
+    if before is not None:
+        mine = mine.filter(pk__lt=before)
+    return [
+        FeedItem(
+            id=row.pk,
+            kind=row.kind,
+            at=row.created_at,
+            subject=row.subject,
+            paragraphs=Content.unpack(row.content).paragraphs,
+            order_id=row.order_id,
+            esim_id=row.esim_id,
+            is_read=row.read_at is not None,
+        )
+        for row in mine.order_by("-pk")[:limit]
+    ]
+
+
+def may_see(user: User, row: Notification) -> bool:
+    """Whether a member of staff who may see notifications may see this one: of staff's only their own."""
+    return row.audience == N.Audience.CUSTOMER or row.user_id == user.pk or user.is_superuser
+
+
+def _rows() -> QuerySet[Notification]:
+    return N.objects.select_related("customer", "user", "order", "esim").defer("content").order_by("-created_at", "-pk")
