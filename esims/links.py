@@ -38,7 +38,7 @@ def make_links(*, esim_ids: Iterable[int], made_for: str) -> dict[int, str]:
 
 def link_address(token: str) -> str:
     """The whole address, as a message carries it."""
-    return settings.SITE_URL.rstrip("/") + reverse("line-link", args=[token])
+    return f"{settings.SITE_URL.rstrip('/')}{reverse('line-link', args=[token])}"
 
 
 def forget_links(*, made_for: str) -> None:

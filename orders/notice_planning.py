@@ -187,7 +187,7 @@ _BEFORE_CODE = frozenset({LineState.PROVISIONING.value, LineState.READY.value})
 
 def _top_ups(order: Order) -> Iterable[Telling]:
     brought = PurchasedPackage.objects.filter(purchase__order_line__order=order)
-    for row in brought.select_related("esim__account", "esim__plan", "package").order_by("pk"):
+    for row in brought.select_related("esim__account", "esim__plan", "purchase__order_line").order_by("pk"):
         yield Telling(
             kind=K.TOPPED_UP,
             key=f"topped-up:purchase:{row.purchase_id}",
@@ -200,7 +200,7 @@ def _top_ups(order: Order) -> Iterable[Telling]:
 
 
 def _top_up_context(order: Order, row: PurchasedPackage) -> Any:
-    return lambda: {"order": order.number, "label": row.esim.label, "package": row.package.name}
+    return lambda: {"order": order.number, "label": row.esim.label, "package": row.purchase.order_line.plan_name}
 
 
 def _plan_refunds(order: Order) -> None:

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from io import BytesIO
+from typing import Any
 
 import pytest
 import zxingcpp
@@ -132,7 +133,7 @@ def test_it_speaks_the_customers_language() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "used", "words"),
+    ("terms", "used", "words"),
     [
         ({"data_bytes": GB}, 512 * MB, "512 MB of 1 GB are used."),
         ({"data_bytes": GB, "data_period": DataPeriod.DAY}, 512 * MB, "Used so far: 512 MB."),
@@ -141,8 +142,8 @@ def test_it_speaks_the_customers_language() -> None:
         ({"data_bytes": GB}, None, "Nothing is reported of its use yet."),
     ],
 )
-def test_use_in_plain_words(plan: dict[str, object], used: int | None, words: str) -> None:
-    esim = make_line(make_snapshot(state=LineState.ACTIVE, total_used_bytes=used), plan=make_plan(**plan))
+def test_use_in_plain_words(terms: dict[str, Any], used: int | None, words: str) -> None:
+    esim = make_line(make_snapshot(state=LineState.ACTIVE, total_used_bytes=used), plan=make_plan(**terms))
     _path, html = open_link(esim)
     assert words in html.replace("\u00a0", " ")
     assert ("<progress" in html) == ("of 1 GB are used" in words)
