@@ -153,7 +153,6 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 
 EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
-#: Another way to send mail than EMAIL_URL can name, as a dotted name.
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default=EMAIL_CONFIG["EMAIL_BACKEND"])
 #: Without one a mail server that says nothing would hold a worker for ever. Ours.
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=30)
@@ -411,7 +410,6 @@ CARD_CHECK_CAP_SECONDS = env.float("CARD_CHECK_CAP_SECONDS", default=900.0)
 #: The name under which customers are written to, and how they reach a person.
 BRAND_NAME = env.str("BRAND_NAME", default="Roamdesk")
 BRAND_CONTACT = env.str("BRAND_CONTACT", default="")
-#: The language of customers who have told none.
 NOTIFICATION_LANGUAGE = env.str("NOTIFICATION_LANGUAGE", default="en")
 NOTIFICATION_REPLY_TO = env.str("NOTIFICATION_REPLY_TO", default="")
 #: Kinds told to nobody; shown to customers in the app only; sent as the provider's SMS as well, where it can.
@@ -422,9 +420,7 @@ NOTIFICATION_SMS = env.list("NOTIFICATION_SMS", default=[])
 NOTIFICATION_USAGE_PERCENT = env.list("NOTIFICATION_USAGE_PERCENT", cast=int, default=[50, 80, 90])
 NOTIFICATION_DEADLINE_DAYS = env.list("NOTIFICATION_DEADLINE_DAYS", cast=int, default=[7, 2])
 NOTIFICATION_END_HOURS = env.int("NOTIFICATION_END_HOURS", default=24)
-#: What was noticed so long ago, while nothing ran, is no news any more.
 NOTIFICATION_STALE_HOURS = env.int("NOTIFICATION_STALE_HOURS", default=24)
-#: Of an order's eSIMs so many come with QR code and codes in the mail; the others by their links.
 NOTIFICATION_QR_LINES = env.int("NOTIFICATION_QR_LINES", default=5)
 #: Staff are told of one kind of trouble at most once in so many minutes, of everything new together.
 NOTIFICATION_STAFF_MINUTES = env.int("NOTIFICATION_STAFF_MINUTES", default=60)
