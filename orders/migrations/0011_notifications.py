@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('customers', '0001_initial'),
-        ('esims', '0007_lines_that_wait'),
+        ('esims', '0008_lines_that_wait'),
         ('orders', '0010_card_service'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -14,5 +14,5 @@ def look_once(apps: Apps, _schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("esims", "0006_notices")]
+    dependencies = [("esims", "0007_notices")]
     operations = [migrations.RunPython(look_once, migrations.RunPython.noop)]

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('catalog', '0002_more_wholesalers'),
         ('customers', '0001_initial'),
-        ('esims', '0005_package_by_ref'),
+        ('esims', '0006_looked_at_actions'),
         ('providers', '0004_token_renewal'),
     ]
 
