@@ -288,6 +288,29 @@ SENTENCES = (
     _("%(count)s plans could not be read, not even their codes."),
     _("The provider counts %(total)s plans, %(seen)s were read."),
     _("Reading took longer than the %(seconds)s s that it has."),
+    # cards
+    _("The payment service refused (%(reason)s)"),
+    _("The payment service asks to wait: too many calls"),
+    _("The payment service is carrying out the same request at this moment"),
+    _("The payment service does not take our key"),
+    _("The payment service could not be reached"),
+    _("The payment service gave no usable answer"),
+    _("The payment service answered nonsense"),
+    _("The payment service answered HTTP %(status)s; it may have been carried out"),
+    _("The payment service answered about another payment"),
+    _("The payment service's list does not end"),
+    _("The payment service knows nothing of it"),
+    _("The payment service does not cancel it while it is “%(status)s”"),
+    _("The payment service says that it was cancelled"),
+    _("The payment service could not pay it back: %(reason)s"),
+    _("The payment service paid %(amount)s back that was not asked for here (%(refund)s)."),
+    _("The payment service holds a second payment for this one: %(intent)s (%(status)s)."),
+    _("A refund of %(amount)s that had been made came back (%(reason)s): it is due again."),
+    _("Another worker has it"),
+    _("given up"),
+    _("the order has expired"),
+    _("read again at the payment service"),
+    _("an event that asks for nothing"),
     # what a request held
     _("plan"),
     _("quantity"),
@@ -373,6 +396,7 @@ _ACTORS = {
     "command": pgettext_lazy("actor", "command"),
     "schedule": pgettext_lazy("actor", "schedule"),
     "expiring": pgettext_lazy("actor", "expiring"),
+    "system": pgettext_lazy("actor", "system"),
 }
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from django.conf import settings
 from django.db.models import Q
+from django.urls import reverse
 
 from catalog.models import PriceRule, SyncRun
 from catalog.pricing import save_rule
@@ -31,12 +33,13 @@ _LOW_MARKS = {ACCESS: Decimal(85), ESIMFX: Decimal(50)}
 
 
 def connect(*, by: str) -> None:
-    """Tell the wholesalers that call us our address: by their API where it can be told so, else in their portal."""
+    """Tell all that call us our address: by their API where it can be told so, else in their portal."""
     ensure_accounts()
     do_tasks(AccountTask.Kind.WEBHOOK_SAVE, Capability.WEBHOOK_SETUP, by=by)
     for account in ProviderAccount.objects.all():
         if find_system(account) == ESIMFX_SYSTEM:
             DemoProvider().open_portal(find_webhook_address(get_provider(account.slug)))
+    DemoProvider().set_card_webhook(settings.SITE_URL.rstrip("/") + reverse("payment-events"))
 
 
 def do_tasks(kind: str, needed: Capability, *, by: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from config.demo import accounts, activations, money
+from config.demo import accounts, activations, cards, money
 from config.demo.desk import DemoDesk, make_key
 from config.demo.provider import DemoProvider
 from config.demo.sales import SALES, TODAY
@@ -24,7 +24,7 @@ from customers.customers import CustomerExists, create_customer
 from customers.models import User
 from esims.models import Esim, LineAction
 from esims.usage import set_simulated_usage
-from orders.models import Order, Purchase, ReturnWish
+from orders.models import Order, PaymentDelivery, Purchase, ReturnWish
 from providers.models import AccountTask, WebhookDelivery
 from providers.types import Capability
 
@@ -59,6 +59,7 @@ class Filling:
             ("They buy", self._sell),
             ("They travel", self._travel),
             ("Today's purchases meet trouble", self._meet_trouble),
+            ("Some pay by card", self._pay_by_card),
             ("Their lines are read", self._read_lines),
             ("The desk looks after their lines", self._look_after),
             ("Some pay later, or not as asked", self._take_money),
@@ -125,6 +126,9 @@ class Filling:
                 self._provider.order_fault(kind, plan, **details)
             self._desk.place(sale)
         activations.send_forms(self._desk, staff=self._staff)
+
+    def _pay_by_card(self) -> None:
+        self._wait_for_purchases(cards.pay_by_card(self._desk, self._provider, staff=self._staff))
 
     def _read_lines(self) -> None:
         # What the wholesalers told of by themselves is worked off before the desk asks.
@@ -200,7 +204,8 @@ class Filling:
 
     def _wait_for_webhooks(self) -> None:
         waiting = WebhookDelivery.objects.filter(state=WebhookDelivery.State.NEW)
+        calls = PaymentDelivery.objects.filter(state=PaymentDelivery.State.NEW)
         wait_for(
             "the wholesalers' calls",
-            lambda: self._provider.count_waiting_webhooks() == 0 and not waiting.exists(),
+            lambda: self._provider.count_waiting_webhooks() == 0 and not waiting.exists() and not calls.exists(),
         )

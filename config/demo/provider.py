@@ -13,7 +13,7 @@ from esims.models import Esim
 from providers.models import ProviderAccount
 
 TIMEOUT_SECONDS = 30.0
-ACCESS, ESIMFX, FREEBIT = "access", "esimfx", "freebit"
+ACCESS, ESIMFX, FREEBIT, CARDS = "access", "esimfx", "freebit", "stripe"
 #: The name of a plan's code in each system's orders; the two of eSIM Commerce have the default.
 _CODE_NAMES = {ACCESS: "packageCode", ESIMFX: "product_id"}
 _DEFAULT_CODE_NAME = "planCode"
@@ -76,6 +76,21 @@ class DemoProvider:
     def open_portal(self, url: str) -> None:
         """eSIMfx's portal, where people enter the address that is called."""
         self._post(f"/{ESIMFX}/portal", {"url": url})
+
+    def set_card_webhook(self, url: str) -> None:
+        """The payment service's page on which people enter the address that is called."""
+        self._post(f"/{CARDS}/account", {"webhook": url})
+
+    def pay_card(self, intent_id: str) -> None:
+        """A customer pays by card now. Nothing, where that was so already."""
+        body = {"event": "pay"}
+        answer = self._session.post(f"{self._base}/{CARDS}/intents/{intent_id}", json=body, timeout=TIMEOUT_SECONDS)
+        if answer.status_code != requests.codes.bad_request:
+            answer.raise_for_status()
+
+    def dispute_card(self, intent_id: str, *, reason: str) -> None:
+        """A customer's bank takes a card payment back."""
+        self._post(f"/{CARDS}/intents/{intent_id}/dispute", {"reason": reason})
 
     def send_webhook(self, *, system: str, kind: str, url: str, body: Mapping[str, Any]) -> None:
         """Any call to an address of this machine."""

@@ -1,4 +1,4 @@
-"""The demo's accounts at the simulated wholesalers: one pair of credentials, told to both sides."""
+"""The demo's accounts at the simulated wholesalers and payment service: one set of credentials, told to both sides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +24,9 @@ class Secrets:
     esimfx_client_key: str
     esimfx_webhook_token: str
     freebit_oem_key: str
+    card_secret_key: str
+    card_publishable_key: str
+    card_webhook_secret: str
 
 
 def make_settings(keys: Secrets, simulator: str) -> Mapping[str, str]:
@@ -50,6 +53,10 @@ def make_settings(keys: Secrets, simulator: str) -> Mapping[str, str]:
         "FREEBIT_OEM_ID": "demo-oem",
         "FREEBIT_OEM_KEY": keys.freebit_oem_key,
         "FREEBIT_USES_UMS": "1",
+        "STRIPE_URL": f"{simulator}/stripe",
+        "STRIPE_SECRET_KEY": f"sk_test_{keys.card_secret_key}",
+        "STRIPE_PUBLISHABLE_KEY": f"pk_test_{keys.card_publishable_key}",
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{keys.card_webhook_secret}",
     }
 
 
@@ -65,5 +72,8 @@ def make_options(keys: Secrets) -> tuple[str, ...]:
         "--esimfx-block-path": _BLOCK_PATH,
         "--esimfx-balance": _ESIMFX_BALANCE,
         "--freebit-oem-key": keys.freebit_oem_key,
+        "--stripe-secret-key": f"sk_test_{keys.card_secret_key}",
+        "--stripe-publishable-key": f"pk_test_{keys.card_publishable_key}",
+        "--stripe-webhook-secret": f"whsec_{keys.card_webhook_secret}",
     }
     return tuple(part for option in options.items() for part in option)

@@ -71,7 +71,7 @@ def check_purchases(home: Path) -> None:
     assert query(home, f"{per_account} ON a.id = p.account_id GROUP BY 1, 2 ORDER BY 1, 2") == [
         ("esim-access", "fulfilled", 7),
         ("esim-access", "held", 1),
-        ("esim-commerce", "fulfilled", 9),
+        ("esim-commerce", "fulfilled", 11),
         ("esim-commerce", "held", 1),
         ("esim-commerce", "short", 1),
         ("esim-commerce", "unknown", 1),
@@ -83,7 +83,7 @@ def check_purchases(home: Path) -> None:
         ("freebit", "held", 1),
         ("freebit", "rejected", 1),
     ]
-    assert query(home, "SELECT count(*) FROM orders_order WHERE state = 'unpaid'") == [(2,)]
+    assert query(home, "SELECT count(*) FROM orders_order WHERE state = 'unpaid'") == [(3,)]
     # One customer pays later; a transfer was short, and one came when its order had expired.
     assert query(home, "SELECT kind FROM orders_creditentry ORDER BY id") == [("charge",), ("payment",)]
     assert query(home, "SELECT number, closing = owed FROM orders_creditstatement, orders_creditaccount") == [
@@ -96,6 +96,13 @@ def check_purchases(home: Path) -> None:
     assert query(home, owed) == [("missing", "due", 3), ("returned", "due", 2)]
     replaced = "SELECT o.state, o.total, l.unit_price FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id"
     assert query(home, f"{replaced} WHERE l.replaces_id IS NOT NULL") == [("completed", 0, 0)]
+    # By card: one waits, two were paid, one of them is taken back by its bank; each call of the service is worked off.
+    assert query(home, "SELECT state, count(*) FROM orders_payment WHERE method = 'card' GROUP BY 1 ORDER BY 1") == [
+        ("captured", 2),
+        ("pending", 1),
+    ]
+    assert query(home, "SELECT state, is_withdrawn FROM orders_dispute") == [("open", 1)]
+    assert query(home, "SELECT count(*) FROM orders_paymentdelivery WHERE state IN ('new', 'parked')") == [(0,)]
     kinds = "SELECT kind, period_days, count(*) FROM orders_orderline WHERE kind != 'esim' OR period_days GROUP BY 1, 2"
     assert query(home, f"{kinds} ORDER BY 1") == [("activation", None, 4), ("esim", 8, 1), ("top_up", None, 2)]
     # The refused form waits, with its field, for a person; nothing personal is kept of those that were sent.
