@@ -118,6 +118,11 @@ def refund_card(request: HttpRequest, pk: int) -> HttpResponse:
         messages.info(request, _("Nothing is due any more: this refund is “%(state)s”.") % words)
         return redirect("refund-list")
     payment = find_card_to_refund(refund)
+    amount = {"amount": say_amount(refund.amount, refund.currency)}
+    if payment is None and not form.errors:
+        messages.info(request, _("No card payment has %(amount)s left to be paid back.") % amount)
+        return redirect("refund-made", refund.pk)
+    reference = {**amount, "reference": payment.reference if payment else ""}
     context = {
         "form": form,
         "refund": refund,
@@ -125,11 +130,7 @@ def refund_card(request: HttpRequest, pk: int) -> HttpResponse:
         "title": _("Pay back by card?"),
         "consequences": [
             *warn_of_charge_backs(refund.order),
-            _("%(amount)s go back to the card of the payment %(reference)s.")
-            % {"amount": say_amount(refund.amount, refund.currency), "reference": payment.reference}
-            if payment is not None
-            else _("No card payment has %(amount)s left to be paid back.")
-            % {"amount": say_amount(refund.amount, refund.currency)},
+            _("%(amount)s go back to the card of the payment %(reference)s.") % reference,
             _("The payment service moves the money; it cannot be taken back."),
         ],
         "action": _("Pay back by card"),
