@@ -283,9 +283,9 @@ def _explain_passing(error: stripe.StripeError, code: str, status: int | None) -
         return NotDone("The payment service is carrying out the same request at this moment", code=code)
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         return NotDone("The payment service does not take our key", code=code or "authentication")
-    is_failure = status is not None and status >= requests.codes.server_error
-    told = f"HTTP {status}; it may have been carried out" if is_failure else "nonsense"
-    return OutcomeUnknown(f"The payment service answered {told}", code=code)
+    if status is not None and status >= requests.codes.server_error:
+        return OutcomeUnknown(f"The payment service answered HTTP {status}; it may have been carried out", code=code)
+    return OutcomeUnknown("The payment service answered nonsense", code=code)
 
 
 def _explain_connection(error: stripe.APIConnectionError) -> CardServiceError:
