@@ -148,10 +148,10 @@ class CreditAccountAdmin(ReadOnly, _Admin):
 
 @admin.register(CreditEntry)
 class CreditEntryAdmin(ReadOnly, _Admin):
-    list_display = ("account", "at", "kind", "amount", "owed_after", "reference", "by")
-    list_filter = ("kind",)
-    search_fields = ("account__customer__name", "reference")
-    list_select_related = ("account",)
+    list_display = ("account", "at", "kind", "amount", "owed_after", "method", "reference", "why", "by", "statement")
+    list_filter = ("kind", "account__currency")
+    search_fields = ("account__customer__name", "reference", "=statement__number")
+    list_select_related = ("account", "statement")
 
 
 @admin.register(CreditStatement)

@@ -381,8 +381,14 @@ class LinesForm(RemarkForm):
 
 
 class RefundForm(forms.Form):
-    """That the money went back."""
+    """That the money went back: the amount that the page showed, whatever is owed by now."""
 
+    shown = forms.DecimalField(
+        widget=forms.HiddenInput,
+        max_digits=14,
+        decimal_places=4,
+        error_messages={"required": gettext_lazy("The amount has changed meanwhile. Look at it again.")},
+    )
     method = forms.ChoiceField(
         label=gettext_lazy("How it went back"),
         choices=[(method.value, method.label) for method in Payment.BY_HAND],

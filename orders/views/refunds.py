@@ -36,11 +36,19 @@ def refund_list(request: HttpRequest) -> HttpResponse:
 def refund_made(request: HttpRequest, pk: int) -> HttpResponse:
     """How the money went back; the second click finds it recorded."""
     refund = get_object_or_404(with_purpose(Refund.objects.select_related("order__customer")), pk=pk)
-    form = RefundForm(request.POST if request.method == "POST" else None, to_credit=may_refund_to_credit(refund.order))
+    form = RefundForm(
+        request.POST if request.method == "POST" else None,
+        initial={"shown": refund.amount},
+        to_credit=may_refund_to_credit(refund.order),
+    )
     if request.method == "POST" and form.is_valid():
+        # What the person saw, and paid out: the verb compares it with what is owed by now.
+        refund.amount = form.cleaned_data.pop("shown")
         try:
             record_refund_made(refund=refund, by=person(request), **form.cleaned_data)
         except RefundRefused as error:
+            refund.refresh_from_db(fields=["amount", "state"])
+            form.data = {**request.POST.dict(), "shown": str(refund.amount)}
             form.add_error(error.field if error.field in form.fields else None, error.message)
         else:
             messages.success(request, _("The refund is recorded."))

@@ -18,7 +18,7 @@ from orders.selectors.dashboard import read_dashboard
 from orders.states import lock_purchase
 from providers.models import ProviderAccount
 from tests.orders.comparing import make_difference
-from tests.orders.desk import DECIDER, buy, purchase_of, sign_in, sign_in_as
+from tests.orders.desk import DECIDER, buy, purchase_of, read_hidden, sign_in, sign_in_as
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_due, make_purchase, make_user
 from tests.pages import assert_clean_page
@@ -229,11 +229,12 @@ def test_a_refund_is_recorded_once_with_its_proof(wholesaler: Wholesaler) -> Non
     assert f"/refunds/{refund.pk}/made/" in due.content.decode()
     url = f"/refunds/{refund.pk}/made/"
     assert_clean_page(client.get(url))
+    hidden = read_hidden(client.get(url), "shown")
     for given in ({}, {"method": "cash"}, {"method": "gold", "reference": "1"}):
-        assert_clean_page(client.post(url, given), status=422)
+        assert_clean_page(client.post(url, {**given, **hidden}), status=422)
         assert Refund.objects.get().state == "due"
-    client.post(url, {"method": "transfer", "reference": "T-9"})
-    client.post(url, {"method": "cash", "reference": "again"})
+    client.post(url, {"method": "transfer", "reference": "T-9", **hidden})
+    client.post(url, {"method": "cash", "reference": "again", **hidden})
     refund.refresh_from_db()
     assert (refund.state, refund.method, refund.reference) == ("made", "transfer", "T-9")
     assert OrderEvent.objects.filter(kind="refund.made").count() == 1
@@ -247,9 +248,26 @@ def test_a_refund_that_fell_away_is_not_recorded(wholesaler: Wholesaler) -> None
     purchase = make("refused", wholesaler)
     Refund.objects.filter(purchase=purchase).update(state="dropped")
     refund = Refund.objects.get()
-    response = sign_in(*DECIDER).post(f"/refunds/{refund.pk}/made/", {"method": "cash", "reference": "1"})
+    words = {"method": "cash", "reference": "1", "shown": str(refund.amount)}
+    response = sign_in(*DECIDER).post(f"/refunds/{refund.pk}/made/", words)
     assert_clean_page(response, status=422)
     assert Refund.objects.get().state == "dropped"
+
+
+def test_a_refund_is_recorded_as_the_page_showed_it_or_not_at_all(wholesaler: Wholesaler) -> None:
+    """The office paid out what it saw; meanwhile a line came, and less is owed."""
+    purchase = make("refused", wholesaler)
+    refund, client = Refund.objects.get(purchase=purchase), sign_in(*DECIDER)
+    url = f"/refunds/{refund.pk}/made/"
+    seen = {"method": "cash", "reference": "1", **read_hidden(client.get(url), "shown")}
+    Refund.objects.update(amount=refund.amount / 2)
+    response = client.post(url, seen)
+    assert_clean_page(response, status=422)
+    assert "The amount has changed meanwhile. Look at it again." in response.content.decode()
+    assert Refund.objects.get().state == "due"
+    # The page shows what is owed by now, and takes that.
+    client.post(url, {**seen, **read_hidden(response, "shown")})
+    assert (Refund.objects.get().state, Refund.objects.get().amount) == ("made", refund.amount / 2)
 
 
 # -- cost -------------------------------------------------------------------------------------------------------------
