@@ -1,16 +1,24 @@
 """Money in a schedule: captures that come twice, late, short or in another currency, and refunds."""
 
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
 from orders.capturing import capture_payment, count_outstanding
 from orders.checkout import cancel_order
+from orders.expiring import expire_orders
 from orders.models import Order, Payment, Refund
+from orders.payment_decisions import buy_after_all, give_back, settle_payment, void_payment
 from orders.payments import record_payment
 from orders.refunds import record_refund_made
+
+_DECISIONS = ("buy_after_all", "give_back", "void", "settle_payment")
+#: The steps that are the cashier's.
+MONEY = frozenset({"pay", "card", "capture", "cancel", "refund", "expire", *_DECISIONS})
 
 if TYPE_CHECKING:
     from tests.faults.office import Office
@@ -27,6 +35,10 @@ class Cashier:
             self.capture(*argument)
         elif name == "refund":
             self.refund(argument)
+        elif name == "expire":
+            expire_orders()
+        elif name in _DECISIONS:
+            self.decide(name, argument)
         elif self._office.orders:
             order = Order.objects.get(pk=self._office.orders[argument % len(self._office.orders)].pk)
             {"pay": self.pay, "card": self.ask_for_card, "cancel": self.cancel}[name](order)
@@ -73,6 +85,20 @@ class Cashier:
         due = list(Refund.objects.filter(state=Refund.State.DUE).order_by("pk"))
         if due:
             record_refund_made(refund=due[number % len(due)], method="cash", by=self._office.staff)
+
+    def decide(self, name: str, number: int) -> None:
+        """What is to become of money that does not fit, or was entered by mistake."""
+        payments = list(Payment.objects.order_by("pk"))
+        if not payments:
+            return
+        words: dict[str, Any] = {"why": "asked the customer", "by": self._office.staff}
+        verbs: dict[str, Callable[..., object]] = {
+            "buy_after_all": buy_after_all,
+            "give_back": partial(give_back, cancels=bool(number % 2)),
+            "void": void_payment,
+            "settle_payment": settle_payment,
+        }
+        verbs[name](payment=payments[number % len(payments)], **words)
 
     def cancel(self, order: Order) -> None:
         cancel_order(order=order, by=self._office.staff, why="customer left")

@@ -20,6 +20,7 @@ from catalog.pricing import save_rule
 from customers.models import User
 from esims.lifecycle import register_bare_lines
 from esims.models import Esim
+from esims.refresh import refresh_line
 from orders.activations import place_activation
 from orders.checkpoints import Checkpoint, install_hook
 from orders.completions import import_completions
@@ -32,8 +33,9 @@ from orders.selling import PaymentTaken, sell_plan
 from orders.sweeping import sweep_purchases
 from orders.topups import TopUpsUnknown, find_top_ups, sell_top_up
 from providers.models import ProviderAccount, RatePause, RateSlot
+from providers.types import Priority
 from tests.catalog.making import make_account
-from tests.faults.cashier import Cashier
+from tests.faults.cashier import MONEY, Cashier
 from tests.faults.deciding import REFUSALS, Decider
 from tests.faults.schedules import FaultSpec, Schedule, Step
 from tests.faults.wholesale import ADAPTERS, SYSTEMS, Wholesale
@@ -92,6 +94,8 @@ class Office:
             plan = self.wholesale.put_up(account, ware)
             row = ProviderAccount.objects.get(slug=account)
             lines = register_bare_lines(account=row, customer=self.customer, plan=plan, refs=[ref], by="before")
+            refresh_line(esim_id=lines[0].pk, priority=Priority.PEOPLE, by="before")
+            lines = list(Esim.objects.filter(account__slug=account).select_related("account", "plan", "customer"))
         return lines[number % len(lines)]
 
     def prepare(self, schedule: Schedule) -> None:
@@ -145,7 +149,7 @@ class Office:
             install_hook(None)
 
     def _take(self, name: str, argument: Any) -> None:
-        if name in ("pay", "card", "capture", "cancel", "refund"):
+        if name in MONEY:
             self.cashier.take(name, argument)
         else:
             steps: Mapping[str, Callable[[Any], object]] = {

@@ -202,7 +202,7 @@ DECISIONS = (
 )
 PAID = ("cash", "cash", "cash", "twice", "card", "nothing")
 CAPTURES = ("exact", "exact", "short", "over", "foreign")
-WAITS = (1, 25, 70, 400, 3_700, 180_000, 300_000)
+WAITS = (1, 25, 70, 400, 3_700, 180_000, 300_000, 900_000)
 
 _number = st.integers(0, 20)
 #: What is sold, by whose it is.
@@ -224,6 +224,11 @@ _ARGUMENTS: Mapping[str, st.SearchStrategy[Any]] = {
     "card": _number,
     "capture": st.tuples(_number, st.sampled_from(CAPTURES)),
     "cancel": _number,
+    "expire": st.none(),
+    "buy_after_all": _number,
+    "give_back": _number,
+    "void": _number,
+    "settle_payment": _number,
     "refund": _number,
     "run": st.sampled_from([1, 2, 5]),
     "job": st.tuples(_number, st.booleans()),

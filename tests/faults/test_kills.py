@@ -125,6 +125,7 @@ def test_nothing_is_lost_or_bought_twice_by_a_killed_worker(
         for step in (sale, *kill.before):
             office.take(step)
         office.wait(3600 - office.waited)
+        assert office.purchases, office.journal
         worker = nursery.start_worker([kill.command], stop_at=kill.place, turn=kill.turn)
         assert nursery.hear("stands_at")["stands_at"] == kill.place
         nursery.kill(worker)
