@@ -93,7 +93,7 @@ class Decider:
             "accepted": (reconciliation.await_completion if is_there else None, {**told}),
             "not_bought": (None if missing or is_there else reconciliation.mark_not_bought, {**told}),
             "transaction": (
-                reconciliation.enter_transaction_id if reference else None,
+                reconciliation.enter_transaction_id if reference and missing else None,
                 {"transaction_id": reference},
             ),
             "lines": (reconciliation.attach_lines if missing else None, {"iccids": missing}),
