@@ -166,7 +166,6 @@ def read_page(esim: Esim, user: User) -> dict[str, Any]:
         "needs_confirmation": needs_confirmation_code(esim),
         "code_trouble": _code_trouble(esim),
         "may_see_codes": user.has_perm("esims.reveal_codes"),
-        "is_by_eid": is_by_eid(esim),
         **read_parts(esim, user, view, packages),
     }
 
@@ -180,6 +179,7 @@ def read_parts(esim: Esim, user: User, view: LineView, packages: Sequence[Packag
         "package_tones": PACKAGE_TONES,
         "evidence": read_evidence(esim),
         "may_simulate": may_simulate(esim, user),
+        "is_by_eid": is_by_eid(esim),
         **read_usage(esim, packages),
     }
 

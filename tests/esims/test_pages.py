@@ -328,7 +328,7 @@ def test_suspend_runs_through_the_page(staff: Client, office: Simulator, sell_li
     page = text_of(live)
     assert "The provider shows it on the line." in page
     assert "hx-get" not in page
-    assert page.count('hx-swap-oob="true"') == 5
+    assert page.count('hx-swap-oob="true"') == 6
     assert "Suspend: confirmed by the line&#x27;s state." in page
     assert f"/esims/{esim.pk}/release/" in page
     action.refresh_from_db()

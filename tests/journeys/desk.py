@@ -133,9 +133,19 @@ def scan_codes(page: Page, selector: str = ".esim-card img") -> list[str]:
     return codes
 
 
-def ask_for(page: Page, action: str, *, reason: str, sms: str = "", number: str = "", short: str = "") -> None:
+def ask_for(
+    page: Page,
+    action: str,
+    *,
+    reason: str,
+    sms: str = "",
+    number: str = "",
+    short: str = "",
+    gives_back: str = "Nothing",
+) -> None:
     """Whatever can be asked for a line: the button (``short`` where a package has it), the page that says what will
-    happen, the reason, the text of an SMS, and the end of the line's number where it is for good.
+    happen, the reason, the text of an SMS, and, where it is for good, what the customer gets back and the end of the
+    line's number.
     """
     page.get_by_role("link", name=short or action, exact=True).first.click()
     expect(page.get_by_text("What will happen")).to_be_visible()
@@ -143,6 +153,7 @@ def ask_for(page: Page, action: str, *, reason: str, sms: str = "", number: str 
         page.get_by_label("Text of the SMS").fill(sms)
     page.get_by_label("Reason").fill(reason)
     if number:
+        page.get_by_role("radio", name=gives_back, exact=True).check()
         page.get_by_label("Last four digits").fill(number[-4:])
     page.get_by_role("button", name=action, exact=True).click()
     expect(page.locator("#line-live")).to_be_visible()

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from catalog.models import Plan
 from esims.models import Esim, LineAction
-from orders.models import Order
+from orders.models import Order, Refund
 from providers.account_tasks import find_webhook_address, request_task
 from providers.models import AccountTask, ProviderAccount, ProviderRegion, WebhookDelivery
 from providers.registry import get_provider
@@ -49,9 +49,15 @@ def test_a_batch_comes_by_webhook_and_two_lines_are_given_back(
     waits, cancelled, revoked = list_lines(order)
 
     page.goto(f"/esims/{cancelled.pk}/")
-    desk.ask_for(page, "Cancel the line", reason="One guest stays at home", number=cancelled.iccid)
+    desk.ask_for(
+        page, "Cancel the line", reason="One guest stays at home", number=cancelled.iccid, gives_back="All of it"
+    )
     desk.expect_done(page, "The provider gives our money back.")
     desk.expect_state(page, "cancelled")
+    wait_for(
+        "what the guest gets back",
+        lambda: Refund.objects.filter(esim=cancelled, kind="returned", state="due").exists(),
+    )
     access.change_line(revoked.provider_ref, "install")
     wait_for_state(revoked, "installed")
     page.goto(f"/esims/{revoked.pk}/")
