@@ -21,6 +21,7 @@ from orders.card.gateway import CardServiceError, Event
 from orders.card.payments import SYSTEM, refresh_card_payment
 from orders.card.refunds import apply_service_refund
 from orders.card.waits import lease
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.inbox import RetryRefused
 from orders.models import Payment, PaymentDelivery
 from orders.verdicts import describe_crash
@@ -48,6 +49,7 @@ def drain_payment_inbox(*, seconds: float = 30.0) -> int:
         if due.update(next_attempt_at=now + lease(), attempts=F("attempts") + 1) != 1:
             continue
         _work_off(PaymentDelivery.objects.get(pk=pk))
+        pass_checkpoint(Checkpoint.DRAINED, row_id=pk)
         done += 1
     return done
 

@@ -24,6 +24,7 @@ from orders.card import gateway
 from orders.card.amounts import AmountRefused, from_minor, to_minor
 from orders.card.gateway import CardServiceError, Refused, ServiceRefund
 from orders.card.waits import lease, wait_after
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.models import Dispute, Order, Payment, Purchase, Refund
 from orders.refunds import RefundRefused, lock_refunded
 from orders.states import lock_order, note_event, settle_purchase
@@ -123,6 +124,8 @@ def apply_service_refund(found: ServiceRefund, *, by: str) -> bool:
             locked.service_ref, locked.error = found.id, ""
             locked.next_attempt_at = timezone.now() + wait_after(locked.calls)
             locked.save(update_fields=["service_ref", "error", "next_attempt_at"])
+        pass_checkpoint(Checkpoint.REFUNDING, row_id=refund.pk)
+    pass_checkpoint(Checkpoint.REFUNDED, row_id=refund.pk)
     return True
 
 
@@ -177,6 +180,8 @@ def _begin(refund: Refund, by: User) -> bool:
         locked.save()
         facts = {"amount": str(locked.amount), "currency": locked.currency, "method": Payment.Method.CARD.value}
         note_event(order, kind="refund.sending", purchase=purchase, by=by.email, facts=facts)
+        pass_checkpoint(Checkpoint.REFUNDING, row_id=refund.pk)
+    pass_checkpoint(Checkpoint.REFUNDED, row_id=refund.pk)
     return True
 
 
