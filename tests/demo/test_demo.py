@@ -154,8 +154,8 @@ def check_lines(home: Path) -> None:
     lines = {(systems.get(slug, slug), eid if slug == "freebit" else ref) for slug, ref, eid in rows}
     assert len(lines) == len(rows)
     assert lines < sold
-    # Two whose answer was lost, one activation that waits, one that failed.
-    assert sorted(system for system, _ref in sold - lines) == ["commerce", "commerce", "freebit", "freebit"]
+    # One bought outside Roamdesk, two whose answer was lost, one activation that waits, one that failed.
+    assert sorted(system for system, _ref in sold - lines) == ["access", "commerce", "commerce", "freebit", "freebit"]
 
 
 def check_wholesalers(home: Path) -> None:
