@@ -316,3 +316,30 @@ def test_of_a_block_nobody_knows_what_comes_back(fx: Esimfx, mina: User) -> None
     esim = buy_fx(fx)
     asked = read(sign_in_as(mina), f"/esims/{esim.pk}/block/")
     assert "Whether the provider gives us money back is not known: ask it first." in asked
+
+
+# -- a faulty line that is ended with its replacement -----------------------------------------------------------------
+
+
+def test_a_faulty_line_is_ended_with_its_replacement_or_neither(access: Access) -> None:
+    mina = make_user(*MAY, "orders.replace", "esims.suspend_esim")
+    esim, busy = buy_access(access, 2)
+    client = sign_in_as(mina)
+    page = f"/esims/{esim.pk}/replace/"
+    assert "Cancel the line, now. The provider gives us back what the line cost." in read(client, page)
+    form = {"plan": str(esim.plan_id), "why": "no network", "old_line": "cancel"}
+    # Something else is under way for the other line: then nothing is ordered either.
+    request_end(esim=busy, capability=Capability.SUSPEND, reason="lost", by=mina)
+    response = client.post(f"/esims/{busy.pk}/replace/", {**form, "checkout_key": str(uuid.uuid4())})
+    assert response.status_code == 422
+    assert "Something else is under way for this line" in response.content.decode()
+    assert (Order.objects.count(), LineAction.objects.count()) == (1, 1)
+    LineAction.objects.all().delete()
+    assert client.post(page, {**form, "checkout_key": str(uuid.uuid4())}).status_code == 302
+    action = finish()
+    assert (action.kind, action.state, action.reason) == ("cancel", "confirmed", "no network")
+    assert [effect["ref"] for effect in access.effects("cancel")] == [esim.provider_ref]
+    assert Purchase.objects.filter(order_line__replaces=esim).count() == 1
+    # Nobody promised anything: what the customer paid stays with us.
+    assert not ReturnWish.objects.exists()
+    assert_books(delivered="12", due="0")
