@@ -77,7 +77,7 @@ def desk(wholesaler: Wholesaler) -> dict[str, str]:
 def test_every_page_fits_and_is_accessible(
     console: Console, desk: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:
-    page = console.open("/healthz", viewport=viewport, theme=theme, enforce_csp=False)
+    page = console.open("/", viewport=viewport, theme=theme, enforce_csp=False)
     found: list[str] = []
     for name, address in desk.items():
         page.goto(address)
