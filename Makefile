@@ -16,6 +16,9 @@ PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" ROAMDESK_ENV_FILE=/dev/null \
 	ALLOWED_HOSTS=desk.roamdesk.example SITE_URL=https://desk.roamdesk.example \
 	DATABASE_URL=postgres://roamdesk@127.0.0.1:1/roamdesk EMAIL_URL=smtp://127.0.0.1:25
 
+# The tests start dozens of processes: without its compiled files each would compile the whole program again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-postgres faults lint format bench screenshots requirements messages compilemessages clean
 

@@ -18,6 +18,8 @@ def _prepare_environment() -> None:
     for name in list(os.environ):
         if name.startswith(("ESIM_COMMERCE_", "ESIM_ACCESS_", "ESIMFX_", "FREEBIT_", "STRIPE_")):
             del os.environ[name]
+    # Test workers and the processes of tests would each compile everything again, thousands of assertions with it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A Unix socket's path holds at most 107 characters: a long TMPDIR is of no use.
     base = tempfile.gettempdir() if len(tempfile.gettempdir()) < 50 else "/tmp"
     directory = Path(base) / f"roamdesk-tests-{os.getpid()}"
