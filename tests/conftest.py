@@ -11,9 +11,11 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import timezone, translation
 
 from providers.webhooks import forget_accounts
+from tests.emptying import empty_tables
 from tests.postgres import PostgresUnavailable, temporary_cluster
 from tests.queue import ChildProcess, Queue, child_environment
 from tests.settings import TEST_DIR
@@ -67,6 +69,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("postgres"):
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _empty_quickly() -> Iterator[None]:
+    """After tests with real commits only what they wrote is deleted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: empty_tables())
+        yield
 
 
 @pytest.fixture(autouse=True)
