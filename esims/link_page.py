@@ -68,6 +68,10 @@ class LinkPage:
     as_of: datetime | None
 
     @property
+    def as_of_words(self) -> str:
+        return instant_words(self.as_of) if self.as_of is not None else ""
+
+    @property
     def percent(self) -> int | None:
         return min(100, int(self.use.share * 100)) if self.use else None
 

@@ -43,6 +43,7 @@ PAGES = {
     "credit": "/credit/1/",
     "statement": "/statements/1/",
     "webhooks": "/webhooks/",
+    "notifications": "/notifications/",
     "sync-runs": "/syncs/",
     "sync-run": "/syncs/1/",
     "providers": "/providers/",

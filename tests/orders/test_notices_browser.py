@@ -26,7 +26,7 @@ def test_every_page_fits_and_is_accessible(console: Console, wholesaler: Wholesa
     tell()
     ready = Notification.objects.get(kind="order_ready")
     links = make_links(esim_ids=[line.pk, used.pk], made_for="test")
-    letter = screenshots / "mail.html"
+    letter = screenshots.resolve() / "mail.html"
     # Pictures are parts of the message, which a file does not have.
     letter.write_text(re.sub(r'src="cid:[^"]*"', 'src="data:,"', Content.unpack(ready.content).html))
     pages = {

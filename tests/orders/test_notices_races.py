@@ -5,15 +5,20 @@ import threading
 import pytest
 from django.core import mail
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Model
 from django.utils import timezone
 
-from esims.models import Esim
-from orders.models import Notification
+from esims.events import EventKind, make_event
+from esims.models import Esim, LineEvent
+from orders.models import Notification, Order, OrderEvent
 from orders.notice_content import Content
 from orders.notice_mail import Letter, build_mail, send_mail
 from orders.notice_planning import due_lines, plan_notifications, waiting_line_events, waiting_order_events
 from orders.notice_sending import due_notifications, overdue_notifications, send_notification
 from providers.types import LineState
+from tests.orders.fakes import Wholesaler
+from tests.orders.making import make_fake_plan, order_plan
 from tests.orders.telling import make_told_line, report
 from tests.orders.test_races import race
 
@@ -61,9 +66,11 @@ def test_planners_at_once_write_each_reason_once() -> None:
     assert not waiting_line_events().exists()
 
 
-def test_a_hundred_thousand_lines_at_rest_are_a_look_into_an_index() -> None:
-    esim = make_told_line()
-    _multiply(esim)
+def test_a_hundred_thousand_lines_at_rest_are_a_look_into_an_index(wholesaler: Wholesaler) -> None:
+    row = make_planned()
+    Notification.objects.update(state="sent", next_attempt_at=None)
+    OrderEvent.objects.update(awaits_notice=False)
+    _multiply(Esim.objects.get(), row, order_plan(make_fake_plan()))
     for rows in (
         due_lines(),
         waiting_line_events(),
@@ -79,23 +86,24 @@ def test_a_hundred_thousand_lines_at_rest_are_a_look_into_an_index() -> None:
     assert (timezone.now() - begun).total_seconds() < 1
 
 
-def _multiply(esim: Esim) -> None:
-    """The same line many times, with a row on each timeline; every tenth waits for its clock next year."""
-    names = [field.column for field in Esim._meta.concrete_fields if field.name != "id"]
-    values = {
-        "provider_ref": "'many-' || n",
-        "notice_due_at": "CASE WHEN n % 10 = 0 THEN now() + interval '1 year' END",
-    }
+def _multiply(esim: Esim, row: Notification, order: Order) -> None:
+    """The same line and telling many times, and many rows of timelines; every tenth line waits for next year."""
+    next_year = "CASE WHEN n % 10 = 0 THEN now() + interval '1 year' END"
+    with connection.cursor() as cursor:
+        _copy(cursor, esim, {"provider_ref": "'many-' || n", "notice_due_at": next_year})
+        _copy(cursor, row, {"key": "'many-' || n"})
+        event = make_event(esim, EventKind.QR_SHOWN, by="test")
+        event.save()
+        _copy(cursor, event, {})
+        _copy(cursor, OrderEvent.objects.filter(order=order)[0], {})
+        for model in (Esim, Notification, LineEvent, OrderEvent):
+            cursor.execute(f"ANALYZE {model._meta.db_table}")
+
+
+def _copy(cursor: CursorWrapper, row: Model, values: dict[str, str]) -> None:
+    meta = row._meta
+    names = [field.column for field in meta.concrete_fields if field.column != "id"]
     columns = ", ".join(f'"{name}"' for name in names)
     chosen = ", ".join(values.get(name, f'"{name}"') for name in names)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO esims_esim ({columns}) SELECT {chosen} FROM esims_esim, generate_series(1, {MANY}) n"
-            f" WHERE id = {esim.pk}"
-        )
-        cursor.execute(
-            "INSERT INTO esims_lineevent (esim_id, at, kind, by, why, facts, awaits_notice)"
-            " SELECT id, now(), 'state', 'test', '', '{}', false FROM esims_esim"
-        )
-        cursor.execute("ANALYZE esims_esim")
-        cursor.execute("ANALYZE esims_lineevent")
+    source = f"{meta.db_table}, generate_series(1, {MANY}) n WHERE {meta.db_table}.id = {row.pk}"
+    cursor.execute(f"INSERT INTO {meta.db_table} ({columns}) SELECT {chosen} FROM {source}")

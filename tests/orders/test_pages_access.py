@@ -50,6 +50,7 @@ READ = {
     "provider-list": "providers.view_provideraccount",
     "provider-detail": "providers.view_provideraccount",
     "provider-pause": "providers.change_provideraccount",
+    "notification-list": "orders.view_notification",
     "delivery-list": "providers.view_webhookdelivery",
     "delivery-detail": "providers.view_webhookdelivery",
     "esim-top-up": "orders.sell",
