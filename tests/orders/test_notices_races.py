@@ -102,7 +102,7 @@ def _multiply(esim: Esim, row: Notification, order: Order) -> None:
 
 def _copy(cursor: CursorWrapper, row: Model, values: dict[str, str]) -> None:
     meta = row._meta
-    names = [field.column for field in meta.concrete_fields if field.column != "id"]
+    names = [str(field.column) for field in meta.concrete_fields if field.column != "id"]
     columns = ", ".join(f'"{name}"' for name in names)
     chosen = ", ".join(values.get(name, f'"{name}"') for name in names)
     source = f"{meta.db_table}, generate_series(1, {MANY}) n WHERE {meta.db_table}.id = {row.pk}"
