@@ -93,18 +93,17 @@ def send_mail(mail: EmailMultiAlternatives) -> None:
         connection.send_messages([mail])
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _words in error.recipients.values()]
-        raise _refused("the address", max(codes, default=0)) from error
+        code = max(codes, default=0)
+        words = f"The mail server refuses the address ({code})."
+        raise MailRefused(words, is_final=code in _PERMANENT) from error
     except smtplib.SMTPResponseException as error:
-        raise _refused("the message", error.smtp_code) from error
+        code = error.smtp_code
+        raise MailRefused(f"The mail server refuses the message ({code}).", is_final=code in _PERMANENT) from error
     except (smtplib.SMTPException, OSError) as error:
         words = f"The connection to the mail server ended before it answered ({type(error).__name__})."
         raise MailUncertain(words) from error
     finally:
         _close_quietly(connection)
-
-
-def _refused(what: str, code: int) -> MailRefused:
-    return MailRefused(f"The mail server refuses {what} ({code}).", is_final=code in _PERMANENT)
 
 
 def _close_quietly(connection: object) -> None:

@@ -93,7 +93,8 @@ def test_environment_holds_nothing_of_the_machines_own_office(home: DemoHome, mo
     assert environment["ESIM_COMMERCE_KEY_ID"] == "demo-key"
     assert environment["ESIM_ACCESS_CODE"] == "demo-access-code"
     assert environment["FREEBIT_URL"] == "http://127.0.0.1:8790/freebit"
-    assert environment["EMAIL_URL"] == "consolemail://"
+    assert environment["EMAIL_URL"].endswith("/demo/mail")
+    assert environment["EMAIL_BACKEND"] == "config.demo.mail.DemoMailBackend"
     assert not {"CACHE_URL", "ESIM_COMMERCE_PATHS", "ESIMFX_PATHS", "SEPARATE_QUEUES"} & set(environment)
 
 
