@@ -130,7 +130,8 @@ class Console:
             self._troubles.append(f"request to another host: {request.url}")
 
     def _note_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # Where a page names no icon, as a health check does not, the browser asks for one of its own.
+        if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
             self._troubles.append(f"console: {message.text}")
 
     def _note_response(self, response: Response) -> None:
