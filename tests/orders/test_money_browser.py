@@ -65,7 +65,7 @@ def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
 def test_every_page_fits_and_is_accessible(
     console: Console, office: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:
-    page = console.open("/healthz", viewport=viewport, theme=theme, enforce_csp=False)
+    page = console.open("/me/", viewport=viewport, theme=theme, enforce_csp=False)
     found: list[str] = []
     for name, address in office.items():
         page.goto(address)
