@@ -24,8 +24,8 @@ PS = Purchase.State
 Kind = OrderLine.Kind
 #: A provider that met these has certainly done nothing, so that even what has no key may be sent again.
 HARMLESS = frozenset({"rate_limited", "refuse", "refuse_code"})
-#: Codes before the deed that do not say no.
-_UNCLEAR = frozenset({"900", "000001", "900001", "40001", "50000"})
+#: Before the deed as well, and nobody can tell.
+_SILENT = frozenset({"hang", "reset_before", "close_before", "status_before"})
 
 
 def check_everything(office: Office, *, is_settled: bool = False) -> None:
@@ -114,11 +114,11 @@ def find_arrivals(books: Books, purchase: Purchase) -> list[dict[str, object]]:
 
 
 def is_harmless(arrival: dict[str, object]) -> bool:
-    """Whether the provider said that it did nothing."""
+    """Whether the provider said that it did nothing: the first fault before the deed decides, later ones do not come."""
     faults = arrival["faults"]
     assert isinstance(faults, list)
-    is_answered = arrival["outcome"] == "answered" and not {"status_after", "refuse_code_after"} & set(faults)
-    return is_answered and bool(HARMLESS & set(faults))
+    ends = [kind for kind in faults if kind in HARMLESS or kind in _SILENT]
+    return bool(ends) and ends[0] in HARMLESS
 
 
 def check_states(purchases: list[Purchase]) -> None:
