@@ -114,7 +114,7 @@ def find_arrivals(books: Books, purchase: Purchase) -> list[dict[str, object]]:
 
 
 def is_harmless(arrival: dict[str, object]) -> bool:
-    """Whether the provider said that it did nothing: the first fault before the deed decides, later ones do not come."""
+    """Whether the provider said that it did nothing: of the faults before the deed only the first comes."""
     faults = arrival["faults"]
     assert isinstance(faults, list)
     ends = [kind for kind in faults if kind in HARMLESS or kind in _SILENT]
