@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django_q.tasks import async_task
 
@@ -19,6 +19,7 @@ from esims.models import LineAction
 from orders.card.inbox import drain_payment_inbox, due_payment_deliveries
 from orders.card.payments import due_card_payments, run_card_payments, unneeded_card_payments
 from orders.card.refunds import due_card_refunds, run_card_refunds
+from orders.card.waits import lease
 from orders.comparing import STALE_AFTER as COMPARISON_STALE_AFTER
 from orders.comparing import enqueue_comparison, fail_stale_comparisons
 from orders.ending import due_wishes, settle_return_wishes
@@ -44,13 +45,15 @@ _EXPIRY_SECONDS = 30.0
 class WakeUp:
     """A job without arguments: ``is_due`` costs one small query, ``run`` may run twice and at the same time.
 
-    ``purpose`` is a key of ``settings.QUEUES``; the job is not asked for again until ``every`` after it began.
+    ``purpose`` is a key of ``settings.QUEUES``; the job is not asked for again until ``every`` after it began. One with
+    ``alone`` is not while it runs either, for as long as that: where it hangs, it has one worker and not all of them.
     """
 
     purpose: str
     is_due: Callable[[], bool]
     run: Callable[[], object]
     every: timedelta = timedelta(0)
+    alone: Callable[[], timedelta] = timedelta
 
 
 def _are_purchases_due() -> bool:
@@ -78,8 +81,19 @@ def _are_cards_due() -> bool:
 
 
 def _run_cards() -> None:
-    run_card_refunds(seconds=_SHORT_DRAIN_SECONDS)
-    run_card_payments(seconds=_SHORT_DRAIN_SECONDS)
+    asked = run_card_refunds(seconds=_SHORT_DRAIN_SECONDS, give_way=lambda: _make_way("orders"))
+    # A call may take long, and each of the two makes one before it looks who waits.
+    if not (asked and _make_way("orders")):
+        run_card_payments(seconds=_SHORT_DRAIN_SECONDS, give_way=lambda: _make_way("orders"))
+
+
+def _drain_payment_inbox() -> None:
+    drain_payment_inbox(seconds=_SHORT_DRAIN_SECONDS, give_way=lambda: _make_way("webhooks"))
+
+
+def _longest_card_job() -> timedelta:
+    """Two rows, each for as long as it is claimed, and some seconds: after that its worker has died."""
+    return 2 * lease() + timedelta(seconds=_DRAIN_SECONDS)
 
 
 def _are_actions_due() -> bool:
@@ -150,9 +164,10 @@ WAKE_UPS: Mapping[str, WakeUp] = {
     "payment_inbox": WakeUp(
         purpose="webhooks",
         is_due=_are_payment_deliveries_due,
-        run=lambda: drain_payment_inbox(seconds=_SHORT_DRAIN_SECONDS),
+        run=_drain_payment_inbox,
+        alone=_longest_card_job,
     ),
-    "cards": WakeUp(purpose="orders", is_due=_are_cards_due, run=_run_cards),
+    "cards": WakeUp(purpose="orders", is_due=_are_cards_due, run=_run_cards, alone=_longest_card_job),
     "actions": WakeUp(purpose="orders", is_due=_are_actions_due, run=_run_actions),
     "returns": WakeUp(purpose="orders", is_due=_are_wishes_due, run=settle_return_wishes),
     "lines": WakeUp(
@@ -185,17 +200,27 @@ def wake_due_jobs() -> list[str]:
 def run_wake_up(name: str) -> None:
     """The job: from here on it may be asked for again, because rows that come due now may be missed by this run."""
     begin_job(name)
-    WAKE_UPS[name].run()
-    Wake.objects.filter(name=name).update(finished_at=timezone.now())
+    try:
+        WAKE_UPS[name].run()
+    finally:
+        Wake.objects.filter(name=name).update(finished_at=timezone.now())
 
 
 def _ask_for(name: str, wake_up: WakeUp) -> bool:
     job = ("orders.tasks.wake", name)
-    return ask_for_job(name, job, cluster=settings.QUEUES[wake_up.purpose], every=wake_up.every)
+    cluster = settings.QUEUES[wake_up.purpose]
+    return ask_for_job(name, job, cluster=cluster, every=wake_up.every, alone=wake_up.alone())
 
 
-def ask_for_job(name: str, job: tuple[str, str], *, cluster: str, every: timedelta = timedelta(0)) -> bool:
-    """Enqueue ``job`` (dotted name, argument) unless it waits already; whether it was enqueued.
+def ask_for_job(
+    name: str,
+    job: tuple[str, str],
+    *,
+    cluster: str,
+    every: timedelta = timedelta(0),
+    alone: timedelta = timedelta(0),
+) -> bool:
+    """Enqueue ``job`` (dotted name, argument) unless it waits already, or runs ``alone``; whether it was enqueued.
 
     The conditional update decides between dispatchers, and commits with the job.
     """
@@ -204,6 +229,8 @@ def ask_for_job(name: str, job: tuple[str, str], *, cluster: str, every: timedel
     # A stamp far ahead is of a clock that was set back since: believed, nothing would be woken until it is reached.
     waits_not = Q(queued_at__isnull=True) | Q(queued_at__lt=now - STALE) | Q(queued_at__gt=now + STALE)
     rested = Q(started_at__isnull=True) | Q(started_at__lte=now - every) | Q(started_at__gt=now + STALE)
+    if alone:
+        rested &= Q(finished_at__gte=F("started_at")) | Q(started_at__isnull=True) | ~_began_within(alone, now)
     with transaction.atomic():
         if Wake.objects.filter(waits_not, rested, name=name).update(queued_at=now) != 1:
             return False
@@ -211,6 +238,10 @@ def ask_for_job(name: str, job: tuple[str, str], *, cluster: str, every: timedel
         # Its success is of no interest afterwards: there is one every second.
         async_task(function, argument, cluster=cluster, save=False)
     return True
+
+
+def _began_within(span: timedelta, now: datetime) -> Q:
+    return Q(started_at__gt=now - span, started_at__lte=now + STALE)
 
 
 def begin_job(name: str) -> None:

@@ -1,6 +1,8 @@
 """Disputes: a customer's bank takes a card payment back, for now or for good."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -13,12 +15,17 @@ from django.utils.translation import gettext as _
 from customers.models import User
 from orders.card import gateway
 from orders.card.amounts import from_minor
-from orders.card.gateway import ServiceDispute
+from orders.card.gateway import NotDone, ServiceDispute
 from orders.models import Dispute, Payment
 from orders.states import lock_order, note_event
 
 log = structlog.get_logger(__name__)
 DS = Dispute.State
+
+#: So often a dispute is read again that somebody else changed here while it was being read.
+_READINGS = 3
+
+Seen = tuple[str, bool, Decimal, datetime | None]
 
 #: The service's words; what is not here is open. An inquiry that was closed took nothing.
 STATES: Mapping[str, str] = {"won": DS.WON, "lost": DS.LOST, "warning_closed": DS.WON, "prevented": DS.WON}
@@ -40,20 +47,36 @@ def disputes_for_a_person() -> QuerySet[Dispute]:
 def refresh_dispute(*, dispute_id: str, by: str) -> bool:
     """Read it at the service and keep what it says; whether it is about a payment of ours.
 
-    Raises ``CardServiceError``.
+    What another worker kept meanwhile may be newer: then it is read again. Raises ``CardServiceError``.
     """
-    return apply_dispute(gateway.read_dispute(dispute_id), by=by)
+    for _number in range(_READINGS):
+        seen = _look(dispute_id)
+        found = gateway.read_dispute(dispute_id)
+        payment = Payment.objects.filter(intent_id=found.intent_id).first() if found.intent_id else None
+        if payment is None:
+            return False
+        if _apply(found, payment, seen, by=by):
+            return True
+    raise NotDone("It was changed each time it was read")
 
 
-def apply_dispute(found: ServiceDispute, *, by: str) -> bool:
-    """Make our row say what the service said. One that was closed is not opened again by an older reading."""
-    payment = Payment.objects.filter(intent_id=found.intent_id).first() if found.intent_id else None
-    if payment is None:
-        return False
+def _look(dispute_id: str) -> Seen | None:
+    """What our row says, to be compared with later; None: we have none."""
+    rows = Dispute.objects.filter(dispute_id=dispute_id)
+    return rows.values_list("raw_state", "is_withdrawn", "amount", "evidence_due_at").first()
+
+
+def _apply(found: ServiceDispute, payment: Payment, seen: Seen | None, *, by: str) -> bool:
+    """Make our row say what the service said, where it is still as it was seen before; whether it is.
+
+    One that was closed is not opened again.
+    """
     with transaction.atomic():
         order = lock_order(payment.order_id)
         payment = Payment.objects.select_for_update(no_key=True).get(pk=payment.pk)
         known = Dispute.objects.select_for_update().filter(dispute_id=found.id).first()
+        if _look(found.id) != seen:
+            return False
         dispute = known or Dispute(dispute_id=found.id, payment=payment, opened_at=found.opened_at)
         before = (dispute.state, dispute.is_withdrawn) if known else None
         state = STATES.get(found.status, DS.OPEN)

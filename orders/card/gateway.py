@@ -7,7 +7,7 @@ it would replace our key. What leaves are frozen values and three kinds of error
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -64,7 +64,8 @@ class Intent:
     received: int
     currency: str
     key: str
-    client_secret: str
+    #: Whoever has it can confirm the payment.
+    client_secret: str = field(repr=False)
     error: str
     charged_at: datetime | None
 

@@ -19,8 +19,8 @@ from orders.card import gateway
 from orders.card.disputes import refresh_dispute
 from orders.card.gateway import CardServiceError, Event
 from orders.card.payments import SYSTEM, refresh_card_payment
-from orders.card.refunds import apply_service_refund
-from orders.card.waits import lease
+from orders.card.refunds import refresh_service_refund
+from orders.card.waits import GiveWay, lease, never
 from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.inbox import RetryRefused
 from orders.models import Payment, PaymentDelivery
@@ -40,10 +40,15 @@ def due_payment_deliveries() -> QuerySet[PaymentDelivery]:
     return PaymentDelivery.objects.filter(next_attempt_at__lte=timezone.now()).order_by("next_attempt_at", "pk")
 
 
-def drain_payment_inbox(*, seconds: float = 30.0) -> int:
-    """Work off what is due, for at most ``seconds``; returns how many were. Any number of these may run at once."""
+def drain_payment_inbox(*, seconds: float = 30.0, give_way: GiveWay = never) -> int:
+    """Work off what is due, for at most ``seconds``; returns how many were. Any number of these may run at once.
+
+    After each it ends as soon as ``give_way`` says so.
+    """
     end, done = monotonic() + seconds, 0
     while monotonic() < end and (pk := due_payment_deliveries().values_list("pk", flat=True).first()) is not None:
+        if done and give_way():
+            break
         now = timezone.now()
         due = PaymentDelivery.objects.filter(pk=pk, next_attempt_at__lte=now)
         if due.update(next_attempt_at=now + lease(), attempts=F("attempts") + 1) != 1:
@@ -88,23 +93,23 @@ def _follow(event: Event) -> str:
     if payment is None:
         return _NOT_OURS
     if event.object_kind == "refund":
-        apply_service_refund(gateway.read_refund(event.object_id), by=SYSTEM)
+        refresh_service_refund(payment=payment, refund_id=event.object_id, by=SYSTEM)
         return _READ
-    refresh_card_payment(payment=payment, by=SYSTEM)
+    refresh_card_payment(payment=payment, by=SYSTEM, intent_id=event.intent_id)
     if event.kind == "charge.refunded":
-        for found in reversed(gateway.list_refunds(payment.intent_id)):
-            apply_service_refund(found, by=SYSTEM)
+        for found in reversed(gateway.list_refunds(event.intent_id)):
+            refresh_service_refund(payment=payment, refund_id=found.id, by=SYSTEM)
     return _READ
 
 
 def _find_payment(event: Event) -> Payment | None:
-    """By the service's name, or by our key where the answer that told us the name was lost."""
+    """By the service's name, or by our key where we know another or none: the answer that told it was lost."""
     known = Payment.objects.filter(intent_id=event.intent_id).first() if event.intent_id else None
     try:
         key = UUID(event.key)
     except ValueError:
         return known
-    return known or Payment.objects.filter(method=Payment.Method.CARD, intent_id="", form_key=key).first()
+    return known or Payment.objects.filter(method=Payment.Method.CARD, form_key=key).first()
 
 
 def _finish(row: PaymentDelivery, state: str, note: str) -> None:

@@ -4,13 +4,14 @@ The row is committed before the service is called, and its key never changes: an
 with it. The service's webhook is only a hint to look; ``run_card_payments`` looks by itself where it does not come.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -22,7 +23,7 @@ from orders.capturing import ask_about_payment, capture_payment, count_outstandi
 from orders.card import gateway
 from orders.card.amounts import AmountRefused, from_minor, to_minor
 from orders.card.gateway import CardServiceError, Intent, NotDone, OutcomeUnknown, Refused
-from orders.card.waits import lease, wait_after
+from orders.card.waits import GiveWay, lease, never, wait_after
 from orders.models import Order, Payment
 from orders.payments import PaymentRefused
 from orders.states import lock_order, note_event
@@ -43,7 +44,7 @@ class PaymentSheet:
     """What a customer's app needs to take the card."""
 
     intent_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     publishable_key: str
 
 
@@ -63,30 +64,34 @@ def look_at_card_payment(*, payment: Payment, by: str = SYSTEM) -> Payment:
     """Ask the service what became of it and do what follows; a look that fails is noted on the payment."""
     try:
         return refresh_card_payment(payment=payment, by=by)
-    except CardServiceError as error:
-        return _wait(payment.pk, error)
+    except (CardServiceError, ImproperlyConfigured) as error:
+        return _wait(payment.pk, str(error))
 
 
-def refresh_card_payment(*, payment: Payment, by: str) -> Payment:
-    """As ``look_at_card_payment``; raises ``CardServiceError`` when the service does not tell."""
+def refresh_card_payment(*, payment: Payment, by: str, intent_id: str = "") -> Payment:
+    """As ``look_at_card_payment``; raises ``CardServiceError`` when the service does not tell.
+
+    ``intent_id`` is what a call of the service named: ours may be unknown, because the answer that told it was lost.
+    """
     row = _find(payment.pk)
-    if row.intent_id:
-        return _apply(row, gateway.read_intent(row.intent_id), by=by)
+    if named := intent_id or row.intent_id:
+        return _apply(row, gateway.read_intent(named), by=by)
     return _make_intent(row, by=by) if row.state == PS.PENDING else row
 
 
 def give_up_card_payment(*, payment: Payment, by: str, why: str = "given up") -> Payment:
     """Cancel it at the service first; one that has succeeded meanwhile is captured instead.
 
-    Raises ``CardServiceError`` when the service does not cancel it: it stays open then.
+    Raises ``CardServiceError`` when the service does not cancel it, or ``ImproperlyConfigured`` when there is none any
+    more: it stays open then.
     """
     row = _find(payment.pk)
     if row.state != PS.PENDING:
         return row
     try:
         return _give_up(row, by=by, why=why)
-    except CardServiceError as error:
-        Payment.objects.filter(pk=row.pk, state=PS.PENDING).update(error=error.message[:300])
+    except (CardServiceError, ImproperlyConfigured) as error:
+        Payment.objects.filter(pk=row.pk, state=PS.PENDING).update(error=str(error)[:300])
         raise
 
 
@@ -116,18 +121,21 @@ def unneeded_card_payments() -> QuerySet[Payment]:
     now = timezone.now()
     over = ~Q(order__state=Order.State.UNPAID) | Q(order__expires_at__lte=now)
     pending = Payment.objects.filter(state=PS.PENDING, method=Payment.Method.CARD)
-    return pending.filter(over, next_check_at__gt=now + _UNNEEDED_WAIT)
+    # Without an order: there are few, and they are found by when they are due.
+    return pending.filter(over, next_check_at__gt=now + _UNNEEDED_WAIT).order_by()
 
 
-def run_card_payments(*, seconds: float = 30.0) -> int:
+def run_card_payments(*, seconds: float = 30.0, give_way: GiveWay = never) -> int:
     """Look at what is due, for at most ``seconds``; returns how many were looked at.
 
-    Any number of these may run at once: each payment is claimed.
+    After each it ends as soon as ``give_way`` says so. Any number of these may run at once: each payment is claimed.
     """
     unneeded = list(unneeded_card_payments().values_list("pk", flat=True))
     Payment.objects.filter(pk__in=unneeded, state=PS.PENDING).update(next_check_at=timezone.now())
     end, done = monotonic() + seconds, 0
     while monotonic() < end and (pk := due_card_payments().values_list("pk", flat=True).first()) is not None:
+        if done and give_way():
+            break
         now = timezone.now()
         due = Payment.objects.filter(pk=pk, state=PS.PENDING, next_check_at__lte=now)
         if due.update(next_check_at=now + lease(), checks=F("checks") + 1) != 1:
@@ -136,7 +144,8 @@ def run_card_payments(*, seconds: float = 30.0) -> int:
         try:
             _take_turn(_find(pk))
         except Exception as error:  # noqa: BLE001  (one payment must not keep the others waiting; its claim runs out)
-            log.warning("card_payment_crashed", payment=pk, crash=describe_crash(error))
+            crash = describe_crash(error)
+            log.error("card_payment_crashed", payment=pk, crash=crash)  # noqa: TRY400  (no traceback: it holds secrets)
     return done
 
 
@@ -152,8 +161,8 @@ def _take_turn(payment: Payment) -> None:
     Payment.objects.filter(pk=payment.pk, state=PS.PENDING).update(next_check_at=timezone.now() + _UNNEEDED_WAIT)
     try:
         give_up_card_payment(payment=payment, by=SYSTEM, why=why)
-    except CardServiceError as error:
-        _wait(payment.pk, error, at_most=_UNNEEDED_WAIT)
+    except (CardServiceError, ImproperlyConfigured) as error:
+        _wait(payment.pk, str(error), at_most=_UNNEEDED_WAIT)
 
 
 # -- their parts ------------------------------------------------------------------------------------------------------
@@ -317,10 +326,10 @@ def _ask_about_second(payment: Payment, intent: Intent) -> None:
         ask_about_payment(locked, what, by=SYSTEM)
 
 
-def _wait(pk: int, error: CardServiceError, *, at_most: timedelta | None = None) -> Payment:
+def _wait(pk: int, error: str, *, at_most: timedelta | None = None) -> Payment:
     """Note a question that was not answered, and when the next is due."""
     payment = _find(pk)
     wait = wait_after(payment.checks)
     due = timezone.now() + (wait if at_most is None else min(wait, at_most))
-    Payment.objects.filter(pk=pk, state=PS.PENDING).update(error=error.message[:300], next_check_at=due)
+    Payment.objects.filter(pk=pk, state=PS.PENDING).update(error=error[:300], next_check_at=due)
     return _find(pk)

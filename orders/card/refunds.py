@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -22,8 +22,8 @@ from orders.amounts import say_amount
 from orders.capturing import ask_about_payment
 from orders.card import gateway
 from orders.card.amounts import AmountRefused, from_minor, to_minor
-from orders.card.gateway import CardServiceError, Refused, ServiceRefund
-from orders.card.waits import lease, wait_after
+from orders.card.gateway import CardServiceError, NotDone, Refused, ServiceRefund
+from orders.card.waits import GiveWay, lease, never, wait_after
 from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.models import Dispute, Order, Payment, Purchase, Refund
 from orders.refunds import RefundRefused, lock_refunded
@@ -37,6 +37,11 @@ SYSTEM = "system"
 #: From this call of a try on, the service's own list is read before it is asked again.
 _LIST_FROM = 3
 _ENDED_BADLY = ("failed", "canceled")
+#: So often a refund is read again that somebody else changed here while it was being read.
+_READINGS = 3
+
+#: What a reading of the service is compared with: an order's refunds as they were before the service was asked.
+Seen = frozenset[tuple[int, str, int, str]]
 
 
 def find_card_to_refund(refund: Refund) -> Payment | None:
@@ -93,26 +98,86 @@ def take_refund_turn(*, refund_id: int, by: str = SYSTEM) -> None:
     row = Refund.objects.select_related("order", "payment").get(pk=refund_id)
     if row.state != RS.SENDING or row.payment is None:
         return
+    seen = _look(row.payment)
     try:
-        found = gateway.read_refund(row.service_ref) if row.service_ref else _send(row, row.payment)
-    except Refused as error:
-        _give_back(row, error, by=by)
-    except CardServiceError as error:
-        _wait(row, error.message)
-    else:
-        apply_service_refund(found, by=by)
+        try:
+            found = gateway.read_refund(row.service_ref) if row.service_ref else _send(row, row.payment)
+        except Refused as error:
+            _give_back(row, error, by=by)
+        else:
+            _follow(found, row.payment, seen, by=by)
+    except (CardServiceError, ImproperlyConfigured) as error:
+        _wait(row, str(error))
 
 
-def apply_service_refund(found: ServiceRefund, *, by: str) -> bool:
-    """Do what the service says of a refund; whether it is about a payment of ours."""
-    payment = Payment.objects.filter(intent_id=found.intent_id).first() if found.intent_id else None
-    if payment is None:
-        return False
-    refund = _find_named(found, payment)
-    if refund is None:
-        _note_foreign(found, payment, by=by)
-        return True
+def refresh_service_refund(*, payment: Payment, refund_id: str, by: str) -> None:
+    """Read a refund of a payment at the service, and do what it says. Raises ``CardServiceError``."""
+    seen = _look(payment)
+    _follow(gateway.read_refund(refund_id), payment, seen, by=by)
+
+
+# -- by itself --------------------------------------------------------------------------------------------------------
+
+
+def due_card_refunds() -> QuerySet[Refund]:
+    """Refunds of which the service is asked now, the longest due first."""
+    waiting = Refund.objects.filter(state=RS.SENDING, next_attempt_at__lte=timezone.now())
+    return waiting.order_by("next_attempt_at", "pk")
+
+
+def run_card_refunds(*, seconds: float = 30.0, give_way: GiveWay = never) -> int:
+    """Take the next step of what is due, for at most ``seconds``; returns how many steps were taken.
+
+    After each it ends as soon as ``give_way`` says so.
+    """
+    end, done = monotonic() + seconds, 0
+    while monotonic() < end and (pk := due_card_refunds().values_list("pk", flat=True).first()) is not None:
+        if done and give_way():
+            break
+        now = timezone.now()
+        due = Refund.objects.filter(pk=pk, state=RS.SENDING, next_attempt_at__lte=now)
+        if due.update(next_attempt_at=now + lease(), calls=F("calls") + 1) != 1:
+            continue
+        done += 1
+        try:
+            take_refund_turn(refund_id=pk)
+        except Exception as error:  # noqa: BLE001  (one refund must not keep the others waiting; its claim runs out)
+            crash = describe_crash(error)
+            log.error("card_refund_crashed", refund=pk, crash=crash)  # noqa: TRY400  (no traceback: it holds secrets)
+    return done
+
+
+# -- what the service says --------------------------------------------------------------------------------------------
+
+
+def _look(payment: Payment) -> Seen:
+    rows = Refund.objects.filter(order_id=payment.order_id).order_by()
+    return frozenset(rows.values_list("pk", "state", "tries", "service_ref"))
+
+
+def _follow(found: ServiceRefund, payment: Payment, seen: Seen, *, by: str) -> None:
+    """Do what the service says of a refund. What others changed since ``seen`` may be newer: then it is read again.
+
+    Raises ``CardServiceError``.
+    """
+    for _number in range(_READINGS):
+        if _apply(found, payment, seen, by=by):
+            return
+        seen = _look(payment)
+        found = gateway.read_refund(found.id)
+    raise NotDone("It was changed each time it was read")
+
+
+def _apply(found: ServiceRefund, payment: Payment, seen: Seen, *, by: str) -> bool:
+    """Do what a reading says, where nothing has changed here since it was asked for; whether that is so."""
     with transaction.atomic():
+        lock_order(payment.order_id)
+        if _look(payment) != seen:
+            return False
+        refund = _find_named(found, payment)
+        if refund is None:
+            _note_foreign(found, payment, by=by)
+            return True
         order, purchase = lock_refunded(refund)
         locked = Refund.objects.select_for_update().get(pk=refund.pk)
         locked.order = order
@@ -127,31 +192,6 @@ def apply_service_refund(found: ServiceRefund, *, by: str) -> bool:
         pass_checkpoint(Checkpoint.REFUNDING, row_id=refund.pk)
     pass_checkpoint(Checkpoint.REFUNDED, row_id=refund.pk)
     return True
-
-
-# -- by itself --------------------------------------------------------------------------------------------------------
-
-
-def due_card_refunds() -> QuerySet[Refund]:
-    """Refunds of which the service is asked now, the longest due first."""
-    waiting = Refund.objects.filter(state=RS.SENDING, next_attempt_at__lte=timezone.now())
-    return waiting.order_by("next_attempt_at", "pk")
-
-
-def run_card_refunds(*, seconds: float = 30.0) -> int:
-    """Take the next step of what is due, for at most ``seconds``; returns how many steps were taken."""
-    end, done = monotonic() + seconds, 0
-    while monotonic() < end and (pk := due_card_refunds().values_list("pk", flat=True).first()) is not None:
-        now = timezone.now()
-        due = Refund.objects.filter(pk=pk, state=RS.SENDING, next_attempt_at__lte=now)
-        if due.update(next_attempt_at=now + lease(), calls=F("calls") + 1) != 1:
-            continue
-        done += 1
-        try:
-            take_refund_turn(refund_id=pk)
-        except Exception as error:  # noqa: BLE001  (one refund must not keep the others waiting; its claim runs out)
-            log.warning("card_refund_crashed", refund=pk, crash=describe_crash(error))
-    return done
 
 
 # -- their parts ------------------------------------------------------------------------------------------------------
@@ -233,13 +273,9 @@ def _give_back(row: Refund, error: Refused, *, by: str) -> None:
         _wait(row, error.message)
         return
     if row.calls > 1:
-        try:
-            found = _find_sent(row, row.payment)
-        except CardServiceError as problem:
-            _wait(row, problem.message)
-            return
-        if found is not None:
-            apply_service_refund(found, by=by)
+        seen = _look(row.payment)
+        if (found := _find_sent(row, row.payment)) is not None:
+            _follow(found, row.payment, seen, by=by)
             return
     with transaction.atomic():
         order, purchase = lock_refunded(row)

@@ -1,8 +1,17 @@
-"""When the payment service is asked again."""
+"""When the payment service is asked again, and for how long at a time."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
+
+#: Whether a job is to end now, because its worker is needed for something else.
+GiveWay = Callable[[], bool]
+
+
+def never() -> bool:
+    """For who waits for nobody."""
+    return False
 
 
 def wait_after(asked: int) -> timedelta:

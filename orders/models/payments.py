@@ -87,6 +87,8 @@ class Payment(models.Model):
                 fields=("next_check_at",), name="payment_due", condition=models.Q(next_check_at__isnull=False)
             ),
             models.Index(fields=("created_at",), name="payment_attention", condition=~models.Q(attention="")),
+            # SQLite does not use the constraint's partial index for a value that it is given as a parameter.
+            models.Index(fields=("intent_id",), name="payment_by_intent"),
         ]
         permissions = [("handle_payment", "Can decide about payments that do not fit")]
 
@@ -160,6 +162,7 @@ class PaymentDelivery(models.Model):
                 condition=models.Q(next_attempt_at__isnull=False),
             ),
             models.Index(fields=("state", "-received_at", "-id"), name="payment_delivery_by_state"),
+            models.Index(fields=("-received_at", "-id"), name="payment_delivery_recent"),
         ]
         permissions = [("handle_paymentdelivery", "Can try deliveries of the payment service again")]
 

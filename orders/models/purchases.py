@@ -266,11 +266,7 @@ class Refund(models.Model):
             models.UniqueConstraint(
                 fields=("payment",), condition=models.Q(kind="surplus"), name="refund_surplus_once"
             ),
-            models.UniqueConstraint(
-                fields=("purchase", "esim"),
-                condition=models.Q(kind="returned", state="due"),
-                name="refund_returned_due_once",
-            ),
+            # What is given back has none: one that had gone may come back from the card while another is due.
             models.CheckConstraint(
                 condition=models.Q(kind="missing", purchase__isnull=False)
                 | models.Q(kind="surplus", payment__isnull=False)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -79,7 +80,7 @@ def card_payment_give_up(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         try:
             seen = give_up_card_payment(payment=payment, by=person(request).email)
-        except CardServiceError:
+        except (CardServiceError, ImproperlyConfigured):
             messages.error(request, _("The payment service did not cancel it: it stays open."))
         else:
             messages.success(request, _("The payment is “%(state)s”.") % {"state": seen.get_state_display()})
