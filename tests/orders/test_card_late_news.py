@@ -126,19 +126,19 @@ def test_an_older_answer_about_a_try_is_no_foreign_refund(
 
 def test_an_older_answer_about_a_dispute_is_not_believed(cards: CardService, monkeypatch: pytest.MonkeyPatch) -> None:
     payment = pay_by_card(cards)
-    dispute_id = cards.dispute(payment.intent_id)
+    dispute_id = cards.dispute(payment.intent_id, inquiry=True)
     cards.bring_in("charge.dispute.created")
 
-    def win() -> None:
-        cards.move_dispute(dispute_id, "won")
-        cards.bring_in("charge.dispute.closed")
+    def take_back() -> None:
+        cards.move_dispute(dispute_id, "needs_response")
+        cards.bring_in("charge.dispute.updated")
         drain()
-        assert (Dispute.objects.get().state, Dispute.objects.get().is_withdrawn) == ("won", False)
+        assert Dispute.objects.get().is_withdrawn
 
-    slow_down(monkeypatch, f"/disputes/{dispute_id}", win)
+    slow_down(monkeypatch, f"/disputes/{dispute_id}", take_back)
     drain()
-    assert (Dispute.objects.get().state, Dispute.objects.get().is_withdrawn) == ("won", False)
-    assert balance() == {"captured": USD, "open": USD}
+    assert (Dispute.objects.get().raw_state, Dispute.objects.get().is_withdrawn) == ("needs_response", True)
+    assert balance() == {"captured": USD, "open": USD, "charge_backs": USD}
 
 
 # -- money for a payment of which the service's name is not known ------------------------------------------------------
