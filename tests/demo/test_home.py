@@ -43,8 +43,9 @@ def test_both_sides_are_told_the_same_credentials(home: DemoHome) -> None:
     options = make_options(keys)
     told = dict(zip(options[::2], options[1::2], strict=True))
     settings = make_settings(keys, "http://127.0.0.1:8790")
+    systems = ("commerce", "commerce-sandbox", "access", "esimfx", "freebit", "stripe")
     assert {address for name, address in settings.items() if name.endswith("_URL")} == {
-        f"http://127.0.0.1:8790/{system}" for system in ("commerce", "commerce-sandbox", "access", "esimfx", "freebit")
+        f"http://127.0.0.1:8790/{system}" for system in systems
     }
     for option, name in {
         "--key-secret": "ESIM_COMMERCE_KEY_SECRET",

@@ -240,13 +240,13 @@ class AccessHouse(House[Quirks]):
         start, end = body.get("startTime") or "", body.get("endTime") or ""
         if not (order_no or iccid or tran_no or (start and end)):
             raise RefusedError("000105")
-        rows, pending = list(reversed(self.books.lines.values())), 0
+        rows, pending = self._list_lines(), 0
         if start and end:
             since, until = _read_instant(start), _read_instant(end)
             rows = [line for line in rows if since <= line.made_at <= until]
             if self.quirks.moves and number > 1:
                 self._sell_to_somebody()
-                rows = [line for line in reversed(self.books.lines.values()) if since <= line.made_at <= until]
+                rows = [line for line in self._list_lines() if since <= line.made_at <= until]
         if tran_no:
             rows = [line for line in rows if line.tran_no == tran_no]
         if iccid:
@@ -254,9 +254,13 @@ class AccessHouse(House[Quirks]):
         if (tran_no or iccid) and not rows and self.quirks.unknown_line != "empty":
             raise RefusedError(self.quirks.unknown_line)
         if order_no:
-            rows = [line for line in rows if line.order_no == order_no]
             pending = self._look_at_order(order_no)
-        shown = [self.wording.line(line, allocated=index >= pending) for index, line in enumerate(rows)]
+            rows = [line for line in reversed(self.books.lines.values()) if line.order_no == order_no]
+        waiting = set() if order_no else self._find_allocating()
+        shown = [
+            self.wording.line(line, allocated=index >= pending and line.order_no not in waiting)
+            for index, line in enumerate(rows)
+        ]
         if pending and self.quirks.pending == "empty":
             shown = []
         page = shown[(number - 1) * size : number * size]
@@ -265,6 +269,14 @@ class AccessHouse(House[Quirks]):
             "esimList": page,
             "pager": {name: self.wording.number(value) for name, value in pager.items()},
         }
+
+    def _find_allocating(self) -> set[str]:
+        return {sale.order_no for sale in self.books.sales if sale.looks_left > 0}
+
+    def _list_lines(self) -> list[Line]:
+        """The newest first. What an order's own query does not tell while it allocates, no list tells either."""
+        waiting = set() if self.quirks.pending == "bare" else self._find_allocating()
+        return [line for line in reversed(self.books.lines.values()) if line.order_no not in waiting]
 
     def _look_at_order(self, order_no: str) -> int:
         """How many eSIMs of the order are still being allocated. Raises while nothing of it may be told."""

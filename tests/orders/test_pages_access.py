@@ -104,7 +104,7 @@ def address(name: str, wholesaler: Wholesaler) -> str:
             wholesaler.plan_orders("lost_before")
             purchase = Purchase.objects.get(order_line__order=buy())
             arguments = [purchase.pk, *(["not-bought"] if name == "purchase-decide" else [])]
-        case "refund-made" | "refund-card":
+        case "refund-made":
             wholesaler.plan_orders("refused")
             arguments = [Refund.objects.get(purchase__order_line__order=buy()).pk]
         case "customer-detail":
@@ -144,6 +144,10 @@ def find_card_arguments(name: str) -> list[object]:
     match name:
         case "refund-drop":
             return [make_returned().pk]
+        case "refund-card":
+            refund = make_returned()
+            make_card_payment(refund.order, state="captured")
+            return [refund.pk]
         case "card-payment-look" | "card-payment-give-up":
             return [make_card_payment(order_plan(make_fake_plan())).pk]
         case "dispute-list" | "dispute-settle":

@@ -178,7 +178,7 @@ def test_a_customers_page_needs_a_constant_number_of_queries(django_assert_num_q
     client = sign_in_as(make_user(is_superuser=True))
     client.get(f"/customers/{mia.pk}/")
     for _ in range(3):
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             client.get(f"/customers/{mia.pk}/")
         for _number in range(10):
             order_plan(plan, 1, customer=mia)

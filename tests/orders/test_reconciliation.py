@@ -96,7 +96,8 @@ def test_transaction_id_after_the_window_is_refused(
     purchase = parked(wholesaler)
     settings.PURCHASE_INQUIRY_MARGIN_MINUTES = 48 * 60 + 1
     assert FakeProvider.inquiry_window is not None
-    assert_refused("ICCIDs", verbs.enter_transaction_id, purchase=purchase, transaction_id="tx-0001", by=staff)
+    asked = {"purchase": purchase, "transaction_id": "tx-0001", "by": staff}
+    assert_refused("Enter the lines that its portal shows", verbs.enter_transaction_id, **asked)
 
 
 # -- lines from the portal ---------------------------------------------------------------------------------------------
