@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.forms import BuyForm, RemarkForm
+from orders.forms_decisions import RemarkForm
+from orders.forms_sale import BuyForm
 from providers.activation_form import FieldKind, FormCheck, FormDescription, FormField
 
 #: The word by which a button, or htmx, asks for the fields of another choice instead of sending the form.

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Plan
 from customers.models import Customer
-from orders.forms import ReasonForm
+from orders.forms_decisions import ReasonForm
 from orders.models import Difference, Purchase
 from providers.models import ProviderAccount
 

@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy
 
 from orders.credit_accounts import MOST_PAYMENT_DAYS
 from orders.expiring import MOST_DAYS
-from orders.forms import ReasonForm, require_reference
+from orders.forms_decisions import ReasonForm
+from orders.forms_sale import require_reference
 from orders.models import Payment
 
 _BY_HAND = [(method.value, method.label) for method in Payment.BY_HAND]

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from catalog.currencies import is_payable
 from esims.forms import ActionForm
 from orders.amounts import say_amount
-from orders.forms import ReasonForm
+from orders.forms_decisions import ReasonForm
 from orders.giving_back import Given
 
 

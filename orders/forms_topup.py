@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.models import Plan
-from orders.forms import SaleForm
+from orders.forms_sale import SaleForm
 from orders.topups import TopUpChoice
 
 

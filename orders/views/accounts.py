@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import staff_page
-from orders.forms import PauseForm
 from orders.forms_account import LowMarkForm
+from orders.forms_decisions import PauseForm
 from orders.selectors.accounts import list_accounts, read_account_page
 from orders.views.requests import person
 from providers.account_tasks import NEEDS, TaskRefused, request_task

@@ -39,8 +39,9 @@ from orders.activations import (
     settled_by,
 )
 from orders.checkout import CheckoutRefused, why_not_sellable
-from orders.forms import CustomerSearchForm, read_payment
+from orders.forms import CustomerSearchForm
 from orders.forms_activation import ActivationFilterForm, ActivationSaleForm, CorrectionForm
+from orders.forms_sale import read_payment
 from orders.models import Activation, Purchase
 from orders.payments import PaymentRefused
 from orders.selectors.activations import (

@@ -15,7 +15,7 @@ from orders.amounts import say_amount
 from orders.card.gateway import CardServiceError
 from orders.card.payments import give_up_card_payment, look_at_card_payment, start_card_payment
 from orders.card.refunds import find_card_to_refund, pay_back_by_card
-from orders.forms import EmptyForm
+from orders.forms_decisions import EmptyForm
 from orders.models import Order, Payment, Refund
 from orders.payments import PaymentRefused
 from orders.refunds import RefundRefused

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders import reconciliation
-from orders.forms import LinesForm, ReasonForm, RemarkForm, TransactionForm
+from orders.forms_decisions import LinesForm, ReasonForm, RemarkForm, TransactionForm
 from orders.models import Purchase, PurchaseAttempt
 
 

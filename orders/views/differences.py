@@ -24,7 +24,7 @@ from orders.differing import (
     reopen_difference,
     take_over_line,
 )
-from orders.forms import ReasonForm
+from orders.forms_decisions import ReasonForm
 from orders.forms_differences import AttachForm, CloseForm, DifferenceFilterForm, TakeOverForm
 from orders.models import Comparison, Difference
 from orders.selectors.differences import (

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from customers.access import NothingHere, staff_page
 from esims.page import find_line
-from orders.forms import ReasonForm
+from orders.forms_decisions import ReasonForm
 from orders.forms_returns import GiveBackForm
 from orders.giving_back import (
     PERMISSION,

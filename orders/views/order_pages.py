@@ -20,8 +20,10 @@ from orders.amounts import write_amount
 from orders.capturing import count_captured, count_outstanding
 from orders.checkout import CheckoutRefused, cancel_order
 from orders.expiring import ExtensionRefused, extend_order
-from orders.forms import OrderFilterForm, PaymentForm, ReasonForm
+from orders.forms import OrderFilterForm
+from orders.forms_decisions import ReasonForm
 from orders.forms_money import ExtensionForm
+from orders.forms_sale import PaymentForm
 from orders.models import Order
 from orders.payments import PaymentRefused
 from orders.selectors.cards import read_card_panel

@@ -6,7 +6,7 @@ from functools import partial
 from django.utils.translation import gettext_lazy as _
 
 from orders import payment_decisions
-from orders.forms import ReasonForm, RemarkForm
+from orders.forms_decisions import ReasonForm, RemarkForm
 from orders.models import Order, Payment
 from orders.payment_decisions import POSSIBLE
 from orders.views.decisions import Decision

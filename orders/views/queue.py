@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from customers.access import staff_page
 from esims.action_steps import settle_action
 from esims.models import LineAction
-from orders.forms import LinesForm, RemarkForm
+from orders.forms_decisions import LinesForm, RemarkForm
 from orders.models import Purchase, PurchaseAttempt
 from orders.reconciliation import ReconciliationRefused
 from orders.revealing import reveal_reply

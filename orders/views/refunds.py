@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from customers.access import staff_page
 from orders.card.refunds import find_card_to_refund
 from orders.credit import may_refund_to_credit
-from orders.forms import RefundForm
+from orders.forms_decisions import RefundForm
 from orders.models import Refund
 from orders.refunds import RefundRefused, record_refund_made
 from orders.selectors.cards import warn_of_charge_backs

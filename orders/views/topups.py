@@ -13,7 +13,7 @@ from customers.access import staff_page
 from esims.install import top_up_rules
 from esims.models import Esim
 from orders.checkout import CheckoutRefused
-from orders.forms import read_payment
+from orders.forms_sale import read_payment
 from orders.forms_topup import TopUpForm, write_choice
 from orders.models import Order
 from orders.payments import PaymentRefused

@@ -27,7 +27,8 @@ from customers.forms import CustomerForm
 from customers.models import Customer
 from customers.search import find_customers
 from orders.checkout import CheckoutRefused, price_for, why_not_sellable
-from orders.forms import BuyForm, CustomerSearchForm, PlanSearchForm, QuantityForm, read_payment
+from orders.forms import CustomerSearchForm
+from orders.forms_sale import BuyForm, PlanSearchForm, QuantityForm, read_payment
 from orders.models import CreditAccount, Order, OrderLine
 from orders.payments import PaymentRefused
 from orders.selectors.checkout_page import read_offer, recent_twin
