@@ -40,14 +40,14 @@ def due_payment_deliveries() -> QuerySet[PaymentDelivery]:
     return PaymentDelivery.objects.filter(next_attempt_at__lte=timezone.now()).order_by("next_attempt_at", "pk")
 
 
-def drain_payment_inbox(*, seconds: float = 30.0, give_way: GiveWay = never) -> int:
-    """Work off what is due, for at most ``seconds``; returns how many were. Any number of these may run at once.
+def drain_payment_inbox(*, limit: int | None = None, seconds: float = 30.0, give_way: GiveWay = never) -> int:
+    """Work off what is due, for at most ``seconds`` and ``limit`` calls; returns how many were.
 
-    After each it ends as soon as ``give_way`` says so.
+    Any number of these may run at once. After each call it ends as soon as ``give_way`` says so.
     """
     end, done = monotonic() + seconds, 0
     while monotonic() < end and (pk := due_payment_deliveries().values_list("pk", flat=True).first()) is not None:
-        if done and give_way():
+        if done == limit or (done and give_way()):
             break
         now = timezone.now()
         due = PaymentDelivery.objects.filter(pk=pk, next_attempt_at__lte=now)
