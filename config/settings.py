@@ -407,9 +407,12 @@ CARD_CHECK_CAP_SECONDS = env.float("CARD_CHECK_CAP_SECONDS", default=900.0)
 
 # -- Notifications (docs/notifications.md); all of it ours ------------------------------------------------------------
 
-#: The name under which customers are written to, and how they reach a person.
+#: The name under which customers are written to, how they reach a person, and who issues statements to them.
 BRAND_NAME = env.str("BRAND_NAME", default="Roamdesk")
 BRAND_CONTACT = env.str("BRAND_CONTACT", default="")
+ISSUER_NAME = env.str("ISSUER_NAME", default=BRAND_NAME)
+ISSUER_ADDRESS = env.str("ISSUER_ADDRESS", default="", multiline=True)
+ISSUER_REGISTRATION = env.str("ISSUER_REGISTRATION", default="")
 NOTIFICATION_LANGUAGE = env.str("NOTIFICATION_LANGUAGE", default="en")
 NOTIFICATION_REPLY_TO = env.str("NOTIFICATION_REPLY_TO", default="")
 #: Kinds told to nobody; shown to customers in the app only; sent as the provider's SMS as well, where it can.

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from customers.models import User
 from orders.credit_accounts import CreditRefused
+from orders.issuer import read_issuer
 from orders.models import CreditAccount, CreditEntry, CreditStatement
 
 BY = "schedule"
@@ -52,7 +53,7 @@ def _issue(account_id: int, *, until: datetime | None, by: str) -> CreditStateme
             return None
         last = account.statements.order_by("-pk").first()
         opening = last.closing if last is not None else Decimal(0)
-        now = timezone.now()
+        now, issuer = timezone.now(), read_issuer()
         statement = CreditStatement.objects.create(
             account=account,
             number=f"CS-{account.pk}-{account.statements.count() + 1:03d}",
@@ -61,6 +62,9 @@ def _issue(account_id: int, *, until: datetime | None, by: str) -> CreditStateme
             due_on=timezone.localdate(now) + timedelta(days=account.payment_days),
             opening=opening,
             closing=opening + sum((entry.amount for entry in entries), Decimal(0)),
+            issuer_name=issuer.name[:200],
+            issuer_address=issuer.address,
+            issuer_registration=issuer.registration[:120],
         )
         CreditEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(statement=statement)
     return statement

@@ -62,12 +62,19 @@ class CreditStatement(models.Model):
     due_on = models.DateField(_("to be paid by"))
     opening = models.DecimalField(_("owed before"), max_digits=14, decimal_places=4)
     closing = models.DecimalField(_("owed"), max_digits=14, decimal_places=4)
+    #: The office as it was then; "" on statements from before it was kept.
+    issuer_name = models.CharField(_("issuer"), max_length=200, blank=True)
+    issuer_address = models.TextField(_("issuer's address"), blank=True)
+    issuer_registration = models.CharField(_("issuer's registration number"), max_length=120, blank=True)
 
     class Meta:
         verbose_name = _("credit statement")
         verbose_name_plural = _("credit statements")
         ordering = ("-issued_at", "-pk")
-        indexes = [models.Index(fields=("account", "-issued_at", "-id"), name="credit_statement_recent")]
+        indexes = [
+            models.Index(fields=("account", "-issued_at", "-id"), name="credit_statement_recent"),
+            models.Index(fields=("due_on",), name="credit_statement_due"),
+        ]
 
     def __str__(self) -> str:
         return self.number

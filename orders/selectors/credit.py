@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db.models import Q, QuerySet
 
 from customers.models import Customer
+from orders.issuer import Issuer, read_issuer
 from orders.models import CreditAccount, CreditEntry, CreditStatement
 
 STATEMENTS_SHOWN = 12
@@ -57,6 +58,15 @@ def find_entries(account: CreditAccount) -> QuerySet[CreditEntry]:
 def list_stated(statement: CreditStatement) -> list[CreditEntry]:
     """What a statement is made of, the oldest first."""
     return list(statement.entries.select_related("payment__order", "refund__order").order_by("pk"))
+
+
+def find_issuer(statement: CreditStatement) -> Issuer:
+    """Who issued a statement: the office as it was then, or as it is now where that was not kept."""
+    if not statement.issuer_name:
+        return read_issuer()
+    return Issuer(
+        name=statement.issuer_name, address=statement.issuer_address, registration=statement.issuer_registration
+    )
 
 
 def name_order(entry: CreditEntry) -> tuple[int, str] | None:

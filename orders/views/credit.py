@@ -24,6 +24,7 @@ from orders.selectors.credit import (
     STATEMENTS_SHOWN,
     find_accounts,
     find_entries,
+    find_issuer,
     list_stated,
     name_order,
     sum_accounts,
@@ -149,6 +150,7 @@ def statement_detail(request: HttpRequest, pk: int) -> HttpResponse:
     statement = _find_statement(pk)
     context = {
         "statement": statement,
+        "issuer": find_issuer(statement),
         "account": statement.account,
         "customer": statement.account.customer,
         "rows": _rows(list_stated(statement)),

@@ -6,7 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
+from config.context_processors import THEME_COOKIE
 from orders.credit_accounts import adjust_account, close_account, receive_payment, set_terms
 from orders.credit_statements import issue_statement
 from tests.browser import TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
@@ -20,8 +22,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
+def office(wholesaler: Wholesaler, settings: Settings) -> Iterator[dict[str, str]]:
     """Money that fits and money that does not. Page → its address."""
+    settings.ISSUER_NAME = "Fjord Desk Ltd."
+    settings.ISSUER_ADDRESS = "12 Harbour Street\nBergen 5003"
+    settings.ISSUER_REGISTRATION = "NO 912 345 678 MVA"
     firm = make_customer(name="Ingrid Larsen", company="Fjord Tours", email="travel@fjordtours.example")
     staff, account = make_manager(), make_credit("2500", customer=firm)
     charge(account, 8)
@@ -77,10 +82,36 @@ def test_every_page_fits_and_is_accessible(
     assert found == []
 
 
+#: Every colour of text, and of what lies behind it, that is printed; what is transparent shows what lies behind.
+_COLOURS = """() => {
+  const ink = new Set(), ground = new Set([getComputedStyle(document.body).backgroundColor]);
+  for (const node of document.querySelectorAll("h1, .statement, .statement *")) {
+    const style = getComputedStyle(node);
+    if (node.checkVisibility() && node.textContent.trim()) ink.add(style.color);
+    if (!style.backgroundColor.endsWith(", 0)")) ground.add(style.backgroundColor);
+  }
+  return { ink: [...ink], ground: [...ground] };
+}"""
+
+
 def test_a_statement_prints_as_a_letter(console: Console, office: dict[str, str], screenshots: Path) -> None:
+    """Black on white, whatever theme was chosen by hand, and whatever the system's is."""
     page = console.open(office["statement"])
-    page.emulate_media(media="print")
-    page.screenshot(path=screenshots / "money-statement-print.png", full_page=True)
+    looks: tuple[tuple[Theme, Theme], ...] = (("dark", "light"), ("dark", "dark"), ("light", "dark"))
+    for chosen, system in looks:
+        page.context.add_cookies([{"name": THEME_COOKIE, "value": chosen, "url": console.base_url}])
+        page.emulate_media(media="screen", color_scheme=system)
+        page.reload()
+        on_screen = page.evaluate(_COLOURS)["ground"]
+        assert ("rgb(255, 255, 255)" in on_screen) == (chosen == "light")
+        page.screenshot(path=screenshots / f"money-statement-{chosen}-{system}.png", full_page=True)
+        page.emulate_media(media="print", color_scheme=system)
+        page.screenshot(path=screenshots / f"money-statement-{chosen}-{system}-print.png", full_page=True)
+        assert page.evaluate(_COLOURS) == {"ink": ["rgb(0, 0, 0)"], "ground": ["rgb(255, 255, 255)"]}
+    page.context.clear_cookies(name=THEME_COOKIE)
+    page.reload()
+    assert page.evaluate(_COLOURS) == {"ink": ["rgb(0, 0, 0)"], "ground": ["rgb(255, 255, 255)"]}
     for hidden in (".topbar", ".side", ".actions", ".crumbs", ".footer"):
         assert not page.locator(hidden).first.is_visible()
     assert page.get_by_role("heading", name="Statement CS-").is_visible()
+    assert page.get_by_text("Fjord Desk Ltd.").is_visible()

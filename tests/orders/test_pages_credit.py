@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from orders.csv_files import write_csv
 from orders.models import CreditAccount, CreditEntry, CreditStatement, Order, Payment, Purchase, Refund
@@ -205,6 +206,26 @@ def test_a_statement_on_paper_and_as_a_file() -> None:
         assert len(table) == rows
         assert table[1][2:7] == [order.number, order.number, "", "12.0000", "12.0000"]
         assert table[2][4:6] == ["'=HYPERLINK(evil)", "3.0000"]
+
+
+def test_a_statement_names_its_issuer_as_it_was_then(settings: Settings) -> None:
+    settings.BRAND_NAME = settings.ISSUER_NAME = "Fjord Desk"
+    settings.ISSUER_ADDRESS, settings.ISSUER_REGISTRATION = "12 Harbour Street\n5003 Bergen", "NO 912 345 678"
+    account, client = make_credit(), sign_in("orders.view_creditaccount")
+    charge(account)
+    change(account, "statement")
+    first = f"/statements/{CreditStatement.objects.get().pk}/"
+    then = "Fjord Desk", "12 Harbour Street\n5003 Bergen", "Registration number", "NO 912 345 678"
+    settings.ISSUER_NAME, settings.ISSUER_ADDRESS, settings.ISSUER_REGISTRATION = "Fjord Desk Ltd.", "", ""
+    html = client.get(first).content.decode()
+    assert [words for words in (*then, "Fjord Desk Ltd.") if words in html] == [*then]
+    charge(account)
+    change(account, "statement")
+    html = client.get(f"/statements/{CreditStatement.objects.latest('pk').pk}/").content.decode()
+    assert [words for words in (*then[1:], "Fjord Desk Ltd.") if words in html] == ["Fjord Desk Ltd."]
+    # One from before the issuer was kept names the office of today.
+    CreditStatement.objects.update(issuer_name="")
+    assert "Fjord Desk Ltd." in client.get(first).content.decode()
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n-1"])
