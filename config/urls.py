@@ -12,6 +12,8 @@ urlpatterns = [
     path("", include("esims.urls")),
     path("", include("customers.urls")),
     path("", include("catalog.urls")),
+    path("api/", include("config.api.urls")),
+    path("_allauth/", include("allauth.headless.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("theme/", views.set_theme, name="set-theme"),

@@ -1,0 +1,1 @@
+"""The root of the REST API: its addresses, the shape of its errors, who is who, how often, and its schema."""

@@ -1,0 +1,34 @@
+"""Who calls the API: the app's session token (django-allauth headless), or the console's own session."""
+
+from typing import Any
+
+from allauth.headless.contrib.rest_framework.authentication import XSessionTokenAuthentication
+from allauth.headless.internal.sessionkit import authenticate_by_x_session_token
+from django.utils import translation
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+HEADER = "X-Session-Token"
+
+
+class SessionTokenAuthentication(XSessionTokenAuthentication):  # type: ignore[misc]
+    """A token that is not known, has ended or belongs to a closed account is refused, never taken for "nobody"."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        token = request.headers.get(HEADER)
+        if token is None:
+            return None
+        found = authenticate_by_x_session_token(token) if token.isascii() and 0 < len(token) <= 200 else None
+        if found is None or not found[0].is_active:
+            raise AuthenticationFailed
+        return found[0], found[1]
+
+    def authenticate_header(self, request: Request) -> str:
+        return f'{HEADER} realm="api"'
+
+
+def speak_to(request: Request) -> None:
+    """The caller's own language where they have chosen one and the request asks for none."""
+    language = getattr(request.user, "language", "")
+    if language and not request.headers.get("Accept-Language"):
+        translation.activate(language)

@@ -1,0 +1,98 @@
+"""The OpenAPI description (drf-spectacular): who signs in how, and the problems that every operation may answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+from config.api.authentication import HEADER
+from config.api.problems import CONTENT_TYPE, TITLES
+
+_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+#: Problems that any operation may answer, whatever it does.
+_ALWAYS = {
+    "400": "The request could not be read.",
+    "404": "There is nothing here, or it is not yours.",
+    "406": "No such representation exists.",
+    "422": "Something in the request is not valid.",
+    "429": "Too many requests; `Retry-After` says how many seconds to wait.",
+    "500": "Something went wrong at our side.",
+}
+_SIGNED_IN = {"401": "Sign in first.", "403": "You may not do this."}
+_WITH_BODY = {"415": "The body is in a form that is not understood."}
+
+PROBLEM_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457 problem details.",
+    "required": ["type", "title", "status", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "description": "Where the code is explained."},
+        "title": {"type": "string", "description": "For people, in the language asked for."},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "enum": sorted(TITLES), "description": "Stable; for programs."},
+        "request_id": {"type": "string", "description": "The same as the header X-Request-ID."},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["in", "path", "code", "message"],
+                "properties": {
+                    "in": {"type": "string", "enum": ["body", "query", "header"]},
+                    "path": {"type": "string", "description": "Dotted, e.g. `lines.0.quantity`; empty for the whole."},
+                    "code": {"type": "string"},
+                    "message": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+class SessionTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The token that the sign-in at ``/_allauth/app/v1/`` gives."""
+
+    target_class = "config.api.authentication.SessionTokenAuthentication"
+    name = "sessionToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": HEADER,
+            "description": "`meta.session_token` of the sign-in at `/_allauth/app/v1/auth/login`.",
+        }
+
+
+def add_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Each operation says which problems it answers; ``X-Request-ID`` is on every answer."""
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = dict(PROBLEM_SCHEMA)
+    content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operations in result["paths"].values():
+        for method, operation in operations.items():
+            if method in _METHODS:
+                _add_to(operation, content)
+    return result
+
+
+def _add_to(operation: dict[str, Any], content: Mapping[str, Any]) -> None:
+    known = dict(_ALWAYS)
+    if operation.get("security"):
+        known |= _SIGNED_IN
+    if "requestBody" in operation:
+        known |= _WITH_BODY
+    responses = operation["responses"]
+    for status, words in known.items():
+        responses.setdefault(status, {"description": words, "content": dict(content)})
+    for status, response in responses.items():
+        if int(status) >= 400:
+            response.setdefault("content", dict(content))
+            if not response["content"]:
+                response["content"] = dict(content)
+        headers = response.setdefault("headers", {})
+        headers["X-Request-ID"] = {"schema": {"type": "string"}, "description": "The id of this request in our log."}
+        if status == "429":
+            headers["Retry-After"] = {"schema": {"type": "integer"}, "description": "Seconds."}
+
+

@@ -1,0 +1,68 @@
+"""The settings of the REST API and of its sign-in (docs/api.md)."""
+
+from typing import Any
+
+import environ
+from django.utils.translation import gettext_lazy as _
+
+env = environ.Env()
+
+#: Calls of one person or address: "" = no limit. Ours: an app that is used by a person stays far below.
+API_RATES = {
+    "api": env.str("API_RATE", default="300/min"),
+    # What asks a provider, or draws a picture.
+    "refresh": env.str("API_REFRESH_RATE", default="10/min"),
+    # Orders and payments of one person.
+    "order": env.str("API_ORDER_RATE", default="30/min"),
+}
+#: Whether travellers may make an account themselves in the app. Staff are never made so.
+API_SIGN_UP = env.bool("API_SIGN_UP", default=True)
+#: Days for which the answer to a request with an Idempotency-Key is kept. Ours: longer than any phone is off.
+IDEMPOTENCY_DAYS = env.int("IDEMPOTENCY_DAYS", default=30)
+#: Whether members of staff need a second factor in the app and its API.
+STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not env.bool("ROAMDESK_DEMO", default=False))
+
+API_APPS = ["allauth.headless", "allauth.mfa", "allauth.usersessions", "drf_spectacular", "drf_spectacular_sidecar"]
+
+HEADLESS_CLIENTS = ("app",)
+HEADLESS_SERVE_SPECIFICATION = False
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+USERSESSIONS_TRACK_ACTIVITY = False
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Roamdesk API",
+    "DESCRIPTION": _("For the app of those who travel, and for staff on the road. See docs/api.md."),
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v[0-9]+",
+    "SCHEMA_PATH_PREFIX_TRIM": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "OAS_VERSION": "3.1.0",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api.schema.add_problems",
+    ],
+}
+
+
+def rest_framework(*, proxies: int) -> dict[str, Any]:
+    """``REST_FRAMEWORK``. ``proxies`` are those of ours in front: whom to count calls for."""
+    return {
+        "DEFAULT_AUTHENTICATION_CLASSES": ["config.api.authentication.SessionTokenAuthentication"],
+        "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+        "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+        "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+        "DEFAULT_THROTTLE_CLASSES": ["config.api.throttles.CallerThrottle"],
+        "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+        "EXCEPTION_HANDLER": "config.api.problems.handle_exception",
+        "NUM_PROXIES": proxies,
+        # Money stays text: a float has no cents.
+        "COERCE_DECIMAL_TO_STRING": True,
+        "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    }

@@ -1,0 +1,9 @@
+"""Addresses of the API that belong to this app, below ``/api/v1/``."""
+
+from django.urls import URLPattern, path
+
+from customers import api
+
+urlpatterns: list[URLPattern] = [
+    path("me", api.Me.as_view(), name="api-me"),
+]
