@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from customers.accounts import has_been_confirmed_by_another, vouch_for_address
 from customers.countries import COUNTRIES
 from customers.customers import normalise_email, normalise_phone
-from customers.models import Customer, User
+from customers.models import Customer, IdempotencyKey, User
+from providers.admin import ReadOnlyAdmin
 
 
 def _free_address(email: str, user: User | None) -> str:
@@ -138,3 +139,13 @@ class CustomerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not change and isinstance(request.user, User):
             obj.created_by = request.user
         super().save_model(request, obj, form, change)
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(ReadOnlyAdmin):
+    """To look at; the answers themselves belong to those who asked."""
+
+    list_display = ("key", "user", "status", "claimed_at", "created_at")
+    search_fields = ("key", "user__email")
+    exclude = ("answer",)
+    show_full_result_count = False

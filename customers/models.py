@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from providers.encryption import EncryptedBytesField
+
 
 class UserManager(BaseUserManager["User"]):
     """Users are found by their e-mail address."""
@@ -71,3 +73,31 @@ class Customer(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class IdempotencyKey(models.Model):
+    """What a person asked for under one ``Idempotency-Key``, and the first answer to it (customers/idempotency.py)."""
+
+    user = models.ForeignKey(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="idempotency_keys")
+    key = models.CharField(_("key"), max_length=255)
+    digest = models.CharField(_("digest of the request"), max_length=64)
+    #: Who is at work: counted up at each claim, so that a claim that was taken over writes nothing more.
+    turn = models.PositiveIntegerField(_("turn"), default=1)
+    #: Since when somebody is at work; None: nobody is.
+    claimed_at = models.DateTimeField(_("claimed"), null=True, blank=True)
+    #: What the work has reached, in the same transaction as that: ids only.
+    reached = models.JSONField(_("reached"), default=dict, blank=True)
+    status = models.PositiveSmallIntegerField(_("status"), null=True, blank=True)
+    headers = models.JSONField(_("headers"), default=dict, blank=True)
+    answer = EncryptedBytesField(_("answer"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("idempotency key")
+        verbose_name_plural = _("idempotency keys")
+        ordering = ("-created_at", "-pk")
+        constraints = [models.UniqueConstraint(fields=("user", "key"), name="idempotency_key_once")]
+        indexes = [models.Index(fields=("created_at",), name="idempotency_by_age")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -8,6 +8,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django_q.models import Task
 
+from customers.idempotency import delete_old_keys
 from esims.days import trim_usage_samples
 from esims.links import delete_old_links
 from orders.erasing import erase_waiting_forms
@@ -30,6 +31,7 @@ def prune_old_rows() -> Mapping[str, int]:
         "offers": forget_old_offers(older_than=timedelta(days=1)),
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
         "links": delete_old_links(),
+        "answers": delete_old_keys(),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
     }
 

@@ -407,6 +407,7 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
         "offers": 0,
         "jobs": 1,
         "links": 0,
+        "answers": 0,
         "sessions": 1,
     }
     assert PurchaseAttempt.objects.get(purchase=done).body is None
@@ -421,6 +422,7 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
         "offers": 0,
         "jobs": 0,
         "links": 0,
+        "answers": 0,
         "sessions": 0,
     }
 

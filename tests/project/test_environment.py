@@ -13,7 +13,8 @@ ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "Q_CLUSTER_NAME"}
 
 def read_by_settings() -> set[str]:
     found: set[str] = set()
-    for formatted, name in READ.findall((PROJECT_DIR / "config" / "settings.py").read_text()):
+    texts = [(PROJECT_DIR / "config" / name).read_text() for name in ("settings.py", "settings_api.py")]
+    for formatted, name in READ.findall("\n".join(texts)):
         if formatted:
             found |= {name.replace("{prefix}", contract) for contract in CONTRACTS}
         else:
