@@ -36,3 +36,9 @@ def round_up(amount: Decimal, currency: str) -> Decimal:
 def is_payable(amount: Decimal, currency: str) -> bool:
     """Whether the amount has no more decimals than its currency."""
     return amount == amount.quantize(quantum(currency), ROUND_HALF_UP)
+
+
+def as_money(amount: Decimal, currency: str) -> dict[str, str]:
+    """An amount as the API writes it: exact text with the currency's decimals, more where the amount has more."""
+    shown = amount.quantize(quantum(currency)) if is_payable(amount, currency) else amount.normalize()
+    return {"amount": f"{shown:f}", "currency": currency}
