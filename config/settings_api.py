@@ -27,11 +27,25 @@ STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not env.bool("ROAMDE
 
 API_APPS = ["allauth.headless", "allauth.mfa", "allauth.usersessions", "drf_spectacular", "drf_spectacular_sidecar"]
 
+#: Days after which travellers sign in again in the app; staff do so as in the console.
+API_SESSION_DAYS = env.int("API_SESSION_DAYS", default=90)
+
 HEADLESS_CLIENTS = ("app",)
+HEADLESS_TOKEN_STRATEGY = "customers.accounts.TokenStrategy"  # noqa: S105 - a class
 HEADLESS_SERVE_SPECIFICATION = False
+ACCOUNT_SIGNUP_FORM_CLASS = "customers.signing_up.SignUpForm"
+#: A change of address, password or second factor is told to the address that was there before.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+#: Before an address or a second factor is changed the password is asked for again (or the second factor is).
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+#: One address each: the new one replaces the old when it is confirmed.
+ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+MFA_ADAPTER = "customers.second_factor.SecondFactorAdapter"
+#: The clocks of phones go wrong by a few seconds: the code before and the next one count too.
+MFA_TOTP_TOLERANCE = 1
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 USERSESSIONS_TRACK_ACTIVITY = False
 

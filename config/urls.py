@@ -15,6 +15,7 @@ urlpatterns = [
     path("api/", include("config.api.urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("accounts/", include("allauth.account.urls")),
+    path("accounts/second-factor/", include("allauth.mfa.urls")),
     path("admin/", admin.site.urls),
     path("theme/", views.set_theme, name="set-theme"),
     path("healthz", health.live, name="healthz"),

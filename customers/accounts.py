@@ -1,18 +1,79 @@
-"""Sign-in rules for django-allauth."""
+"""Sign-in rules for django-allauth: who may make an account, and what happens when somebody signs in."""
+
+import re
+from datetime import timedelta
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.core.internal.httpkit import is_headless_request
+from allauth.headless.internal.sessionkit import lookup_session
+from allauth.headless.tokens.strategies.sessions import SessionTokenStrategy
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 
+from customers.linking import link_customer
 from customers.models import User
+
+_TOKEN = re.compile(r"[a-z0-9]{32}")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Nobody signs up by themselves: staff are made by an administrator."""
+    """Travellers sign up in the app, where the settings allow it; staff are made by an administrator."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return False
+        return bool(settings.API_SIGN_UP and is_headless_request(request))
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponseBase | None:
+        refused: HttpResponseBase | None = super().pre_login(request, user, **kwargs)
+        if refused is None:
+            _forget_unproven_password(request, user)
+        return refused
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        super().login(request, user)
+        if is_headless_request(request) and not user.is_staff:
+            request.session.set_expiry(timedelta(days=settings.API_SESSION_DAYS))
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponseBase:
+        # Nobody comes this far without having confirmed their address.
+        link_customer(user=user)
+        response: HttpResponseBase = super().post_login(request, user, **kwargs)
+        return response
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        delete_unconfirmed(email=email_address.email, keep=email_address.user_id)
+        return bool(super().confirm_email(request, email_address))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        super().send_mail(template_prefix, email, {"brand": settings.BRAND_NAME, **context})
+
+
+class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]
+    """The app's token is the key of its session; what cannot be one is not looked up."""
+
+    def lookup_session(self, session_token: str) -> SessionBase | None:
+        found: SessionBase | None = lookup_session(session_token) if _TOKEN.fullmatch(session_token) else None
+        return found
+
+
+def _forget_unproven_password(request: HttpRequest, user: User) -> None:
+    """Who signed up with somebody else's address gave a password, and could not confirm the address. When its owner
+    comes, by a code sent there, that password must not open their account.
+    """
+    methods = [record["method"] for record in request.session.get("account_authentication_methods", [])]
+    if user.last_login is None and not user.is_staff and methods[-1:] == ["code"] and user.has_usable_password():
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+
+
+def delete_unconfirmed(*, email: str, keep: int) -> None:
+    """Delete sign-ups with this address that never came further: ``keep`` has confirmed that it is theirs."""
+    confirmed = EmailAddress.objects.filter(verified=True).values("user_id")
+    idle = User.objects.filter(email__iexact=email, is_staff=False, last_login=None, customer=None)
+    idle.exclude(pk=keep).exclude(pk__in=confirmed).delete()
 
 
 def vouch_for_address(*, user: User) -> None:

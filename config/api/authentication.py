@@ -5,10 +5,18 @@ from typing import Any
 from allauth.headless.contrib.rest_framework.authentication import XSessionTokenAuthentication
 from allauth.headless.internal.sessionkit import authenticate_by_x_session_token
 from django.utils import translation
-from rest_framework.exceptions import AuthenticationFailed
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
+from customers.second_factor import lacks_second_factor
+
 HEADER = "X-Session-Token"
+
+
+class SecondFactorNeeded(PermissionDenied):
+    default_code = "second_factor_needed"
+    default_detail = _("Set up an authenticator app, or enter its code, and try again.")
 
 
 class SessionTokenAuthentication(XSessionTokenAuthentication):  # type: ignore[misc]
@@ -21,6 +29,8 @@ class SessionTokenAuthentication(XSessionTokenAuthentication):  # type: ignore[m
         found = authenticate_by_x_session_token(token) if token.isascii() and 0 < len(token) <= 200 else None
         if found is None or not found[0].is_active:
             raise AuthenticationFailed
+        if lacks_second_factor(*found):
+            raise SecondFactorNeeded
         return found[0], found[1]
 
     def authenticate_header(self, request: Request) -> str:

@@ -25,6 +25,7 @@ TITLES: Mapping[str, Any] = {
     "invalid": _("Something in the request is not valid."),
     "not_signed_in": _("Sign in first."),
     "not_allowed": _("You may not do this."),
+    "second_factor_needed": _("Staff need a second factor here."),
     "not_found": _("There is nothing here, or it is not yours."),
     "method_not_allowed": _("This cannot be done here."),
     "not_acceptable": _("No such representation exists."),

@@ -37,10 +37,8 @@ ENTRANCES = [
     "/accounts/login/",
     "/accounts/password/reset/",
     "/accounts/password/reset/done/",
-    "/accounts/password/reset/key/x-y/",
     "/accounts/signup/",
-    "/accounts/confirm-email/",
-    "/accounts/confirm-email/x/",
+    "/accounts/login/code/",
     "/accounts/inactive/",
 ]
 #: Kinds of pages that the walk must have come by.

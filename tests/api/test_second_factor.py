@@ -1,0 +1,134 @@
+"""The second factor of staff: the API is closed to them without it, where the settings say so."""
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.db import connection
+from pytest_django import Settings
+
+from customers.accounts import vouch_for_address
+from customers.models import User
+from tests.api.app import PASSWORD, App, last_code, pending
+from tests.customers.making import make_staff
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _required(settings: Settings) -> None:
+    settings.STAFF_MFA_REQUIRED = True
+
+
+@pytest.fixture
+def clerk() -> User:
+    user = make_staff()
+    vouch_for_address(user=user)
+    return user
+
+
+def code_now(secret: str) -> str:
+    return str(format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time())))))
+
+
+def set_up(app: App) -> str:
+    """Set up an authenticator app; returns its secret."""
+    asked = app.auth("get", "account/authenticators/totp")
+    assert asked.status_code == 404
+    secret = str(asked.json()["meta"]["secret"])
+    assert "issuer=Roamdesk" in asked.json()["meta"]["totp_url"]
+    assert app.auth("post", "account/authenticators/totp", {"code": "000000"}).status_code == 400
+    # Whoever finds an open phone has not got the password.
+    assert app.auth("post", "account/authenticators/totp", {"code": code_now(secret)}).status_code == 401
+    assert app.auth("post", "auth/reauthenticate", {"password": PASSWORD}).status_code == 200
+    assert app.auth("post", "account/authenticators/totp", {"code": code_now(secret)}).status_code == 200
+    return secret
+
+
+def refusal(app: App) -> tuple[int, str]:
+    response = app.call("get", "/me")
+    return response.status_code, response.json().get("code", "")
+
+
+def test_staff_without_a_second_factor_are_refused(clerk: User) -> None:
+    app = App()
+    assert app.sign_in(clerk.email).status_code == 200
+    assert refusal(app) == (403, "second_factor_needed")
+
+
+def test_staff_set_it_up_and_come_in_with_it(clerk: User) -> None:
+    app = App()
+    app.sign_in(clerk.email)
+    secret = set_up(app)
+    # This session has not shown it yet.
+    assert refusal(app) == (403, "second_factor_needed")
+    again = App()
+    assert pending(again.sign_in(clerk.email)) == ["mfa_authenticate"]
+    assert again.call("get", "/me").status_code == 401
+    assert again.auth("post", "auth/2fa/authenticate", {"code": "000000"}).status_code == 400
+    assert again.call("get", "/me").status_code == 401
+    assert again.auth("post", "auth/2fa/authenticate", {"code": code_now(secret)}).status_code == 200
+    assert refusal(again) == (200, "")
+
+
+def test_a_recovery_code_opens_once(clerk: User) -> None:
+    app = App()
+    app.sign_in(clerk.email)
+    set_up(app)
+    codes = app.auth("get", "account/authenticators/recovery-codes").json()["data"]["unused_codes"]
+    statuses = []
+    for _time in range(2):
+        again = App()
+        again.sign_in(clerk.email)
+        statuses.append(again.auth("post", "auth/2fa/authenticate", {"code": codes[0]}).status_code)
+    assert statuses == [200, 400]
+
+
+def test_without_the_app_there_is_no_second_factor(clerk: User) -> None:
+    """Whoever removes it is refused again, in the session that has shown it, too."""
+    app = App()
+    app.sign_in(clerk.email)
+    secret = set_up(app)
+    again = App()
+    again.sign_in(clerk.email)
+    again.auth("post", "auth/2fa/authenticate", {"code": code_now(secret)})
+    assert again.auth("delete", "account/authenticators/totp").status_code == 401
+    assert again.auth("post", "auth/reauthenticate", {"password": PASSWORD}).status_code == 200
+    assert again.auth("delete", "account/authenticators/totp").status_code == 200
+    assert refusal(again) == (403, "second_factor_needed")
+
+
+def test_a_code_by_e_mail_is_no_second_factor(clerk: User) -> None:
+    app = App()
+    app.sign_in(clerk.email)
+    set_up(app)
+    again = App()
+    again.auth("post", "auth/code/request", {"email": clerk.email})
+    response = again.auth("post", "auth/code/confirm", {"code": last_code(clerk.email)})
+    assert pending(response) == ["mfa_authenticate"]
+    assert again.call("get", "/me").status_code == 401
+
+
+def test_travellers_need_none() -> None:
+    user = make_staff(email="hana@example.com", is_staff=False)
+    vouch_for_address(user=user)
+    app = App()
+    app.sign_in(user.email)
+    assert refusal(app) == (200, "")
+
+
+def test_the_setting_decides(clerk: User, settings: Settings) -> None:
+    settings.STAFF_MFA_REQUIRED = False
+    app = App()
+    app.sign_in(clerk.email)
+    assert refusal(app) == (200, "")
+
+
+def test_secrets_are_encrypted(clerk: User) -> None:
+    app = App()
+    app.sign_in(clerk.email)
+    secret = set_up(app)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT data FROM mfa_authenticator")
+        stored = str(cursor.fetchall())
+    assert secret not in stored
+    assert Authenticator.objects.filter(user=clerk).count() == 2
