@@ -9,6 +9,9 @@ class ConfigConfig(AppConfig):
     verbose_name = "Roamdesk"
 
     def ready(self) -> None:
+        # What describes the API is found by being imported.
+        from config.api import schema  # noqa: F401, PLC0415
+
         register_checks()
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.accounts import has_been_confirmed_by_another, vouch_for_address
 from customers.countries import COUNTRIES
 from customers.customers import normalise_email, normalise_phone
-from customers.models import Customer, IdempotencyKey, User
+from customers.models import Customer, Device, IdempotencyKey, User
 from providers.admin import ReadOnlyAdmin
 
 
@@ -132,7 +132,7 @@ class CustomerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name", "email", "phone", "company")
     date_hierarchy = "created_at"
     autocomplete_fields = ("user",)
-    readonly_fields = ("created_at", "created_by")
+    readonly_fields = ("created_at", "created_by", "erased_at")
     show_full_result_count = False
 
     def save_model(self, request: HttpRequest, obj: Customer, form: "forms.ModelForm[Customer]", change: bool) -> None:
@@ -149,3 +149,17 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
     search_fields = ("key", "user__email")
     exclude = ("answer",)
     show_full_result_count = False
+
+
+@admin.register(Device)
+class DeviceAdmin(ReadOnlyAdmin):
+    """To look at, and to take away what was stolen."""
+
+    list_display = ("__str__", "user", "platform", "created_at", "seen_at")
+    list_filter = ("platform",)
+    search_fields = ("user__email", "name")
+    exclude = ("token",)
+    show_full_result_count = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Device | None = None) -> bool:
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)

@@ -70,3 +70,8 @@ def user_of(request: Request) -> User:
     if not isinstance(request.user, User):
         raise NotAuthenticated
     return request.user
+
+
+def session_of(request: Request) -> str:
+    """The key of the sign-in by which the caller comes."""
+    return str(getattr(request.auth, "session_key", None) or "")

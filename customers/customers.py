@@ -82,6 +82,39 @@ def change_personal_settings(*, user: User, language: str | None = None, time_zo
     return user
 
 
+class ProfileFields(TypedDict, total=False):
+    name: str
+    phone: str
+    country: str
+    language: str
+    time_zone: str
+
+
+def change_profile(*, user: User, **fields: Unpack[ProfileFields]) -> User:
+    """What people change about themselves in the app; what is not named stays. All of it or nothing.
+
+    Their language is that of their messages too. Raises ``ValidationError`` (by field) for bad values, and for a name,
+    phone or country of somebody who is no customer.
+    """
+    about: CustomerFields = {}
+    if "name" in fields:
+        about["name"] = fields["name"]
+    if "phone" in fields:
+        about["phone"] = fields["phone"]
+    if "country" in fields:
+        about["country"] = fields["country"]
+    with transaction.atomic():
+        change_personal_settings(user=user, language=fields.get("language"), time_zone=fields.get("time_zone"))
+        customer = Customer.objects.filter(user=user).first()
+        if customer is None and about:
+            raise ValidationError({name: _("Only customers have this.") for name in about})
+        if "language" in fields:
+            about["language"] = fields["language"]
+        if customer is not None and about:
+            update_customer(customer=customer, by=user, **about)
+    return user
+
+
 def normalise_email(email: str) -> str:
     """As it is stored and compared: without spaces around it, in small letters."""
     return email.strip().lower()

@@ -57,6 +57,11 @@ class Customer(models.Model):
     country = models.CharField(_("country"), max_length=2, blank=True)
     language = models.CharField(_("language"), max_length=8, blank=True)
     note = models.TextField(_("note"), blank=True)
+    #: Kinds of notifications (those of ``orders``) of which they want no e-mail, or nothing on their phones' screens.
+    email_off = models.JSONField(_("without e-mail"), default=list, blank=True)
+    push_off = models.JSONField(_("without push"), default=list, blank=True)
+    #: When they had their account deleted: who they were is not kept.
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     created_by = models.ForeignKey(
         User, verbose_name=_("created by"), on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -101,3 +106,30 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Device(models.Model):
+    """A phone with the app, which may be sent push messages while it is signed in (customers/push.py)."""
+
+    class Platform(models.TextChoices):
+        IOS = "ios", "iOS"
+        ANDROID = "android", "Android"
+        WEB = "web", "Web"
+
+    user = models.ForeignKey(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="devices")
+    #: Given by the push service to this installation of the app: it has one owner at a time.
+    token = models.CharField(_("token"), max_length=500, unique=True)
+    platform = models.CharField(_("platform"), max_length=7, choices=Platform.choices)
+    name = models.CharField(_("name"), max_length=80, blank=True)
+    #: Of the sign-in by which it came: when that has ended, nothing more is sent.
+    session_key = models.CharField(_("session"), max_length=40, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    seen_at = models.DateTimeField(_("last seen"))
+
+    class Meta:
+        verbose_name = _("device")
+        verbose_name_plural = _("devices")
+        ordering = ("-seen_at", "-pk")
+
+    def __str__(self) -> str:
+        return self.name or self.get_platform_display()

@@ -31,14 +31,14 @@ class SessionTokenAuthentication(XSessionTokenAuthentication):  # type: ignore[m
             raise AuthenticationFailed
         if lacks_second_factor(*found):
             raise SecondFactorNeeded
+        speak_to(request, found[0])
         return found[0], found[1]
 
     def authenticate_header(self, request: Request) -> str:
         return f'{HEADER} realm="api"'
 
 
-def speak_to(request: Request) -> None:
+def speak_to(request: Request, user: Any) -> None:
     """The caller's own language where they have chosen one and the request asks for none."""
-    language = getattr(request.user, "language", "")
-    if language and not request.headers.get("Accept-Language"):
-        translation.activate(language)
+    if user.language and not request.headers.get("Accept-Language"):
+        translation.activate(user.language)
