@@ -4,6 +4,7 @@ Signing in, and the second factor of staff, are looked at before (``config/api/a
 somebody, or nobody at all.
 """
 
+import time
 from typing import Any
 
 from django.utils.cache import patch_vary_headers
@@ -14,6 +15,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from customers.models import Customer, User
+from customers.second_factor import METHODS
+
+#: After so many seconds what cannot be undone asks for the password or a code again. The same as allauth's.
+LATELY_SECONDS = 300
 
 
 class PersonalView(APIView):
@@ -75,3 +80,9 @@ def user_of(request: Request) -> User:
 def session_of(request: Request) -> str:
     """The key of the sign-in by which the caller comes."""
     return str(getattr(request.auth, "session_key", None) or "")
+
+
+def signed_in_lately(request: Request) -> bool:
+    """Whether the caller gave a password or a code a few minutes ago: a phone that lies open is not enough."""
+    records = request.auth.get(METHODS) or [] if request.auth is not None else []
+    return any(time.time() - record.get("at", 0) < LATELY_SECONDS for record in records)

@@ -41,7 +41,7 @@ def write_tellings(tellings: Iterable[Telling]) -> None:
     """Store the rows of what was not told before, in one statement; within the caller's transaction."""
     rows: list[Notification] = []
     for telling in tellings:
-        if telling.kind not in settings.NOTIFICATION_OFF:
+        if telling.kind not in settings.NOTIFICATION_OFF and telling.customer.erased_at is None:
             rows += _make_rows(telling)
     # Always in the same order: two planners with the same reasons never wait for each other in a circle.
     rows.sort(key=lambda row: row.key)

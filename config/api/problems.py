@@ -26,6 +26,7 @@ TITLES: Mapping[str, Any] = {
     "not_signed_in": _("Sign in first."),
     "not_allowed": _("You may not do this."),
     "second_factor_needed": _("Staff need a second factor here."),
+    "sign_in_again": _("Show once more that it is you."),
     "not_found": _("There is nothing here, or it is not yours."),
     "method_not_allowed": _("This cannot be done here."),
     "not_acceptable": _("No such representation exists."),

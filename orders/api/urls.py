@@ -1,5 +1,10 @@
 """Addresses of the API that belong to this app, below ``/api/v1/``."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from orders.api import account
+
+urlpatterns: list[URLPattern] = [
+    path("me/export", account.Export.as_view(), name="api-me-export"),
+    path("me/deletion", account.Deletion.as_view(), name="api-me-deletion"),
+]
