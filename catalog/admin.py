@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from catalog.entering import change_entered_plan, enter_plan, retire_entered_plan, return_entered_plan
 from catalog.forms_entering import IDENTITY, EnteredPlanForm
 from catalog.history import describe_change
-from catalog.models import Plan, PlanChange, PlanCoverage, PriceRule, SyncRun
+from catalog.models import CatalogueVersion, Plan, PlanChange, PlanCoverage, PriceRule, SyncRun
 from catalog.pricing import (
     delete_rule,
     describe_source,
@@ -255,6 +255,11 @@ class PlanChangeAdmin(ReadOnly, _Admin):
     @admin.display(description=_("what"))
     def what(self, change: PlanChange) -> str:
         return describe_change(change)
+
+
+@admin.register(CatalogueVersion)
+class CatalogueVersionAdmin(ReadOnly, _Admin):
+    list_display = ("word", "changed_at")
 
 
 @admin.register(SyncRun)

@@ -18,6 +18,11 @@ def _territories(language: str) -> dict[str, str]:
     return {code: name for code, name in locale.territories.items() if _CODE.fullmatch(code)}
 
 
+def country_flag(code: str) -> str:
+    """The flag of an ISO 3166-1 alpha-2 code as an emoji; "" for anything else."""
+    return "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in code) if _CODE.fullmatch(code) else ""
+
+
 def country_name(code: str, language: str | None = None) -> str:
     """The name of an ISO 3166-1 alpha-2 code; the code itself where it is not known.
 

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.codes import validate_country_code, validate_currency_code
 from catalog.models import Plan, PlanChange, PlanCoverage
 from catalog.pricing import active_rules, explain_price, lock_prices, require_price
+from catalog.version import bump_version
 from providers.models import ProviderAccount
 from providers.registry import configured_accounts, ensure_accounts, offers
 from providers.types import Capability, CoverageKind, DataPeriod
@@ -138,6 +139,7 @@ def _lock(plan: Plan) -> Plan:
 
 def _set_retired(plan: Plan, *, at: datetime | None, kind: str, by: str) -> Plan:
     with transaction.atomic():
+        lock_prices()
         current = _lock(plan)
         if (current.retired_at is None) != (at is None):
             current.retired_at = at
@@ -223,4 +225,5 @@ def _plain(value: Any) -> Any:
 
 
 def _record(plan: Plan, kind: str, *, by: str, at: datetime, changes: dict[str, list[Any]] | None = None) -> None:
+    bump_version()
     PlanChange.objects.create(plan=plan, kind=kind, at=at, by=by, changes=changes or {})

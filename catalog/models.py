@@ -2,6 +2,7 @@
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -81,6 +82,19 @@ class SyncRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.state} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+#: What a plan itself must be to be sold as a new eSIM; ``catalog.search.sellable_plans`` asks for its account, too.
+FOR_SALE = models.Q(kind="esim", retired_at__isnull=True, is_published=True, retail_price__gt=0)
+#: Days that a plan can be bought for at most, bytes that it has: what is not known comes last, no cap is the most.
+SHORTEST_FIRST = Coalesce(
+    "days_choice_max", "validity_days", models.Value(2**31 - 1), output_field=models.IntegerField()
+)
+LEAST_DATA_FIRST = models.Case(
+    models.When(data_unlimited=True, then=models.Value(2**63 - 1)),
+    default=Coalesce("data_bytes", models.Value(-1)),
+    output_field=models.BigIntegerField(),
+)
 
 
 class Plan(models.Model):
@@ -180,6 +194,11 @@ class Plan(models.Model):
         ]
         indexes = [
             models.Index(fields=("retired_at", "is_published", "retail_price"), name="plan_for_sale"),
+            # The orders of the app's lists (catalog/offers.py), over what is for sale.
+            models.Index(fields=("currency", "retail_price", "id"), name="plan_offer_by_price", condition=FOR_SALE),
+            models.Index(fields=("name", "id"), name="plan_offer_by_name", condition=FOR_SALE),
+            models.Index(SHORTEST_FIRST, "id", name="plan_offer_by_days", condition=FOR_SALE),
+            models.Index(LEAST_DATA_FIRST, "id", name="plan_offer_by_data", condition=FOR_SALE),
             models.Index(fields=("plan_ref",), name="plan_by_ref"),
             models.Index(fields=("alias",), name="plan_by_alias", condition=~models.Q(alias="")),
         ]
@@ -208,6 +227,20 @@ class PlanCoverage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.country} {self.kind}"
+
+
+class CatalogueVersion(models.Model):
+    """One row, whose word is another one after each change of the catalogue: see catalog/version.py."""
+
+    word = models.CharField(_("version"), max_length=32)
+    changed_at = models.DateTimeField(_("changed"))
+
+    class Meta:
+        verbose_name = _("catalogue version")
+        verbose_name_plural = _("catalogue versions")
+
+    def __str__(self) -> str:
+        return self.word
 
 
 class PlanChange(models.Model):

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.currencies import is_payable
 from catalog.models import Plan, PlanChange, PriceRule
 from catalog.quotes import OWN, RAISED, RULE, SUGGESTED, PriceBasis, PriceQuote, quote_price
+from catalog.version import bump_version
 from providers.models import ProviderAccount
 
 BATCH = 500
@@ -120,6 +121,7 @@ def set_own_price(*, plan: Plan, amount: Decimal | None, by: str) -> Plan:
 def set_published(*, plan: Plan, is_published: bool, by: str) -> Plan:
     """Offer a plan for sale, or stop offering it. What was sold stays sold."""
     with transaction.atomic():
+        lock_prices()
         current = Plan.objects.select_for_update().get(pk=plan.pk)
         if current.is_published != is_published:
             current.is_published = is_published
@@ -131,6 +133,7 @@ def set_published(*, plan: Plan, is_published: bool, by: str) -> Plan:
 def publish_plans(*, plans: QuerySet[Plan], is_published: bool, by: str) -> int:
     """``set_published`` for many at once; returns how many changed."""
     with transaction.atomic():
+        lock_prices()
         ids = list(
             plans.filter(is_published=not is_published).order_by("pk").select_for_update().values_list("pk", flat=True)
         )
@@ -218,7 +221,10 @@ def _price_changes(plan: Plan, quote: PriceQuote) -> dict[str, list[Any]]:
     return changes
 
 
-def _record(rows: Iterable[tuple[int, dict[str, Any]]], *, by: str) -> None:
+def _record(rows: Sequence[tuple[int, dict[str, Any]]], *, by: str) -> None:
+    if not rows:
+        return
+    bump_version()
     now = timezone.now()
     PlanChange.objects.bulk_create(
         [PlanChange(plan_id=pk, kind=PlanChange.Kind.PRICED, at=now, by=by, changes=changes) for pk, changes in rows],

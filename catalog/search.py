@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Count, F, Min, Q, QuerySet
 from django.db.models.expressions import OrderBy
 
-from catalog.models import Plan, PlanCoverage
+from catalog.models import FOR_SALE, Plan, PlanCoverage
 from catalog.places import covers_country, covers_region
 from catalog.terms import with_equal_terms
 from providers.types import CoverageKind, DataPeriod, Money
@@ -84,22 +84,20 @@ class Destination:
 
 def search_plans(wanted: PlanFilter) -> QuerySet[Plan]:
     """The plans that fit, with their account and what ``with_equal_terms`` adds."""
-    plans = with_equal_terms(Plan.objects.select_related("account"), days=wanted.min_days)
+    return narrow_plans(Plan.objects.select_related("account"), wanted).order_by(*order_plans(wanted.sort))
+
+
+def narrow_plans(plans: QuerySet[Plan], wanted: PlanFilter) -> QuerySet[Plan]:
+    """Those of ``plans`` that fit, in no order, with what ``with_equal_terms`` adds."""
+    plans = with_equal_terms(plans, days=wanted.min_days)
     for condition in (_place(wanted), _data(wanted), _terms(wanted), _price(wanted), _state(wanted), _text(wanted)):
         plans = plans.filter(condition)
-    return plans.order_by(*order_plans(wanted.sort))
+    return plans
 
 
 def sellable_plans() -> QuerySet[Plan]:
     """Plans that may be sold as new eSIMs now: offered, published, with a price, by an account that is not paused."""
-    return Plan.objects.filter(
-        kind=Plan.Kind.ESIM,
-        retired_at=None,
-        is_published=True,
-        retail_price__gt=0,
-        net_price__isnull=False,
-        account__is_paused=False,
-    ).exclude(currency="")
+    return Plan.objects.filter(FOR_SALE, net_price__isnull=False, account__is_paused=False).exclude(currency="")
 
 
 def destinations(plans: QuerySet[Plan] | None = None) -> list[Destination]:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
 from catalog.models import SyncRun
+from catalog.pricing import lock_prices
 from catalog.sync_read import Reading, ReadingTooSlow, read_catalogue
 from catalog.sync_rows import make_row
 from catalog.sync_write import Written, retire_plans, write_catalogue
@@ -256,6 +257,8 @@ def _say_nothing(_run: SyncRun) -> None:
 def approve_retirement(*, run: SyncRun, by: str) -> SyncRun:
     """Retire the plans that the run asks about, except those that came back since. Raises ``AlreadyDecided``."""
     with transaction.atomic():
+        # Before the question's row, as a sync that answers older questions does.
+        lock_prices()
         asked = _lock_question(run)
         at = timezone.now()
         asked.retired += retire_plans(asked.would_retire, run=asked, by=by, at=at)

@@ -29,6 +29,7 @@ from catalog.sync_rows import (
     describe_changes,
 )
 from catalog.sync_types import PlanWrite
+from catalog.version import bump_version
 
 SLICE = 500
 Item = TypeVar("Item")
@@ -108,18 +109,22 @@ def write_catalogue(*, run: SyncRun, rows: Mapping[str, PlanRow], unreadable: se
         else:
             done.retired = retire_plans(vanished, run=run, by="", at=now)
     raise_to_floor(account_id=run.account_id)
+    if writes or only_returned:
+        bump_version()
     _close_older_questions(run, seen={known[ref].pk for ref in rows if ref in known}, is_complete=is_complete)
     return done
 
 
 def retire_plans(ids: Sequence[int], *, run: SyncRun, by: str, at: datetime) -> int:
-    """Take plans out of the catalogue; returns how many were still in it."""
+    """Take plans out of the catalogue; returns how many were still in it. The caller holds ``lock_prices``."""
     live: list[int] = []
     for some in _slices(ids):
         live += Plan.objects.filter(pk__in=some, account=run.account_id, retired_at=None).values_list("pk", flat=True)
     for some in _slices(live):
         Plan.objects.filter(pk__in=some).update(retired_at=at)
     _record(live, PlanChange.Kind.RETIRED, run=run, by=by, at=at)
+    if live:
+        bump_version()
     return len(live)
 
 

@@ -159,7 +159,10 @@ class PageParameters(QueryParameters):
     """Which page of a long list."""
 
     cursor = TextField(
-        required=False, max_length=2000, help_text="`next` or `previous` of the page before; nothing else is valid."
+        required=False,
+        max_length=2000,
+        trim_whitespace=False,
+        help_text="`next` or `previous` of the page before; nothing else is valid.",
     )
     limit = WholeField(required=False, default=DEFAULT_LIMIT, min_value=1, max_value=MOST, help_text="Rows of a page.")
 
