@@ -6,16 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from catalog import sync_write
 from catalog.models import Plan, PlanChange, SyncRun
-from catalog.pricing import active_rules, explain_price, save_rule, set_own_price
+from catalog.pricing import active_rules, explain_price, save_rule, set_own_price, set_published
 from catalog.sync import AlreadyDecided, approve_retirement, request_sync
 from catalog.sync_copy import write_by_copy
 from providers.models import ProviderAccount
 from providers.types import Money
-from tests.catalog.making import make_offer, make_rule
+from tests.catalog.making import make_offer, make_plan, make_rule
 from tests.catalog.shelf import Shelf
 from tests.catalog.syncing import live, read
 from tests.queue import Queue
@@ -108,6 +108,42 @@ def test_an_own_price_set_while_a_sync_writes_survives(
     threads[0].join(20)
 
     assert (Plan.objects.get().own_price == D("9.50")) == is_locked
+
+
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_many_prices_in_one_transaction_never_lock_out_who_publishes(
+    account: ProviderAccount, unlocked: Callable[[], None], is_locked: bool
+) -> None:
+    """The admin's list saves many plans in one transaction. Somebody else publishes meanwhile the plan that is next."""
+    if not is_locked:
+        unlocked()
+    one, two = make_plan(account), make_plan(account, is_published=False)
+    outcomes: list[str] = []
+
+    def attempt(name: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+            outcomes.append(name)
+        except OperationalError:
+            outcomes.append("deadlock")
+
+    def price_both() -> None:
+        with transaction.atomic():
+            set_own_price(plan=one, amount=D(9), by="a")
+            threads.append(start(lambda: attempt("published", publish)))
+            # Time enough to finish, unless it has to wait for us.
+            threads[0].join(1)
+            set_own_price(plan=two, amount=D(9), by="a")
+
+    def publish() -> None:
+        set_published(plan=two, is_published=True, by="b")
+
+    threads: list[threading.Thread] = []
+    attempt("priced", price_both)
+    threads[0].join(20)
+
+    assert len(outcomes) == 2
+    assert ("deadlock" in outcomes) != is_locked
 
 
 def test_many_requests_make_one_run(account: ProviderAccount, queue: Queue) -> None:
