@@ -126,6 +126,11 @@ SENTENCES = (
     _("The account is not configured: its reply cannot be read."),
     # notifications
     _("The customer has no e-mail address."),
+    _("No phone of the customer is signed in."),
+    _("The push service cannot be reached (%(crash)s)."),
+    _("The push service does not know our account (%(code)s)."),
+    _("The push service refuses the message (%(code)s)."),
+    _("The connection to the push service ended before it answered (%(crash)s)."),
     _("The worker died while it was being sent."),
     _("The mail server cannot be reached (%(crash)s)."),
     _("The connection to the mail server ended before it answered (%(crash)s)."),

@@ -25,6 +25,13 @@ IDEMPOTENCY_CLAIM_SECONDS = env.float("IDEMPOTENCY_CLAIM_SECONDS", default=120.0
 #: Whether members of staff need a second factor in the app and its API.
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not env.bool("ROAMDESK_DEMO", default=False))
 
+#: The way of push messages to phones, by its dotted path; "": none are sent.
+PUSH_BACKEND = env.str("PUSH_BACKEND", default="")
+PUSH_TIMEOUT = env.float("PUSH_TIMEOUT", default=10.0)
+#: Of ``customers.push_fcm.FcmPush``: the JSON of a service account, and the service's own address.
+FCM_CREDENTIALS = env.str("FCM_CREDENTIALS", default="")
+FCM_URL = env.str("FCM_URL", default="https://fcm.googleapis.com")
+
 API_APPS = ["allauth.headless", "allauth.mfa", "allauth.usersessions", "drf_spectacular", "drf_spectacular_sidecar"]
 
 #: Days after which travellers sign in again in the app; staff do so as in the console.

@@ -84,5 +84,6 @@ def session_of(request: Request) -> str:
 
 def signed_in_lately(request: Request) -> bool:
     """Whether the caller gave a password or a code a few minutes ago: a phone that lies open is not enough."""
-    records = request.auth.get(METHODS) or [] if request.auth is not None else []
+    session: Any = request.auth
+    records = (session.get(METHODS) or []) if session is not None else []
     return any(time.time() - record.get("at", 0) < LATELY_SECONDS for record in records)

@@ -160,7 +160,8 @@ def _messages(customer: Customer) -> list[dict[str, Any]]:
 
 
 def _devices(user: User) -> list[dict[str, Any]]:
-    return list(Device.objects.filter(user=user).values("platform", "name", "created_at", "seen_at"))
+    rows = Device.objects.filter(user=user)
+    return [{"platform": row.platform, "name": row.name, "seen_at": row.seen_at} for row in rows]
 
 
 def _sign_ins(user: User) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from customers.models import Customer
+from customers.push import with_devices
 from esims.actions import why_refused
 from esims.models import Esim
 from orders.models import Notification, Order
@@ -39,16 +40,23 @@ class Telling:
 
 def write_tellings(tellings: Iterable[Telling]) -> None:
     """Store the rows of what was not told before, in one statement; within the caller's transaction."""
+    wanted = [
+        telling
+        for telling in tellings
+        if telling.kind not in settings.NOTIFICATION_OFF and telling.customer.erased_at is None
+    ]
+    with_phones: set[int] = set()
+    if settings.PUSH_BACKEND and wanted:
+        with_phones = with_devices({telling.customer.pk for telling in wanted})
     rows: list[Notification] = []
-    for telling in tellings:
-        if telling.kind not in settings.NOTIFICATION_OFF and telling.customer.erased_at is None:
-            rows += _make_rows(telling)
+    for telling in wanted:
+        rows += _make_rows(telling, has_phone=telling.customer.pk in with_phones)
     # Always in the same order: two planners with the same reasons never wait for each other in a circle.
     rows.sort(key=lambda row: row.key)
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _make_rows(telling: Telling) -> list[Notification]:
+def _make_rows(telling: Telling, *, has_phone: bool) -> list[Notification]:
     customer, now = telling.customer, timezone.now()
     with speaking_to(customer):
         message = compose(
@@ -60,7 +68,8 @@ def _make_rows(telling: Telling) -> list[Notification]:
             linked=None if telling.delivered else telling.esim,
         )
     row = _make_row(telling, message, C.EMAIL, telling.key)
-    if telling.kind in settings.NOTIFICATION_FEED_ONLY:
+    may_choose = telling.kind in Notification.CAN_BE_OFF
+    if telling.kind in settings.NOTIFICATION_FEED_ONLY or (may_choose and telling.kind in customer.email_off):
         row.channel, row.state, row.sent_at = C.FEED, S.SENT, now
     else:
         address_row(row, customer.email, now)
@@ -69,6 +78,10 @@ def _make_rows(telling: Telling) -> list[Notification]:
         texted = _make_row(telling, message, C.SMS, f"{telling.key}:sms")
         texted.next_attempt_at = now
         rows.append(texted)
+    if has_phone and not (may_choose and telling.kind in customer.push_off):
+        pushed = _make_row(telling, message, C.PUSH, f"{telling.key}:push")
+        pushed.next_attempt_at = now
+        rows.append(pushed)
     return rows
 
 

@@ -18,11 +18,13 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from customers.push import find_service
 from esims.actions import ActionRefused, request_action
 from esims.links import forget_links, make_links
 from orders.models import Notification
 from orders.notice_content import Content, fill_links
 from orders.notice_mail import Letter, MailRefused, MailUncertain, build_mail, send_mail
+from orders.notice_push import NO_PHONE, push
 from orders.verdicts import describe_crash
 from providers.types import Capability
 
@@ -74,9 +76,11 @@ def send_notification(*, notification_id: int) -> bool:
     """Send one notification if it is due; whether this call did. Not to be called inside a transaction."""
     if not claim_notification(notification_id):
         return False
-    row = Notification.objects.select_related("esim__account").get(pk=notification_id)
+    row = Notification.objects.select_related("esim__account", "customer").get(pk=notification_id)
     if row.channel == Notification.Channel.SMS:
         _hand_over_sms(row)
+    elif row.channel == Notification.Channel.PUSH:
+        _send_push(row)
     else:
         _send_email(row)
     return True
@@ -141,6 +145,29 @@ def _hand_over_sms(row: Notification) -> None:
             _record(row, S.SENT, facts={**row.facts, "action": action.pk})
     except ActionRefused as refused:
         _record_not_sent(row, refused.message, is_final=False)
+
+
+def _send_push(row: Notification) -> None:
+    """One phone that has it is enough: nothing is sent twice for the sake of the others."""
+    service = find_service()
+    if service is None:
+        _record(row, S.SKIPPED, error=NO_PHONE)
+        return
+    try:
+        pushed = push(row, service)
+    except Exception as error:  # noqa: BLE001  (a way to send that fails in its own way may have sent it)
+        crash = describe_crash(error)
+        log.warning("notification_crashed", notification=row.pk, crash=crash)
+        _record(row, S.UNCERTAIN, error=f"Our program failed while it was being sent ({crash}).")
+        return
+    if pushed.sent:
+        _record(row, S.SENT, facts={**row.facts, "phones": pushed.sent})
+    elif pushed.uncertain:
+        _record(row, S.UNCERTAIN, error=pushed.uncertain)
+    elif pushed.refused:
+        _record_not_sent(row, pushed.refused, is_final=pushed.is_final)
+    else:
+        _record(row, S.SKIPPED, error=NO_PHONE)
 
 
 def _record_not_sent(row: Notification, error: str, *, is_final: bool) -> None:

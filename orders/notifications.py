@@ -93,3 +93,17 @@ def choose_notices(*, user: User, off: Iterable[str]) -> NoticeChoice:
     known = [kind for kind in WATCHES if kind in set(off)]
     choice, _is_new = NoticeChoice.objects.update_or_create(user=user, defaults={"off": known})
     return choice
+
+
+def choose_customer_notices(
+    *, customer: Customer, email_off: Iterable[str] | None = None, push_off: Iterable[str] | None = None
+) -> Customer:
+    """Of which kinds a customer gets no e-mail, or nothing on the phone's screen; None leaves it as it is."""
+    changed = []
+    for name, kinds in (("email_off", email_off), ("push_off", push_off)):
+        if kinds is not None:
+            setattr(customer, name, [kind.value for kind in Notification.CAN_BE_OFF if kind.value in set(kinds)])
+            changed.append(name)
+    if changed:
+        customer.save(update_fields=changed)
+    return customer

@@ -3,8 +3,10 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import OpenApiResponse, OpenApiTypes, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, ErrorDetail, PermissionDenied, ValidationError
 from rest_framework.request import Request
@@ -73,7 +75,7 @@ class DeleteAccountSerializer(StrictSerializer):
 
     def validate_email(self, value: str) -> str:
         if normalise_email(value) != normalise_email(self.context["request"].user.email):
-            raise ValidationError([ErrorDetail(_("This is not the address of this account."), code="mismatch")])
+            raise ValidationError([ErrorDetail(gettext("This is not the address of this account."), code="mismatch")])
         return value
 
 

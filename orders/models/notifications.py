@@ -40,6 +40,7 @@ class Notification(models.Model):
     class Channel(models.TextChoices):
         EMAIL = "email", _("e-mail")
         SMS = "sms", _("SMS")
+        PUSH = "push", _("push message")
         #: Shown by the app, sent nowhere.
         FEED = "feed", _("app only")
 
@@ -59,6 +60,9 @@ class Notification(models.Model):
         Kind.PARKED_DELIVERY,
         Kind.PAYMENT_LOOK,
     )
+
+    #: Of what customers may do without: the others bring what they paid for, or their money.
+    CAN_BE_OFF = (Kind.TOPPED_UP, Kind.DEADLINE, Kind.USAGE, Kind.USED_UP, Kind.LAST_DAY, Kind.ENDED)
 
     audience = models.CharField(_("for"), max_length=8, choices=Audience.choices)
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
