@@ -127,7 +127,8 @@ def _flatten(found: Any, place: str, path: str = "") -> Iterator[dict[str, str]]
     else:
         for number, inner in enumerate(found):
             is_row = isinstance(inner, Mapping) and set(inner) == {"message", "code"}
-            yield from _flatten(inner, place, path if is_row else ".".join(part for part in (path, str(number)) if part))
+            deeper = path if is_row else ".".join(part for part in (path, str(number)) if part)
+            yield from _flatten(inner, place, deeper)
 
 
 def _add_headers(response: Response, error: exceptions.APIException) -> None:

@@ -14,7 +14,7 @@ from orders.notifications import choose_customer_notices
 from providers.api import StrictSerializer, read_body
 
 _ALL = [kind for kind in Notification.Kind if kind not in Notification.STAFF_KINDS]
-_CAN_BE_OFF = [kind.value for kind in Notification.CAN_BE_OFF]
+CAN_BE_OFF = [kind.value for kind in Notification.CAN_BE_OFF]
 
 
 class NoticeKindSerializer(serializers.Serializer[Any]):
@@ -35,10 +35,10 @@ class ChooseNoticesSerializer(StrictSerializer):
     """The kinds that are switched off. What is not named stays as it is."""
 
     email_off = serializers.ListField(
-        child=serializers.ChoiceField(choices=_CAN_BE_OFF), required=False, max_length=len(_CAN_BE_OFF)
+        child=serializers.ChoiceField(choices=CAN_BE_OFF), required=False, max_length=len(CAN_BE_OFF)
     )
     push_off = serializers.ListField(
-        child=serializers.ChoiceField(choices=_CAN_BE_OFF), required=False, max_length=len(_CAN_BE_OFF)
+        child=serializers.ChoiceField(choices=CAN_BE_OFF), required=False, max_length=len(CAN_BE_OFF)
     )
 
 
