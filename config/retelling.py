@@ -221,6 +221,7 @@ SENTENCES = (
     _("Another capture of the same payment was told: %(amount)s."),
     _("paid in another currency"),
     _("the order is cancelled"),
+    _("the customer cancelled it in the app"),
     _("the order is paid already"),
     _("more was paid than the order costs"),
     _("nobody paid in time"),

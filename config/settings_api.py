@@ -69,6 +69,16 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {"OptionalNoticeEnum": "orders.api.notice_choices.CAN_BE_OFF"},
     "OAS_VERSION": "3.1.0",
+    # What several parts of the description call "state", "kind" or "method".
+    "ENUM_NAME_OVERRIDES": {
+        "OrderState": "orders.api.serializers.STATE_WORDS",
+        "OrderItemKind": "orders.models.OrderLine.Kind",
+        "AppMethod": "orders.api.serializers.METHODS",
+        "PaymentMethod": "orders.models.Payment.Method",
+        "PaymentState": "orders.models.Payment.State",
+        "RefundKind": "orders.models.Refund.Kind",
+        "RefundState": "orders.models.Refund.State",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.api.schema.add_problems",

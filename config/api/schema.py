@@ -94,5 +94,3 @@ def _add_to(operation: dict[str, Any], content: Mapping[str, Any]) -> None:
         headers["X-Request-ID"] = {"schema": {"type": "string"}, "description": "The id of this request in our log."}
         if status == "429":
             headers["Retry-After"] = {"schema": {"type": "integer"}, "description": "Seconds."}
-
-

@@ -8,12 +8,21 @@ from rest_framework.throttling import SimpleRateThrottle
 
 
 class CallerThrottle(SimpleRateThrottle):
-    """Every call counts once for its person or address."""
+    """Every call counts once for its person or address: among all, or among those of its ``throttle_scopes``.
+
+    A view names there, by method, the rate of ``settings.API_RATES`` that its calls have instead of "api".
+    """
 
     scope = "api"
 
+    def allow_request(self, request: Request, view: Any) -> bool:
+        self.scope = getattr(view, "throttle_scopes", {}).get(request.method, "api")
+        self.rate = self.get_rate()
+        self.num_requests, self.duration = self.parse_rate(self.rate)
+        return bool(super().allow_request(request, view))
+
     def get_rate(self) -> str | None:
-        rate: str = settings.API_RATES[self.scope]
+        rate: str = settings.API_RATES[str(self.scope)]
         return rate or None
 
     def get_cache_key(self, request: Request, view: Any) -> str:

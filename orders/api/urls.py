@@ -2,10 +2,13 @@
 
 from django.urls import URLPattern, path
 
-from orders.api import account, notice_choices
+from orders.api import account, orders
 
 urlpatterns: list[URLPattern] = [
-    path("me/notification-choices", notice_choices.NoticeChoices.as_view(), name="api-me-notification-choices"),
     path("me/export", account.Export.as_view(), name="api-me-export"),
     path("me/deletion", account.Deletion.as_view(), name="api-me-deletion"),
+    path("orders", orders.Orders.as_view(), name="api-orders"),
+    path("orders/<str:number>", orders.OneOrder.as_view(), name="api-order"),
+    path("orders/<str:number>/payments", orders.OrderPayments.as_view(), name="api-order-payments"),
+    path("orders/<str:number>/cancellation", orders.OrderCancellation.as_view(), name="api-order-cancellation"),
 ]

@@ -37,6 +37,7 @@ class OrderRow:
 
     order: Order
     plan_name: str
+    kind: str
     more_lines: int
     quantity: int
     delivered: int
@@ -87,6 +88,7 @@ def list_rows(orders: Sequence[Order]) -> list[OrderRow]:
         OrderRow(
             order=order,
             plan_name=own[0].plan_name if own else "",
+            kind=own[0].kind if own else "",
             more_lines=max(0, len(own) - 1),
             quantity=sum(line.quantity for line in own),
             delivered=delivered.get(order.pk, 0),

@@ -1,0 +1,55 @@
+"""Refusals of our verbs as the API answers them."""
+
+from http import HTTPStatus
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+
+from orders.checkout import CheckoutRefused
+from orders.payments import PaymentRefused
+
+#: Fields of an order that can be mended in the request itself.
+_CONTENT = frozenset({"quantity", "period_days"})
+
+
+class Refused(APIException):
+    """Not now. ``field`` is the member of the body that it is about, where there is one."""
+
+    status_code = HTTPStatus.CONFLICT
+    default_code = "refused"
+
+    def __init__(self, detail: str, code: str = "", field: str = "") -> None:
+        super().__init__(detail, code or None)
+        self.field = field
+
+
+class NotAnswered(APIException):
+    """Somebody whom we ask has not answered; the same request may be sent again."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "provider_unavailable"
+
+    def __init__(self, detail: str = "", *, wait: int = 5) -> None:
+        super().__init__(detail or None)
+        self.wait = wait
+
+
+def unknown_plan() -> ValidationError:
+    fault = ErrorDetail(_("There is no such plan."), code="does_not_exist")
+    return ValidationError({"plan_id": [fault]})
+
+
+def order_refused(error: CheckoutRefused, *, about_plan: str) -> APIException:
+    """``about_plan`` is said of a plan that cannot be sold: the verb's own words may name the wholesaler."""
+    if error.field in _CONTENT:
+        return ValidationError({error.field: [ErrorDetail(error.message, code="invalid")]})
+    if error.field == "price":
+        return Refused(error.message, "price_changed", "unit_price")
+    if error.field == "plan":
+        return Refused(about_plan, field="plan_id")
+    return Refused(error.message)
+
+
+def payment_refused(error: PaymentRefused) -> APIException:
+    """The words for staff speak of "the customer"; the fault is the same."""
+    return Refused(error.message, "payment_refused", error.field if error.field in ("amount", "method") else "")
