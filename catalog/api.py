@@ -74,7 +74,8 @@ class CatalogueView(APIView):
             response["ETag"] = tag
         # Kept by apps and proxies, and asked about each time: a price that has changed is never shown again.
         patch_cache_control(response, public=True, no_cache=True)
-        patch_vary_headers(response, ("Accept-Language",))
+        # Who is signed in and asks for no language is answered in their own.
+        patch_vary_headers(response, ("Accept-Language", "X-Session-Token"))
         return response
 
     def _body(self, request: Request, tag: str, address: Mapping[str, Any]) -> bytes:

@@ -97,6 +97,8 @@ def rest_framework(*, proxies: int) -> dict[str, Any]:
         "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
         "EXCEPTION_HANDLER": "config.api.problems.handle_exception",
         "NUM_PROXIES": proxies,
+        # "?format=" is a parameter like any other: refused where nobody knows it.
+        "URL_FORMAT_OVERRIDE": None,
         # Money stays text: a float has no cents.
         "COERCE_DECIMAL_TO_STRING": True,
         "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

@@ -7,6 +7,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from catalog.areas import offered_areas
 from catalog.models import Plan
@@ -232,7 +234,7 @@ def test_what_is_not_understood_is_refused_with_its_place(client: Client, query:
     assert [(fault["in"], fault["path"], fault["code"]) for fault in problem["errors"]] == [("query", path, code)]
 
 
-@pytest.mark.parametrize("path", ["destinations?page=2", "regions?x=1", "plans/1?country=JP"])
+@pytest.mark.parametrize("path", ["destinations?page=2", "regions?x=1", "plans/1?country=JP", "plans?format=html"])
 def test_no_endpoint_ignores_a_parameter(client: Client, path: str) -> None:
     assert ask(client, path, status=422)["errors"][0]["code"] == "unknown_parameter"
 
@@ -351,6 +353,23 @@ def test_queries_do_not_grow_with_the_rows(client: Client, path: str) -> None:
     for number in range(9):
         make_plan(account, covers=["JP", "KR", "FR"], region=f"R{number}", currency=["USD", "EUR"][number % 2])
     assert count() == few
+
+
+def test_answers_are_what_the_schema_says(client: Client) -> None:
+    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    plan = make_plan(restrictions="none", max_speed=D(5), top_up_supported=True)
+    make_plan(data_bytes=None, data_period=DataPeriod.UNKNOWN, validity_days=None, region="EU", days_choice_max=3)
+    make_plan(data_bytes=None, data_unlimited=True, after_cap=AfterCap.NO_CAP)
+    record_regions(account=plan.account, regions=[Region(code="EU", name="Europe", is_multi=True, members=("DE",))])
+    for path, address in {
+        "/destinations": "destinations",
+        "/regions": "regions",
+        "/plans": "plans?limit=2",
+        "/plans/{plan_id}": f"plans/{plan.pk}",
+    }.items():
+        content = schema["paths"][f"{API}{path}"]["get"]["responses"]["200"]["content"]
+        shape = {**content["application/json"]["schema"], "components": schema["components"]}
+        Draft202012Validator(shape).validate(ask(client, address))
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
