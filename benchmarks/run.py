@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.postgres import PostgresUnavailable, temporary_cluster
 
 #: Modules of this package; each has ``run(n: int, directory: Path) -> Iterator[Result]``.
-BENCHMARKS = ("sync", "webhooks", "capture", "refresh")
+BENCHMARKS = ("sync", "webhooks", "capture", "refresh", "api")
 #: How many things a benchmark works on: the numbers that are promised, and fewer for every change.
 SIZES = {"full": 20_000, "ci": 4_000}
 BROKEN, IMPOSSIBLE = 1, 2
