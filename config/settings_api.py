@@ -22,7 +22,7 @@ IDEMPOTENCY_DAYS = env.int("IDEMPOTENCY_DAYS", default=30)
 #: Seconds after which a request that gave no answer counts as dead, so that the same key may go on. Ours: longer than a
 #: web worker lives with one request.
 IDEMPOTENCY_CLAIM_SECONDS = env.float("IDEMPOTENCY_CLAIM_SECONDS", default=120.0)
-#: Whether members of staff need a second factor in the app and its API.
+#: Whether members of staff need a second factor, in console, admin and API.
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not env.bool("ROAMDESK_DEMO", default=False))
 
 #: The way of push messages to phones, by its dotted path; "": none are sent.

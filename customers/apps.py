@@ -9,11 +9,14 @@ class CustomersConfig(AppConfig):
 
     def ready(self) -> None:
         from allauth.account.signals import email_changed  # noqa: PLC0415
+        from allauth.mfa.signals import authenticator_added  # noqa: PLC0415
 
         from customers import checks  # noqa: PLC0415
         from customers.linking import follow_address  # noqa: PLC0415
+        from customers.second_factor import note_set_up  # noqa: PLC0415
 
         register(checks.check_push)
 
-        # allauth's own door for what follows a change of address; it is no signal of a model.
+        # allauth's own doors for what follows such a step; they are no signals of models.
         email_changed.connect(follow_address, dispatch_uid="customers.follow_address")
+        authenticator_added.connect(note_set_up, dispatch_uid="customers.note_set_up")

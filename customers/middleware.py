@@ -1,10 +1,18 @@
-"""The signed-in person's language and time zone."""
+"""The signed-in person's language and time zone, and the second factor that their pages may need."""
 
 from collections.abc import Callable
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.http import urlencode
+
+from customers.second_factor import has_second_factor, lacks_second_factor
+from providers.access import is_partial
 
 
 class PersonalSettingsMiddleware:
@@ -24,3 +32,39 @@ class PersonalSettingsMiddleware:
         except (ZoneInfoNotFoundError, ValueError):
             timezone.deactivate()
         return self.get_response(request)
+
+
+class SecondFactorMiddleware:
+    """Staff who need a second factor set one up, or show it, before any page of the console or the admin opens.
+
+    The API looks for itself (``config/api/authentication.py``): there a redirect would be of no use.
+    """
+
+    #: What is needed to get there, and to leave.
+    OPEN = frozenset({"account_logout", "account_reauthenticate", "set_language", "set-theme", "healthz", "readyz"})
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
+        match, user = request.resolver_match, request.user
+        if match is None or not user.is_authenticated or not lacks_second_factor(user, request.session):
+            return None
+        name = match.url_name or ""
+        if name in self.OPEN or name.startswith("mfa_") or match.namespaces[:1] == ["headless"] or _is_api(request):
+            return None
+        if has_second_factor(user):
+            back = {REDIRECT_FIELD_NAME: request.get_full_path() if request.method == "GET" else "/"}
+            address = f"{reverse('mfa_reauthenticate')}?{urlencode(back)}"
+        else:
+            address = reverse("mfa_activate_totp")
+        if is_partial(request):
+            return HttpResponse(status=401, headers={"HX-Redirect": address})
+        return redirect(address)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.http import HttpRequest
 
 from customers.models import User
 from providers.encryption import decrypt, encrypt
@@ -38,3 +40,9 @@ def lacks_second_factor(user: User, session: Mapping[str, Any]) -> bool:
         return False
     shown = any(record.get("method") == "mfa" for record in session.get(METHODS) or [])
     return not shown or not has_second_factor(user)
+
+
+def note_set_up(request: HttpRequest, user: User, authenticator: Authenticator, **_told: Any) -> None:
+    """Who has just set up an authenticator app has entered its code: this session has shown it."""
+    if authenticator.type == Authenticator.Type.TOTP:
+        record_authentication(request, user, "mfa", id=authenticator.pk, type=authenticator.type)

@@ -186,9 +186,7 @@ def test_a_sign_in_that_has_ended_by_time_gets_nothing(firebase: Firebase, user:
     assert firebase.taken == []
 
 
-def test_without_phones_or_a_service_there_is_no_row(
-    firebase: Firebase, user: User, settings: Settings
-) -> None:
+def test_without_phones_or_a_service_there_is_no_row(firebase: Firebase, user: User, settings: Settings) -> None:
     end_a_line(user)
     assert not Notification.objects.filter(channel="push").exists()
     settings.PUSH_BACKEND = ""
