@@ -2,9 +2,10 @@
 
 from django.urls import URLPattern, path
 
-from orders.api import account, orders
+from orders.api import account, notice_choices, orders
 
 urlpatterns: list[URLPattern] = [
+    path("me/notification-choices", notice_choices.NoticeChoices.as_view(), name="api-me-notification-choices"),
     path("me/export", account.Export.as_view(), name="api-me-export"),
     path("me/deletion", account.Deletion.as_view(), name="api-me-deletion"),
     path("orders", orders.Orders.as_view(), name="api-orders"),
