@@ -67,10 +67,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX_TRIM": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {"OptionalNoticeEnum": "orders.api.notice_choices.CAN_BE_OFF"},
     "OAS_VERSION": "3.1.0",
     # What several parts of the description call "state", "kind" or "method".
     "ENUM_NAME_OVERRIDES": {
+        "OptionalNoticeEnum": "orders.api.notice_choices.CAN_BE_OFF",
         "OrderState": "orders.api.serializers.STATE_WORDS",
         "OrderItemKind": "orders.models.OrderLine.Kind",
         "AppMethod": "orders.api.serializers.METHODS",
