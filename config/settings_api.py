@@ -3,6 +3,7 @@
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 env = environ.Env()
@@ -32,7 +33,34 @@ PUSH_TIMEOUT = env.float("PUSH_TIMEOUT", default=10.0)
 FCM_CREDENTIALS = env.str("FCM_CREDENTIALS", default="")
 FCM_URL = env.str("FCM_URL", default="https://fcm.googleapis.com")
 
-API_APPS = ["allauth.headless", "allauth.mfa", "allauth.usersessions", "drf_spectacular", "drf_spectacular_sidecar"]
+
+def social_providers() -> dict[str, Any]:
+    """``SOCIAL_SIGN_IN`` as allauth wants it: accounts elsewhere by which travellers may sign in."""
+    try:
+        named: dict[str, dict[str, Any]] = env.json("SOCIAL_SIGN_IN", default={})
+        apps = [
+            {
+                "provider_id": name,
+                "name": given.get("name", name),
+                "client_id": given["client_id"],
+                "settings": {"server_url": given["server_url"], "trust_email": given.get("trust_email") is True},
+            }
+            for name, given in named.items()
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ImproperlyConfigured(f"SOCIAL_SIGN_IN cannot be read: {error!r}") from error
+    return {"openid_connect": {"APPS": apps}}
+
+
+API_APPS = [
+    "allauth.headless",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
 
 #: Days after which travellers sign in again in the app; staff do so as in the console.
 API_SESSION_DAYS = env.int("API_SESSION_DAYS", default=90)
@@ -50,6 +78,8 @@ ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+SOCIALACCOUNT_ADAPTER = "customers.social.SocialAccountAdapter"
+SOCIALACCOUNT_PROVIDERS = social_providers()
 MFA_ADAPTER = "customers.second_factor.SecondFactorAdapter"
 #: The clocks of phones go wrong by a few seconds: the code before and the next one count too.
 MFA_TOTP_TOLERANCE = 1

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.socialaccount.models import SocialApp, SocialToken
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -15,6 +16,10 @@ from customers.countries import COUNTRIES
 from customers.customers import normalise_email, normalise_phone
 from customers.models import Customer, Device, IdempotencyKey, User
 from providers.admin import ReadOnlyAdmin
+
+# Contracts with others stand in the settings, and no tokens of theirs are kept.
+for _model in (SocialApp, SocialToken):
+    admin.site.unregister(_model)
 
 
 def _free_address(email: str, user: User | None) -> str:
