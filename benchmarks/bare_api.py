@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from catalog.api_answers import tell_plan
 from catalog.models import PlanCoverage
 from catalog.offers import LISTED, Offer
-from catalog.search import sellable_plans
+from catalog.search import offered_plans
 from catalog.terms import with_equal_terms
 from config.urls import handler400, handler403, handler404, handler429, handler500
 from config.urls import urlpatterns as ours
@@ -53,7 +53,7 @@ class PlansFromValues(Public):
 
     def get(self, request: Request) -> JsonResponse:
         limit = int(request.query_params["limit"])
-        plans = with_equal_terms(sellable_plans()).order_by("currency", "retail_price", "pk")
+        plans = with_equal_terms(offered_plans()).order_by("currency", "retail_price", "pk")
         rows = list(plans.values(*LISTED, *_TERMS)[: limit + 1])[:limit]
         countries = defaultdict(list)
         coverage = PlanCoverage.objects.filter(plan__in=[row["pk"] for row in rows]).order_by("plan_id", "country")

@@ -25,7 +25,7 @@ from catalog.api_serializers import (
 from catalog.areas import offered_areas
 from catalog.kept import KeptAnswers, make_tag
 from catalog.offers import OfferSort, list_offers, read_offer
-from catalog.search import PlanFilter, destinations
+from catalog.search import PlanFilter, destinations, offered_plans
 from catalog.version import read_version
 from providers.api import QueryParameters, read_query
 from providers.types import DataPeriod
@@ -96,7 +96,7 @@ class Destinations(CatalogueView):
         return self.respond(request)
 
     def answer(self, wanted: Mapping[str, Any], **address: Any) -> Mapping[str, Any]:
-        return tell_destinations(destinations())
+        return tell_destinations(destinations(offered_plans()))
 
 
 class Regions(CatalogueView):

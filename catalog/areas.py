@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from catalog.models import PlanCoverage
-from catalog.search import sellable_plans
+from catalog.search import offered_plans
 from providers.models import ProviderRegion
 from providers.types import Money
 
@@ -42,7 +42,7 @@ def offered_areas() -> list[OfferedArea]:
 
     What is a covered country's own code is no area.
     """
-    rows = sellable_plans().values_list("pk", "region", "currency", "retail_price")
+    rows = offered_plans().values_list("pk", "region", "currency", "retail_price")
     plans = {pk: _Priced(region, currency, price) for pk, region, currency, price in rows if price is not None}
     by_countries = _by_countries(plans)
     sold_for: dict[str, set[int]] = defaultdict(set)
@@ -72,7 +72,7 @@ def offered_areas() -> list[OfferedArea]:
 def _by_countries(plans: Mapping[int, _Priced]) -> dict[frozenset[str], list[int]]:
     """The plans by the countries that they cover: many cover the same ones."""
     covered: dict[int, list[str]] = defaultdict(list)
-    rows = PlanCoverage.objects.filter(plan__in=sellable_plans().order_by().values("pk")).order_by()
+    rows = PlanCoverage.objects.filter(plan__in=offered_plans().order_by().values("pk")).order_by()
     for pk, country in rows.values_list("plan_id", "country"):
         covered[pk].append(country)
     found: dict[frozenset[str], list[int]] = defaultdict(list)

@@ -44,7 +44,7 @@ class KeptAnswers:
 
 def make_tag(*parts: str) -> str:
     """The entity tag of an answer. Weak: a proxy that compresses may give it out all the same."""
-    text = "\n".join((_release(), settings.CURRENCY, *parts))
+    text = "\n".join((_release(), settings.CURRENCY, str(settings.APP_SELLS_SANDBOX), *parts))
     return f'W/"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"'
 
 

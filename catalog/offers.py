@@ -15,7 +15,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from catalog.models import LEAST_DATA_FIRST, SHORTEST_FIRST, PlanCoverage
-from catalog.search import PlanFilter, narrow_plans, sellable_plans
+from catalog.search import PlanFilter, narrow_plans, offered_plans
 from catalog.terms import with_equal_terms
 from providers.api import CursorPage, RowOrder, cursor_page
 
@@ -81,7 +81,7 @@ class CoveredPlace:
 
 def list_offers(wanted: PlanFilter, *, sort: OfferSort, cursor: str, limit: int) -> tuple[CursorPage, Sequence[Offer]]:
     """A page of what is offered: two queries, one more where a region is asked for."""
-    plans = narrow_plans(sellable_plans(), wanted)
+    plans = narrow_plans(offered_plans(), wanted)
     page = cursor_page(plans.values(*LISTED, *_TERMS), _order(sort, wanted.min_days), cursor=cursor, limit=limit)
     countries = defaultdict(list)
     rows = PlanCoverage.objects.filter(plan__in=[row["pk"] for row in page.rows]).order_by("plan_id", "country")
@@ -92,7 +92,7 @@ def list_offers(wanted: PlanFilter, *, sort: OfferSort, cursor: str, limit: int)
 
 def read_offer(pk: int, *, days: int | None) -> tuple[Offer, Sequence[CoveredPlace]] | None:
     """One plan that is offered now; None where it is not. Two queries."""
-    values = with_equal_terms(sellable_plans(), days=days).filter(pk=pk).values(*DETAILED, *_TERMS).first()
+    values = with_equal_terms(offered_plans(), days=days).filter(pk=pk).values(*DETAILED, *_TERMS).first()
     if values is None:
         return None
     rows = PlanCoverage.objects.filter(plan=pk).order_by("country").values_list("country", "kind", "networks")

@@ -100,6 +100,12 @@ def sellable_plans() -> QuerySet[Plan]:
     return Plan.objects.filter(FOR_SALE, net_price__isnull=False, account__is_paused=False).exclude(currency="")
 
 
+def offered_plans() -> QuerySet[Plan]:
+    """What travellers may buy themselves, in the app: a sandbox's plans are for staff, for they connect nobody."""
+    plans = sellable_plans()
+    return plans if settings.APP_SELLS_SANDBOX else plans.filter(account__is_sandbox=False)
+
+
 def destinations(plans: QuerySet[Plan] | None = None) -> list[Destination]:
     """Countries that ``plans`` (the sellable ones) cover, by code; one query."""
     chosen = sellable_plans() if plans is None else plans

@@ -18,6 +18,8 @@ API_RATES = {
 }
 #: Whether travellers may make an account themselves in the app. Staff are never made so.
 API_SIGN_UP = env.bool("API_SIGN_UP", default=True)
+#: Whether the app shows and sells plans of sandbox accounts, which connect nobody: for trying it out.
+APP_SELLS_SANDBOX = env.bool("APP_SELLS_SANDBOX", default=False)
 #: Days for which the answer to a request with an Idempotency-Key is kept. Ours: longer than any phone is off.
 IDEMPOTENCY_DAYS = env.int("IDEMPOTENCY_DAYS", default=30)
 #: Seconds after which a request that gave no answer counts as dead, so that the same key may go on. Ours: longer than a

@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_POST, require_safe
 
+from config.api.problems import is_for_api, problem_response
 from config.context_processors import THEME_COOKIE, THEMES
 from customers.access import MissingPermission, NothingHere, NotStaff, is_partial
 
@@ -83,8 +84,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _failure(request, HTTPStatus.FORBIDDEN, template="errors/csrf.html")
 
 
-def server_error(_request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:
     """Leans on nothing that may just have failed: no session, no database, no manifest of static files."""
+    if is_for_api(request):
+        return problem_response(request, HTTPStatus.INTERNAL_SERVER_ERROR)
     stylesheets = []
     for name in ("css/tokens.css", "css/base.css", "css/shell.css", "css/components.css"):
         try:
@@ -96,6 +99,8 @@ def server_error(_request: HttpRequest) -> HttpResponse:
 
 
 def _failure(request: HttpRequest, status: HTTPStatus, *, template: str = "", **context: Any) -> HttpResponse:
+    if is_for_api(request):
+        return problem_response(request, status)
     user = getattr(request, "user", None)
     is_staff = user is not None and user.is_authenticated and user.is_staff
     context |= {

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from catalog.currencies import is_payable
 from catalog.models import Plan
-from catalog.search import sellable_plans
+from catalog.search import offered_plans
 from customers.idempotency import Claim
 from customers.models import Customer, User
 from esims.models import Esim
@@ -58,7 +58,7 @@ def order_in_app(*, customer: Customer, wish: AppWish, by: User, claim: Claim) -
     if (known := _find_reached(claim)) is not None:
         return known
     plan = _find_plan(wish)
-    if not sellable_plans().filter(pk=plan.pk).exists():
+    if not offered_plans().filter(pk=plan.pk).exists():
         raise CheckoutRefused(_("This plan cannot be bought now. Choose another one."), "plan")
     with transaction.atomic():
         order = place_order(

@@ -9,10 +9,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from pytest_django import Settings
 
 from catalog.areas import offered_areas
 from catalog.models import Plan
-from catalog.search import PlanFilter, narrow_plans, sellable_plans
+from catalog.search import PlanFilter, narrow_plans, offered_plans
 from providers.models import ProviderRegion
 from providers.regions import record_regions
 from providers.types import AfterCap, CoverageKind, DataPeriod, Region
@@ -183,6 +184,16 @@ def test_what_cannot_be_bought_is_not_there(client: Client, change: dict[str, An
     assert ask(client, f"plans/{plan.pk}", status=404)["code"] == "not_found"
 
 
+def test_a_sandbox_is_for_staff_unless_a_setting_opens_it(client: Client, settings: Settings) -> None:
+    plan = make_plan(make_account("sandbox", is_sandbox=True), region="EU")
+    assert ask(client, "plans")["results"] == ask(client, "destinations")["results"] == []
+    assert ask(client, "regions")["results"] == []
+    ask(client, f"plans/{plan.pk}", status=404)
+    settings.APP_SELLS_SANDBOX = True
+    assert [row["id"] for row in ask(client, "plans")["results"]] == [plan.pk]
+    assert ask(client, "destinations")["results"][0]["plans"] == ask(client, "regions")["results"][0]["plans"] == 1
+
+
 def test_a_paused_account_sells_nothing(client: Client) -> None:
     plan = make_plan(make_account(is_paused=True))
     assert ask(client, "plans")["results"] == []
@@ -328,7 +339,7 @@ def test_regions_count_what_their_filter_finds(client: Client) -> None:
         ]
     }
     for area in offered_areas():
-        assert narrow_plans(sellable_plans(), PlanFilter(region=area.code)).count() == area.plans
+        assert narrow_plans(offered_plans(), PlanFilter(region=area.code)).count() == area.plans
         assert len(ask(client, f"plans?region={area.code}")["results"]) == area.plans
     assert ProviderRegion.objects.count() == 4
 

@@ -117,6 +117,16 @@ def test_what_is_refused_has_no_tag_and_is_refused_again(plan: Plan) -> None:
             assert response["Content-Type"] == "application/problem+json"
 
 
+def test_a_fault_of_ours_has_the_shape_of_every_error(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.api.list_offers", lambda *_given, **_more: 1 / 0)
+    client = Client(raise_request_exception=False)
+    response = client.get(PLANS)
+    assert (response.status_code, response["Content-Type"]) == (500, "application/problem+json")
+    assert response.json()["code"] == "server_error"
+    monkeypatch.undo()
+    assert client.get(PLANS).status_code == 200
+
+
 def test_head_is_get_without_the_body(plan: Plan) -> None:
     response = Client().head(PLANS)
     assert (response.status_code, response.content) == (200, b"")

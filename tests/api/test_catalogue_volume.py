@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog.offers import OfferSort, list_offers
-from catalog.search import PlanFilter, sellable_plans
+from catalog.search import PlanFilter, offered_plans
 from tests.api.big import fill
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -30,7 +30,7 @@ def explain(statement: str) -> str:
 
 def test_every_row_comes_once_and_deep_pages_are_found_by_an_index() -> None:
     fill(PLANS)
-    everything = set(sellable_plans().values_list("pk", flat=True))
+    everything = set(offered_plans().values_list("pk", flat=True))
     assert len(everything) == PLANS + 1
     asked: Any = PlanFilter(), PlanFilter(min_days=7)
     for sort in OfferSort:
