@@ -103,6 +103,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     # What several parts of the description call "state", "kind" or "method".
     "ENUM_NAME_OVERRIDES": {
         "OptionalNoticeEnum": "orders.api.notice_choices.CAN_BE_OFF",
+        "NotificationKind": "orders.api.feed.KINDS",
         "OrderState": "orders.api.serializers.STATE_WORDS",
         "OrderItemKind": "orders.models.OrderLine.Kind",
         "AppMethod": "orders.api.serializers.METHODS",

@@ -1,6 +1,5 @@
 """Notifications as people see them: the list, one, those of an order, a line or a customer, and the app's feed."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,7 +31,8 @@ class FeedItem:
     at: datetime
     subject: str
     paragraphs: tuple[str, ...]
-    order_id: int | None
+    #: "" where it is about no order.
+    order_number: str
     esim_id: int | None
     is_read: bool
 
@@ -78,29 +78,34 @@ def read_text(row: Notification) -> str:
     return show_text(Content.unpack(row.content), link_words=_("(a link that is made when it is sent)"))
 
 
-def read_feed(customer: Customer, *, before: int | None = None, limit: int = 50) -> Sequence[FeedItem]:
-    """What the app shows its customer, the newest first: each telling once, whichever way it went besides."""
+def find_feed(customer: Customer, *, unread: bool = False) -> QuerySet[Notification]:
+    """What the app shows its customer: each telling once, whichever way it went besides."""
     mine = N.objects.filter(
         customer=customer,
         audience=N.Audience.CUSTOMER,
         channel__in=(N.Channel.EMAIL, N.Channel.FEED),
         resent_of=None,
     )
-    if before is not None:
-        mine = mine.filter(pk__lt=before)
-    return [
-        FeedItem(
-            id=row.pk,
-            kind=row.kind,
-            at=row.created_at,
-            subject=row.subject,
-            paragraphs=Content.unpack(row.content).paragraphs,
-            order_id=row.order_id,
-            esim_id=row.esim_id,
-            is_read=row.read_at is not None,
-        )
-        for row in mine.order_by("-pk")[:limit]
-    ]
+    return mine.filter(read_at=None) if unread else mine
+
+
+def count_unread(customer: Customer) -> int:
+    """How many of them the customer has not seen in the app."""
+    return find_feed(customer, unread=True).count()
+
+
+def look_at_item(row: Notification) -> FeedItem:
+    """A row of ``find_feed`` that came with its order."""
+    return FeedItem(
+        id=row.pk,
+        kind=row.kind,
+        at=row.created_at,
+        subject=row.subject,
+        paragraphs=Content.unpack(row.content).paragraphs,
+        order_number=row.order.number if row.order is not None else "",
+        esim_id=row.esim_id,
+        is_read=row.read_at is not None,
+    )
 
 
 def may_see(user: User, row: Notification) -> bool:

@@ -23,7 +23,7 @@ from orders.notice_mail import message_id
 from orders.notice_planning import plan_notifications
 from orders.notice_sending import WAITS, send_due_notifications, send_notification
 from orders.notifications import NotificationRefused, mark_read, resend_notification
-from orders.selectors.notifications import read_feed, read_text
+from orders.selectors.notifications import find_feed, look_at_item, read_text
 from orders.waking import WAKE_UPS
 from providers.types import LineState
 from tests.orders.making import make_user
@@ -226,14 +226,14 @@ def test_the_feed_holds_each_telling_once_and_only_the_customers_own() -> None:
     tell()
     resend_notification(notification=row, form_key=KEY, by=make_user("orders.sell"))
     customer = Customer.objects.get()
-    (item,) = read_feed(customer)
+    item = look_at_item(find_feed(customer).get())
     assert (item.id, item.kind, item.subject, item.is_read) == (row.pk, "ended", "Your eSIM is over", False)
     assert item.paragraphs[0].startswith("The time of your eSIM")
     stranger = Customer.objects.create(name="B")
-    assert read_feed(stranger) == []
+    assert not find_feed(stranger).exists()
     assert mark_read(customer=stranger, ids=[row.pk]) == 0
     assert [mark_read(customer=customer, ids=[row.pk]) for _ in range(2)] == [1, 0]
-    assert read_feed(customer)[0].is_read
+    assert look_at_item(find_feed(customer).get()).is_read
 
 
 def test_staff_see_the_text_without_links() -> None:
