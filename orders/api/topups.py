@@ -12,6 +12,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from catalog.api_serializers import PlanDataSerializer
 from catalog.currencies import as_money
 from catalog.models import Plan
 from customers.api_access import customer_of, user_of
@@ -25,21 +26,15 @@ from orders.api.serializers import NewTopUpSerializer, OrderDetailSerializer
 from orders.app_sales import PlanUnknown, top_up_in_app
 from orders.checkout import CheckoutRefused
 from orders.topups import TopUpsUnknown, find_top_ups
-from providers.api import DataAmountSerializer, MoneySerializer, as_data, read_body
+from providers.api import MoneySerializer, as_data, read_body
 from providers.errors import ProviderError
 from providers.types import DataPeriod
-
-
-class TopUpDataSerializer(DataAmountSerializer):
-    period = serializers.ChoiceField(
-        choices=[DataPeriod.TOTAL.value, DataPeriod.DAY.value], allow_null=True, help_text="null: it is not said."
-    )
 
 
 class TopUpOptionSerializer(serializers.Serializer[Any]):
     plan_id = serializers.IntegerField()
     name = serializers.CharField()
-    data = TopUpDataSerializer()
+    data = PlanDataSerializer()  # type: ignore[assignment]
     validity_days = serializers.IntegerField(allow_null=True, help_text="null: it is not said.")
     days_to_choose = serializers.IntegerField(
         allow_null=True, help_text="The most days that can be chosen; data and price are of one day then."
