@@ -1,6 +1,7 @@
 """The app, as the tests play it: it signs in at ``/_allauth/app/v1`` and calls ``/api/v1`` with its token."""
 
 import re
+import time
 from typing import Any
 
 from django.core import mail
@@ -19,9 +20,14 @@ class App:
         self.token = ""
 
     @classmethod
-    def signed_in(cls, user: User) -> "App":
+    def signed_in(cls, user: User, *, lately: bool = False) -> "App":
+        """``lately``: by a password that was entered this moment."""
         app, client = cls(), Client()
         client.force_login(user)
+        if lately:
+            session = client.session
+            session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+            session.save()
         app.token = client.session.session_key or ""
         return app
 

@@ -20,7 +20,6 @@ from orders.models import CreditAccount, Notification, Order, OrderEvent, Paymen
 from orders.purchasing import run_purchase
 from tests.api.app import PASSWORD, App
 from tests.customers.making import make_staff
-from tests.orders.conftest import wholesaler  # noqa: F401 - a fixture
 from tests.orders.making import make_fake_plan, order_plan, pay
 from tests.orders.telling import tell
 
