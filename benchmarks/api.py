@@ -5,7 +5,8 @@ the floors (``bare_api.py``) stand behind the same sign-in, the same throttle an
 turns; of five rounds each one's best counts. Numbers are answers a second.
 
 ``api_plans_rate`` is the list as apps ask for it, kept for as long as the catalogue does not change, and
-``api_plans_anew_rate`` the same list made anew each time. ``api_unchanged_rate`` is the answer 304.
+``api_plans_anew_rate`` the same list made anew each time. ``api_unchanged_rate`` is the answer 304, ``api_esims_rate``
+the traveller's own list of lines.
 """
 
 import http.client
@@ -16,20 +17,36 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
 from django.core.management import call_command
 from django.test import Client
+from django.urls import NoReverseMatch, reverse
 
+from benchmarks.bare_api import ESIMS_ANSWER
 from benchmarks.results import Result
 from catalog.models import Plan
 from catalog.pricing import set_own_price
 from config.demo.home import find_free_port
 from customers.models import Customer, User
+from esims.lifecycle import register_lines
+from providers.types import LineState
 from tests.api.big import fill
+from tests.catalog.making import GB
+from tests.esims.making import make_snapshot
 
 PLANS = "/api/v1/plans?limit=50"
+LINES_FLOOR = "/floor/esims?limit=50"
+LINES_ANSWER = "lines.json"
+#: Ours, the floor, and the least that ours may be of it.
+LIMITS = (
+    ("api_plans_rate", "plans", "values", 1.0),
+    ("api_plans_anew_rate", "anew", "values", 0.5),
+    ("api_unchanged_rate", "unchanged", "nothing", 0.5),
+    ("api_esims_rate", "lines", "line values", 0.7),
+)
 ROUNDS = 5
 WARM_UP = 30
 START_SECONDS = 60.0
@@ -45,30 +62,39 @@ def run(n: int, directory: Path) -> Iterator[Result]:
     # By a verb: only what changed by one has a version that answers are kept for.
     plan = Plan.objects.order_by("pk")[0]
     set_own_price(plan=plan, amount=plan.net_price, by="bench@desk.example")
-    token = _sign_in()
+    token, customer = _sign_in()
+    lines = _find_list_of_lines()
+    if lines:
+        _make_lines(customer, max(n // 100, 60), plan)
     with _open_server(directory) as port:
         caller = _Caller(port, token)
         first = caller.ask(PLANS)
         floor = f"/floor/plans?limit=50&next={quote(first.next_cursor)}"
         _require(caller.ask(floor).body == first.body, "the floor answers something else")
         fresh = _count_up()
-        rates = _measure(
-            {
-                "plans": lambda: caller.expect(PLANS),
-                "anew": lambda: caller.expect(f"{PLANS}&max_price={next(fresh)}"),
-                "values": lambda: caller.expect(floor),
-                "unchanged": lambda: caller.expect(PLANS, 304, **{"If-None-Match": first.tag}),
-                "nothing": lambda: caller.expect("/floor/nothing"),
-            },
-            calls,
-        )
-    total = ROUNDS * calls
-    for name, ours, floor_name, limit in (
-        ("api_plans_rate", "plans", "values", 1.0),
-        ("api_plans_anew_rate", "anew", "values", 0.5),
-        ("api_unchanged_rate", "unchanged", "nothing", 0.5),
-    ):
-        yield Result(name=name, ours_s=rates[ours], floor_s=rates[floor_name], n=total, limit=limit, better="higher")
+        works: dict[str, Callable[[], object]] = {
+            "plans": lambda: caller.expect(PLANS),
+            "anew": lambda: caller.expect(f"{PLANS}&max_price={next(fresh)}"),
+            "values": lambda: caller.expect(floor),
+            "unchanged": lambda: caller.expect(PLANS, 304, **{"If-None-Match": first.tag}),
+            "nothing": lambda: caller.expect("/floor/nothing"),
+        }
+        if lines:
+            answer = caller.ask(lines)
+            (directory / LINES_ANSWER).write_bytes(answer.body)
+            _require(caller.ask(LINES_FLOOR).body == answer.body, "the floor answers other lines")
+            works |= {"lines": lambda: caller.expect(lines), "line values": lambda: caller.expect(LINES_FLOOR)}
+        rates = _measure(works, calls)
+    for name, ours, floor_name, limit in LIMITS:
+        if ours in rates:
+            yield Result(
+                name=name,
+                ours_s=rates[ours],
+                floor_s=rates[floor_name],
+                n=ROUNDS * calls,
+                limit=limit,
+                better="higher",
+            )
 
 
 def _measure(works: Mapping[str, Callable[[], object]], calls: int) -> dict[str, float]:
@@ -91,13 +117,36 @@ def _count_up() -> Iterator[int]:
     yield from range(1000, 10**9)
 
 
-def _sign_in() -> str:
+def _sign_in() -> tuple[str, Customer]:
     """The session token of a traveller, as the app's sign-in gives it."""
     user = User.objects.create_user("bench@travel.example", "not-used-here-9")
-    Customer.objects.create(name="Bench", email=user.email, user=user)
+    customer = Customer.objects.create(name="Bench", email=user.email, user=user)
     client = Client()
     client.force_login(user)
-    return client.session.session_key or ""
+    return client.session.session_key or "", customer
+
+
+def _find_list_of_lines() -> str:
+    """The address of the traveller's eSIMs; "" where the API has none."""
+    try:
+        return f"{reverse('api-esims')}?limit=50"
+    except NoReverseMatch:
+        return ""
+
+
+def _make_lines(customer: Customer, number: int, plan: Plan) -> None:
+    """Lines as a delivery leaves them: each with a package that is half used."""
+    snapshots = [
+        make_snapshot(
+            state=LineState.ACTIVE,
+            total_used_bytes=GB // 2,
+            total_data_bytes=GB,
+            activated_on=date(2026, 5, 2),
+            expires_on=date(2026, 6, 1),
+        )
+        for _ in range(number)
+    ]
+    register_lines(account=plan.account, customer=customer, plan=plan, snapshots=snapshots, by="bench")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +188,7 @@ def _open_server(directory: Path) -> Iterator[int]:
         "ROAMDESK_DEMO": "1",
         "SITE_URL": f"http://127.0.0.1:{port}",
         "LOG_LEVEL": "WARNING",
+        ESIMS_ANSWER: str(directory / LINES_ANSWER),
     }
     command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4"]
     path = directory / "api.log"
