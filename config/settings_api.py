@@ -1,5 +1,7 @@
 """The settings of the REST API and of its sign-in (docs/api.md)."""
 
+import re
+from decimal import Decimal
 from typing import Any
 
 import environ
@@ -7,6 +9,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 env = environ.Env()
+
+
+def read_percent(text: str) -> Decimal | None:
+    """ "10" or "7.7"; None where nothing is set."""
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", text):
+        raise ImproperlyConfigured(f"RECEIPT_TAX_PERCENT: {text!r} is no percentage such as 10 or 7.7.")
+    return Decimal(text)
+
 
 #: Calls of one person or address: "" = no limit. Ours: an app that is used by a person stays far below.
 API_RATES = {
@@ -16,6 +28,10 @@ API_RATES = {
     # Orders and payments of one person.
     "order": env.str("API_ORDER_RATE", default="30/min"),
 }
+#: On receipts: the tax that prices include, in percent ("": nothing is said of tax), and the countries where use is
+#: taxed (none: everywhere). A plan that works in none of them is written down as not taxed.
+RECEIPT_TAX_PERCENT = read_percent(env.str("RECEIPT_TAX_PERCENT", default=""))
+RECEIPT_TAX_COUNTRIES = env.list("RECEIPT_TAX_COUNTRIES", default=[])
 #: Whether travellers may make an account themselves in the app. Staff are never made so.
 API_SIGN_UP = env.bool("API_SIGN_UP", default=True)
 #: Whether the app shows and sells plans of sandbox accounts, which connect nobody: for trying it out.
@@ -105,12 +121,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OptionalNoticeEnum": "orders.api.notice_choices.CAN_BE_OFF",
         "NotificationKind": "orders.api.feed.KINDS",
         "OrderState": "orders.api.serializers.STATE_WORDS",
-        "OrderItemKind": "orders.models.OrderLine.Kind",
+        "OrderItemKind": "orders.api.serializers.ITEM_KINDS",
         "AppMethod": "orders.api.serializers.METHODS",
-        "PaymentMethod": "orders.models.Payment.Method",
-        "PaymentState": "orders.models.Payment.State",
-        "RefundKind": "orders.models.Refund.Kind",
-        "RefundState": "orders.models.Refund.State",
+        "PaymentMethod": "orders.api.serializers.PAYMENT_METHODS",
+        "PaymentState": "orders.api.serializers.PAYMENT_STATES",
+        "RefundKind": "orders.api.serializers.REFUND_KINDS",
+        "RefundState": "orders.api.serializers.REFUND_STATES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -29,6 +29,7 @@ from orders.models import (
     PurchaseAttempt,
     PurchasedEsim,
     PurchasedPackage,
+    Receipt,
     Refund,
     ReturnWish,
     TopUpOffer,
@@ -159,6 +160,13 @@ class CreditStatementAdmin(ReadOnly, _Admin):
     list_display = ("number", "account", "issued_at", "due_on", "opening", "closing")
     search_fields = ("=number", "account__customer__name")
     list_select_related = ("account",)
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(ReadOnly, _Admin):
+    list_display = ("number", "order", "issued_at", "sold_on", "currency", "total")
+    search_fields = ("=number", "=order__number")
+    list_select_related = ("order",)
 
 
 @admin.register(Purchase)

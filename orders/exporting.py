@@ -10,7 +10,7 @@ from django.utils import timezone
 from catalog.currencies import as_money
 from customers.models import Customer, Device, User
 from esims.models import Esim, UsageDay
-from orders.models import CreditEntry, Notification, Order, Payment, Refund
+from orders.models import CreditEntry, Notification, Order, Payment, Receipt, Refund
 from orders.notice_content import Content
 from providers.api import as_data
 
@@ -51,6 +51,7 @@ def _customer(customer: Customer) -> dict[str, Any]:
 def _orders(customer: Customer) -> list[dict[str, Any]]:
     payments = _by_order(Payment.objects.filter(order__customer=customer).order_by("pk"))
     refunds = _by_order(Refund.objects.filter(order__customer=customer).order_by("pk"))
+    receipts = dict(Receipt.objects.filter(order__customer=customer).values_list("order_id", "number"))
     orders = Order.objects.filter(customer=customer).order_by("pk").prefetch_related("lines")
     return [
         {
@@ -59,6 +60,7 @@ def _orders(customer: Customer) -> list[dict[str, Any]]:
             "total": as_money(order.total, order.currency),
             "created_at": order.created_at,
             "paid_at": order.paid_at,
+            "receipt": receipts.get(order.pk),
             "finished_at": order.finished_at,
             "lines": [
                 {

@@ -21,6 +21,7 @@ from orders.models import (
     Order,
     OrderEvent,
     Payment,
+    Receipt,
     Refund,
 )
 
@@ -135,6 +136,7 @@ def _erase_traces(customer: Customer, *, email: str) -> None:
     forms = Activation.objects.filter(order_line__order__customer=customer, payload__isnull=False)
     forms.update(payload=None, payload_erased_at=now)
     Order.objects.filter(customer=customer).exclude(note="").update(note="")
+    Receipt.objects.filter(order__customer=customer).update(recipient="", issued_by=BY)
     OrderEvent.objects.filter(order__customer=customer, by=email).update(by=BY)
     LineEvent.objects.filter(esim__customer=customer, by=email).update(by=BY)
 

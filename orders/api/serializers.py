@@ -13,14 +13,13 @@ _LARGEST_ID = 2**63 - 1
 _MOST_DAYS = 10_000
 STATE_WORDS = list(STATES.values())
 METHODS = [method.value for method in APP_METHODS]
+PAYMENT_METHODS, PAYMENT_STATES = Payment.Method.values, Payment.State.values
+REFUND_KINDS, REFUND_STATES = Refund.Kind.values, Refund.State.values
+ITEM_KINDS = OrderLine.Kind.values
 _STATE_HELP = (
     "`awaiting_payment`: nothing is bought yet. `in_progress`: paid, being bought. `partly_delivered` and "
     "`not_delivered`: what is missing is paid back."
 )
-
-
-def _choices(choices: type[Any]) -> list[str]:
-    return [value for value, _label in choices.choices]
 
 
 # -- what is sent -----------------------------------------------------------------------------------------------------
@@ -90,7 +89,7 @@ class OrderSerializer(serializers.Serializer[Any]):
 
 
 class OrderItemSerializer(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=_choices(OrderLine.Kind))
+    kind = serializers.ChoiceField(choices=ITEM_KINDS)
     plan_id = serializers.IntegerField()
     plan_name = serializers.CharField(help_text="As it was when it was ordered.")
     quantity = serializers.IntegerField()
@@ -118,8 +117,8 @@ class PaymentSheetSerializer(serializers.Serializer[Any]):
 
 class PaymentSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
-    method = serializers.ChoiceField(choices=_choices(Payment.Method))
-    state = serializers.ChoiceField(choices=_choices(Payment.State))
+    method = serializers.ChoiceField(choices=PAYMENT_METHODS)
+    state = serializers.ChoiceField(choices=PAYMENT_STATES)
     amount = MoneySerializer(help_text="What came; what is asked for while nothing has.")
     created_at = serializers.DateTimeField()
     captured_at = serializers.DateTimeField(allow_null=True)
@@ -128,8 +127,8 @@ class PaymentSerializer(serializers.Serializer[Any]):
 
 class RefundSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
-    kind = serializers.ChoiceField(choices=_choices(Refund.Kind))
-    state = serializers.ChoiceField(choices=_choices(Refund.State))
+    kind = serializers.ChoiceField(choices=REFUND_KINDS)
+    state = serializers.ChoiceField(choices=REFUND_STATES)
     amount = MoneySerializer()
     created_at = serializers.DateTimeField()
     made_at = serializers.DateTimeField(allow_null=True)

@@ -7,6 +7,7 @@ from orders.models.jobs import Wake, WorkerBeat
 from orders.models.notifications import NoticeChoice, Notification
 from orders.models.payments import Dispute, Payment, PaymentDelivery
 from orders.models.purchases import Purchase, PurchaseAttempt, PurchasedEsim, PurchasedPackage, Refund
+from orders.models.receipts import Receipt
 from orders.models.returns import ReturnWish, TopUpOffer
 from orders.models.sales import Order, OrderLine
 from orders.models.timeline import OrderEvent
@@ -34,6 +35,7 @@ __all__ = [
     "PurchaseAttempt",
     "PurchasedEsim",
     "PurchasedPackage",
+    "Receipt",
     "Refund",
     "ReturnWish",
     "TopUpOffer",
