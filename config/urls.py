@@ -1,9 +1,10 @@
 """Every address of the project."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from config import health, views
+from config.api.views import nothing_here
 
 urlpatterns = [
     # Wholesalers are answered in milliseconds: their addresses are looked at first.
@@ -13,6 +14,8 @@ urlpatterns = [
     path("", include("customers.urls")),
     path("", include("catalog.urls")),
     path("api/", include("config.api.urls")),
+    # allauth has these addresses whether or not phone numbers are told apart; here nobody signs in with one.
+    re_path(r"^_allauth/app/v1/(?:account/phone|auth/phone/)", nothing_here),
     path("_allauth/", include("allauth.headless.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("accounts/second-factor/", include("allauth.mfa.urls")),

@@ -285,3 +285,38 @@ def test_a_sign_up_that_nobody_confirmed_does_not_hold_an_address() -> None:
     assert app.verify(last_code("new@example.com")).status_code == 200
     assert [user.email for user in User.objects.all()] == ["new@example.com"]
     assert Customer.objects.get().email == "new@example.com"
+
+
+@pytest.mark.parametrize("address", ["account/phone", "auth/phone/verify", "auth/phone/verify/resend"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_nobody_signs_in_by_phone(address: str, method: str) -> None:
+    confirmed()
+    app = App()
+    app.sign_in(HANA)
+    response = app.call(method, f"/_allauth/app/v1/{address}", {"phone": "+8190"} if method == "post" else None)
+    assert response.status_code == 404
+
+
+ODD = [None, 7, True, [], {"a": 1}, "", "\x00", "a\x00@example.com", "x" * 10_000, "a@b.com\r\nBcc: b@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("address", "member"),
+    [
+        ("auth/signup", "email"),
+        ("auth/signup", "name"),
+        ("auth/signup", "language"),
+        ("auth/login", "email"),
+        ("auth/code/request", "email"),
+        ("auth/email/verify", "key"),
+        ("auth/password/request", "email"),
+        ("auth/provider/token", "token"),
+    ],
+)
+def test_odd_values_are_refused_and_write_nothing(address: str, member: str) -> None:
+    body = {"email": "", "password": PASSWORD}
+    for odd in ODD:
+        cache.clear()
+        app = App()
+        assert 400 <= app.auth("post", address, {**body, member: odd}).status_code < 500, odd
+    assert (User.objects.count(), mail.outbox) == (0, [])
