@@ -50,8 +50,8 @@ def push(row: Notification, service: PushService) -> Pushed:
 
 def _compose(row: Notification) -> PushMessage:
     data = {"kind": row.kind}
-    if row.order_id is not None:
-        data["order"] = str(row.order_id)
+    if row.order is not None:
+        data["order_number"] = row.order.number
     if row.esim_id is not None:
-        data["esim"] = str(row.esim_id)
+        data["esim_id"] = str(row.esim_id)
     return PushMessage(title=settings.BRAND_NAME, body=row.subject, data=data)

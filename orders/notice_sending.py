@@ -76,7 +76,7 @@ def send_notification(*, notification_id: int) -> bool:
     """Send one notification if it is due; whether this call did. Not to be called inside a transaction."""
     if not claim_notification(notification_id):
         return False
-    row = Notification.objects.select_related("esim__account", "customer").get(pk=notification_id)
+    row = Notification.objects.select_related("esim__account", "customer", "order").get(pk=notification_id)
     if row.channel == Notification.Channel.SMS:
         _hand_over_sms(row)
     elif row.channel == Notification.Channel.PUSH:

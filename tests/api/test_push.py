@@ -137,7 +137,7 @@ def test_every_phone_of_the_customer_gets_it_once(firebase: Firebase, user: User
     assert sorted(token for token, _message in firebase.taken) == ["phone-one", "phone-two"]
     message = firebase.taken[0][1]
     assert message["notification"] == {"title": "Roamdesk", "body": row.subject}
-    assert message["data"] == {"kind": "ended", "esim": str(esim.pk)}
+    assert message["data"] == {"kind": "ended", "esim_id": str(esim.pk)}
     # The e-mail goes besides.
     assert len(mail.outbox) == 1
 

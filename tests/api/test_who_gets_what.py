@@ -1,7 +1,7 @@
 """Every operation for everybody: nobody, another customer, the customer, staff without the permission and with it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -9,10 +9,13 @@ from django.utils import timezone
 
 from catalog.models import Plan
 from customers.models import Device, User
+from orders.receipts import issue_receipt
 from tests.api.app import App
 from tests.api.buying import make_traveller
-from tests.catalog.making import make_plan
 from tests.customers.making import make_staff
+from tests.esims.making import make_line
+from tests.orders.fakes import Wholesaler
+from tests.orders.making import make_fake_plan, order_plan, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -38,13 +41,39 @@ class Row:
     gets: tuple[int, int, int, int, int]
     permission: str = ""
     body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def an_order(world: World, *, paid: bool = False) -> str:
+    """The address of an order of the customer's; a paid one has its receipt."""
+    order = order_plan(world.plan, customer=world.customer.customer)
+    if paid:
+        pay(order)
+        issue_receipt(order=order, by=world.customer)
+    return f"/orders/{order.number}"
+
+
+def a_line(world: World) -> str:
+    """The address of a line of the customer's, which takes no top-up."""
+    return f"/esims/{make_line(plan=world.plan, customer=world.customer.customer).pk}"
 
 
 FOR_ALL = (200, 200, 200, 200, 200)
 SIGNED_IN = (401, 200, 200, 200, 200)
 CUSTOMERS = (401, 200, 200, 403, 403)
+#: What is a customer's own, and cannot be done now.
+OWN = (401, 404, 409, 403, 403)
+NOT_BOUGHT = (401, 422, 422, 403, 403)
+NO_SUCH_PLAN = (401, 404, 422, 403, 403)
+#: What its customer and staff may see, and what its customer alone may do.
+SEEN, DONE = (401, 404, 200, 404, 200), (401, 404, 200, 403, 403)
 PHONE = {"token": "another-token", "platform": "ios"}
 OWNER = "owner@example.com"
+KEY = {"Idempotency-Key": "a-wish"}
+SEE_ORDERS = "orders.view_order"
+PRICE = {"amount": "6.00", "currency": "USD"}
+WISH = {"plan_id": 2**40, "unit_price": PRICE}
+PAYMENT = {"method": "card", "amount": PRICE}
 ROWS = [
     Row("listDestinations", "get", lambda _world: "/destinations", FOR_ALL),
     Row("listRegions", "get", lambda _world: "/regions", FOR_ALL),
@@ -63,14 +92,43 @@ ROWS = [
     Row("previewDeletion", "get", lambda _world: "/me/deletion", SIGNED_IN),
     # The address that is typed is the customer's.
     Row("deleteMe", "post", lambda _world: "/me/deletion", (401, 422, 204, 422, 422), body={"email": OWNER}),
+    Row("listOrders", "get", lambda _world: "/orders", CUSTOMERS, SEE_ORDERS),
+    Row("listAllOrders", "get", lambda _world: "/orders?scope=all", (401, 403, 403, 403, 200), SEE_ORDERS),
+    # There is no such plan, or none to be topped up with.
+    Row("placeOrder", "post", lambda _world: "/orders", NOT_BOUGHT, "orders.sell", WISH, KEY),
+    Row("readOrder", "get", an_order, SEEN, SEE_ORDERS),
+    # No payment service is set up.
+    Row("payOrder", "post", lambda world: f"{an_order(world)}/payments", OWN, "orders.sell", PAYMENT, KEY),
+    Row("cancelOrder", "post", lambda world: f"{an_order(world)}/cancellation", DONE, "orders.sell"),
+    Row(
+        "readReceipt",
+        "get",
+        lambda world: f"{an_order(world, paid=True)}/receipt",
+        (401, 404, 200, 404, 200),
+        SEE_ORDERS,
+    ),
+    Row("issueReceipt", "post", lambda world: f"{an_order(world)}/receipt", OWN, SEE_ORDERS),
+    Row("listTopUpOptions", "get", lambda world: f"{a_line(world)}/top-ups", OWN, "orders.sell"),
+    Row(
+        "orderTopUp",
+        "post",
+        lambda world: f"{a_line(world)}/top-ups",
+        (401, 404, 422, 403, 403),
+        "orders.sell",
+        WISH,
+        KEY,
+    ),
+    Row("listNotifications", "get", lambda _world: "/notifications", CUSTOMERS),
+    Row("countUnread", "get", lambda _world: "/notifications/unread", CUSTOMERS),
+    Row("markRead", "post", lambda _world: "/notifications/read", CUSTOMERS, body={"ids": [1]}),
 ]
 
 
 @pytest.fixture
-def world() -> World:
+def world(wholesaler: Wholesaler) -> World:
     customer = make_traveller(OWNER)
     device = Device.objects.create(user=customer, token="a-push-token", platform="ios", seen_at=timezone.now())
-    return World(customer=customer, plan=make_plan(), device=device)
+    return World(customer=customer, plan=make_fake_plan(), device=device)
 
 
 def _caller(name: str, world: World, permission: str) -> App:
@@ -88,7 +146,7 @@ def _caller(name: str, world: World, permission: str) -> App:
 @pytest.mark.parametrize("caller", CALLERS)
 def test_everybody_gets_what_is_theirs(world: World, row: Row, caller: str) -> None:
     app = _caller(caller, world, row.permission)
-    response = app.call(row.method, row.address(world), row.body)
+    response = app.call(row.method, row.address(world), row.body, **row.headers)
     assert response.status_code == row.gets[CALLERS.index(caller)], response.content
 
 
@@ -96,5 +154,5 @@ def test_everybody_gets_what_is_theirs(world: World, row: Row, caller: str) -> N
 def test_a_token_that_is_not_known_is_nobodys_way_in(world: World, row: Row) -> None:
     app = App()
     app.token = "x" * 32
-    response = app.call(row.method, row.address(world), row.body)
+    response = app.call(row.method, row.address(world), row.body, **row.headers)
     assert (response.status_code, response.json()["code"]) == (401, "not_signed_in")
