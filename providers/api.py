@@ -17,9 +17,10 @@ from django.core.signing import BadSignature, Signer
 from django.db.models import BooleanField, F, Func, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.drainage import set_override
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 
 #: Rows of a page where the caller names no number, and the most that may be asked for.
@@ -226,7 +227,7 @@ def cursor_page(
 ) -> CursorPage:
     """A page of ``rows`` by one query; nothing is counted, and rows with equal keys are neither lost nor repeated.
 
-    Raises ``ValidationError`` for a cursor that was not made for this order.
+    Raises ``NoSuchPage`` for a cursor that was not made for this order.
     """
     names = [f"cursor_{number}" for number in range(len(order.keys))]
     keys = [F(key) if isinstance(key, str) else key for key in order.keys]
@@ -272,6 +273,12 @@ def page_of(row: type[serializers.BaseSerializer[Any]]) -> type[serializers.Seri
     )
 
 
+class NoSuchPage(NotFound):
+    """No page of this list has such a cursor: it is another list's, or nobody's. The first page is still there."""
+
+    default_detail = gettext_lazy("This cursor was not made for this list.")
+
+
 class _Beyond(Func):
     """``(key, …, pk) > (mark, …, mark)``: both databases find the place in an index over these columns."""
 
@@ -300,8 +307,7 @@ def _read_cursor(cursor: str, order: RowOrder, fields: Sequence[Any]) -> list[An
             raise ValueError(name)
         return [backwards, *(field.to_python(value) for field, value in zip(fields, values, strict=True))]
     except (BadSignature, BadValue, ValueError, TypeError):
-        fault = ErrorDetail(_("This cursor was not made for this list."), code="invalid_cursor")
-        raise in_query(ValidationError({"cursor": [fault]})) from None
+        raise NoSuchPage from None
 
 
 def _plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ from catalog.models import Plan
 from providers.api import (
     AmountField,
     FlagField,
+    NoSuchPage,
     PageParameters,
     PatternField,
     QueryParameters,
@@ -189,10 +190,8 @@ def test_a_cursor_of_another_order_or_of_anybodys_making_is_refused(plans: list[
     cursor = cursor_page(Plan.objects.all(), DATA, limit=2).next
     assert cursor
     for other, text in ((PRICE_DOWN, cursor), (DATA, cursor[:-1]), (DATA, "WyJkYXRhIixmYWxzZSwxLDJd"), (DATA, "\x00é")):
-        with pytest.raises(ValidationError) as refusal:
+        with pytest.raises(NoSuchPage):
             cursor_page(Plan.objects.all(), other, cursor=text)
-        assert _faults(refusal.value) == {"cursor": ["invalid_cursor"]}
-        assert vars(refusal.value)["place"] == "query"
 
 
 def test_a_page_is_one_query_whatever_the_number_of_rows(plans: list[Plan], django_assert_num_queries: Any) -> None:
