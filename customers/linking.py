@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from customers.customers import normalise_email
@@ -46,13 +47,14 @@ def _link(user: User) -> Customer | None:
         if customer is None:
             customer = _find_unlinked(owner, email)
         if customer is None:
-            _free(email)
+            # Not from one whom nobody is: staff may have entered it this moment, and then it is the one.
+            _free(Customer.objects.filter(email__iexact=email, user__isnull=False))
             customer = Customer.objects.create(
                 user=owner, name=_name_of(owner), email=email, language=owner.language, created_by=None
             )
             log.info("customer.signed_up", customer=customer.pk)
         elif customer.email != email:
-            _free(email)
+            _free(Customer.objects.filter(email__iexact=email))
             customer.email = email
             customer.save(update_fields=["email"])
     return customer
@@ -67,11 +69,11 @@ def _find_unlinked(owner: User, email: str) -> Customer | None:
     return customer
 
 
-def _free(email: str) -> None:
+def _free(others: QuerySet[Customer]) -> None:
     """Other customers had this address, unconfirmed or long ago: it is taken from them, and their note says why."""
-    for other in Customer.objects.select_for_update().filter(email__iexact=email):
+    for other in others.select_for_update():
         today = timezone.now().date().isoformat()
-        line = f"{today}: the e-mail address {email} was confirmed by another account and taken from this customer."
+        line = f"{today}: the e-mail address {other.email} was confirmed by another account and taken from here."
         other.note = f"{other.note}\n{line}".strip()
         other.email = ""
         other.save(update_fields=["note", "email"])

@@ -10,13 +10,13 @@ from pytest_django import Settings
 
 from customers.accounts import vouch_for_address
 from tests.api.app import PASSWORD, last_code
-from tests.browser import DESKTOP, PHONE, Console, check_accessibility, check_width
+from tests.browser import TWO_LOOKS, Console, check_accessibility, check_width
 from tests.customers.making import make_staff
 
 
 def look(page: Page, screenshots: Path, name: str) -> None:
     """Wide and narrow, light and dark: nothing sideways, nothing that axe finds."""
-    for viewport, theme in ((DESKTOP, "light"), (PHONE, "dark")):
+    for viewport, theme in TWO_LOOKS:
         page.set_viewport_size({"width": viewport.width, "height": viewport.height})
         page.emulate_media(color_scheme=theme)
         assert check_width(page) == 0, name

@@ -1,6 +1,7 @@
 """How travellers come in: they sign up, confirm their address, and are the customer of staff, or a new one."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -297,7 +298,18 @@ def test_nobody_signs_in_by_phone(address: str, method: str) -> None:
     assert response.status_code == 404
 
 
-ODD = [None, 7, True, [], {"a": 1}, "", "\x00", "a\x00@example.com", "x" * 10_000, "a@b.com\r\nBcc: b@example.com"]
+ODD: list[Any] = [
+    None,
+    7,
+    True,
+    [],
+    {"a": 1},
+    "",
+    "\x00",
+    "a\x00@example.com",
+    "x" * 10_000,
+    "a@b.com\r\nBcc: b@example.com",
+]
 
 
 @pytest.mark.parametrize(
@@ -320,3 +332,15 @@ def test_odd_values_are_refused_and_write_nothing(address: str, member: str) -> 
         app = App()
         assert 400 <= app.auth("post", address, {**body, member: odd}).status_code < 500, odd
     assert (User.objects.count(), mail.outbox) == (0, [])
+
+
+def test_an_address_that_moved_on_without_its_customer_is_freed(db: None) -> None:
+    """An administrator gave the account another address; the customer kept the old one, which somebody confirms."""
+    first = User.objects.create_user("first@example.com", PASSWORD, last_login=timezone.now())
+    stale = Customer.objects.create(user=first, name="First", email=HANA)
+    app = App()
+    app.sign_up(HANA)
+    assert app.verify(last_code(HANA)).status_code == 200
+    stale.refresh_from_db()
+    assert (stale.email, stale.user) == ("", first)
+    assert Customer.objects.get(user__email=HANA).email == HANA
