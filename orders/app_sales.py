@@ -100,13 +100,11 @@ def pay_in_app(*, order: Order, method: str, amount: Decimal, currency: str, by:
     """
     if method not in APP_METHODS:
         raise PaymentRefused(_("In the app orders are paid by card or on credit."), "method")
-    if order.state == Order.State.UNPAID and has_passed(order):
-        raise PaymentRefused(_("This order has expired. Order it again."))
     form_key = _draw_form_key(claim)
-    if method == Payment.Method.CREDIT:
-        return charge_order(order=order, amount=amount, currency=currency, form_key=form_key, by=by)
     if not Payment.objects.filter(form_key=form_key).exists():
-        _require_outstanding(order, amount, currency)
+        _require_payable(order, amount, currency)
+    if method == Payment.Method.CREDIT:
+        return _charge(order, amount, currency, form_key, by)
     payment = start_card_payment(order=order, form_key=form_key, by=by)
     if payment.state in (Payment.State.FAILED, Payment.State.CANCELLED):
         raise PaymentRefused(_("The payment service does not take this payment. Try again, or pay in another way."))
@@ -149,7 +147,21 @@ def _draw_form_key(claim: Claim) -> uuid.UUID:
     return form_key
 
 
-def _require_outstanding(order: Order, amount: Decimal, currency: str) -> None:
-    """The app shows the customer what they pay: not another amount. Raises ``PaymentRefused``."""
-    if order.state == Order.State.UNPAID and (amount, currency) != (count_outstanding(order), order.currency):
+def _charge(order: Order, amount: Decimal, currency: str, form_key: uuid.UUID, by: User) -> Payment:
+    try:
+        return charge_order(order=order, amount=amount, currency=currency, form_key=form_key, by=by)
+    except PaymentRefused as error:
+        if error.field != "method":
+            raise
+        # The words of the desk speak of the customer, to somebody else.
+        raise PaymentRefused(_("Your credit does not cover this order. Pay in another way."), "method") from error
+
+
+def _require_payable(order: Order, amount: Decimal, currency: str) -> None:
+    """In the customer's words, and for what the app has shown them; the verbs behind look again, under the lock."""
+    if order.state in (Order.State.CANCELLED, Order.State.EXPIRED) or has_passed(order):
+        raise PaymentRefused(_("This order can no longer be paid. Order again."))
+    if order.state != Order.State.UNPAID:
+        raise PaymentRefused(_("This order is paid already."))
+    if (amount, currency) != (count_outstanding(order), order.currency):
         raise PaymentRefused(_("The amount to be paid is another by now. Read the order again."), "amount")

@@ -155,6 +155,7 @@ def test_credit_ends_at_its_limit(app: App, user: User, order: Order, address: s
     assert app.call("get", f"/orders/{order.number}").json()["pay_by"] == ["card"]
     response = send(app, address, pay_body(method="credit"))
     assert (response.status_code, response.json()["errors"][0]["path"]) == (409, "method")
+    assert response.json()["detail"] == "Your credit does not cover this order. Pay in another way."
     account.refresh_from_db()
     assert account.owed == 0
     nothing_was_paid(cards)

@@ -268,7 +268,7 @@ def test_in_japanese(app: App, plan: Plan) -> None:
 def test_each_sees_their_own(app: App, user: User, plan: Plan) -> None:
     mine, other = order_plan(plan, customer=user.customer), order_plan(plan)
     assert [row["number"] for row in app.call("get", "/orders").json()["results"]] == [mine.number]
-    for address in (f"/orders/{other.number}", "/orders/R-0000-NOBODY"):
+    for address in (f"/orders/{other.number}", "/orders/R-0000-NOBODY", "/orders/%00", "/orders/R-0000-A%00"):
         response = app.call("get", address)
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
     assert app.call("get", "/orders?scope=all").status_code == 403
