@@ -77,6 +77,8 @@ def take_order(*, customer: Customer, wish: Wish, checkout_key: UUID, by: User, 
     known = _find_placed(checkout_key, customer, wish)
     if known is not None:
         return known
+    if customer.erased_at is not None:
+        raise CheckoutRefused(_("This customer had their account deleted: nothing more can be ordered."), "customer")
     for remaining in reversed(range(_TRIES)):
         try:
             with transaction.atomic():

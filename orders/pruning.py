@@ -9,6 +9,7 @@ from django.utils import timezone
 from django_q.models import Task
 
 from customers.idempotency import delete_old_keys
+from customers.keeping_house import delete_idle_sign_ups, forget_ended_sign_ins
 from esims.days import trim_usage_samples
 from esims.links import delete_old_links
 from orders.erasing import erase_waiting_forms
@@ -32,7 +33,10 @@ def prune_old_rows() -> Mapping[str, int]:
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
         "links": delete_old_links(),
         "answers": delete_old_keys(),
+        "sign-ups": delete_idle_sign_ups(),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
+        # After them: what hangs on those that are gone.
+        "sign-ins": forget_ended_sign_ins(),
     }
 
 

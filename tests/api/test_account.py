@@ -16,6 +16,7 @@ from customers.models import Customer, Device, IdempotencyKey, User
 from customers.search import find_customers
 from esims.models import Esim, LineLink
 from orders.books import read_balances
+from orders.checkout import CheckoutRefused
 from orders.models import CreditAccount, Notification, Order, OrderEvent, Payment, Purchase, Refund
 from orders.purchasing import run_purchase
 from tests.api.app import PASSWORD, App
@@ -149,6 +150,14 @@ def test_nobody_is_told_anything_after_that(app: App, customer: Customer) -> Non
     delete(app)
     OrderEvent.objects.filter(order=order).update(awaits_notice=True)
     assert tell() == []
+
+
+def test_nothing_more_is_ordered_for_who_is_erased(app: App, customer: Customer) -> None:
+    delete(app)
+    customer.refresh_from_db()
+    with pytest.raises(CheckoutRefused, match="account deleted"):
+        order_plan(make_fake_plan(), customer=customer)
+    assert Order.objects.count() == 0
 
 
 def test_the_address_is_free_again(app: App, customer: Customer) -> None:

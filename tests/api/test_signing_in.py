@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
@@ -12,7 +13,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from customers.accounts import vouch_for_address
-from customers.models import Customer, User
+from customers.models import Customer, Device, User
+from orders.pruning import prune_old_rows
 from tests.api.app import PASSWORD, App, last_code, pending
 from tests.customers.making import make_staff
 
@@ -344,3 +346,28 @@ def test_an_address_that_moved_on_without_its_customer_is_freed(db: None) -> Non
     stale.refresh_from_db()
     assert (stale.email, stale.user) == ("", first)
     assert Customer.objects.get(user__email=HANA).email == HANA
+
+
+def test_sign_ups_that_nobody_confirms_are_not_kept() -> None:
+    App().sign_up(HANA)
+    made_by_staff = make_staff(email="new@desk.example")
+    confirmed("known@example.com")
+    old = timezone.now() - timedelta(days=30, minutes=1)
+    User.objects.update(date_joined=old)
+    App().sign_up("late@example.com")
+    assert prune_old_rows()["sign-ups"] == 1
+    left = ["known@example.com", "late@example.com", made_by_staff.email]
+    assert sorted(User.objects.values_list("email", flat=True)) == left
+    assert prune_old_rows()["sign-ups"] == 0
+
+
+def test_where_people_were_signed_in_is_forgotten_when_it_has_ended() -> None:
+    confirmed()
+    apps = [App(), App()]
+    for number, app in enumerate(apps):
+        app.sign_in(HANA)
+        app.call("post", "/me/devices", {"token": f"push-token-{number}", "platform": "ios"})
+    Session.objects.filter(pk=apps[0].token).update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert prune_old_rows()["sign-ins"] == 1
+    assert [row.session_key for row in UserSession.objects.all()] == [apps[1].token]
+    assert [device.token for device in Device.objects.all()] == ["push-token-1"]

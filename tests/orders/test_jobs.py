@@ -408,6 +408,8 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
         "jobs": 1,
         "links": 0,
         "answers": 0,
+        "sign-ups": 0,
+        "sign-ins": 0,
         "sessions": 1,
     }
     assert PurchaseAttempt.objects.get(purchase=done).body is None
@@ -423,6 +425,8 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
         "jobs": 0,
         "links": 0,
         "answers": 0,
+        "sign-ups": 0,
+        "sign-ins": 0,
         "sessions": 0,
     }
 
