@@ -98,17 +98,19 @@ def run(n: int, directory: Path) -> Iterator[Result]:
 
 
 def _measure(works: Mapping[str, Callable[[], object]], calls: int) -> dict[str, float]:
-    """The best rate of each; in turns, so that whatever the machine does meanwhile, it does to all."""
+    """The best round's rate of each; a call of each in turn, so that what the machine does meanwhile meets all."""
     best = dict.fromkeys(works, 0.0)
     for work in works.values():
         for _ in range(WARM_UP):
             work()
     for _ in range(ROUNDS):
-        for name, work in works.items():
-            start = time.perf_counter()
-            for _ in range(calls):
+        taken = dict.fromkeys(works, 0.0)
+        for _ in range(calls):
+            for name, work in works.items():
+                start = time.perf_counter()
                 work()
-            best[name] = max(best[name], calls / (time.perf_counter() - start))
+                taken[name] += time.perf_counter() - start
+        best = {name: max(rate, calls / taken[name]) for name, rate in best.items()}
     return best
 
 
