@@ -6,7 +6,6 @@ No secret has a default outside the demo and the tests: those set ``ROAMDESK_DEM
 from pathlib import Path
 from typing import Any
 
-import environ
 import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -15,10 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from config import settings_api
 from config.logs import tell_exception
 from config.settings_api import *  # noqa: F403
-
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(env.str("ROAMDESK_ENV_FILE", default=str(BASE_DIR / ".env")))
+from config.settings_api import BASE_DIR, env
 
 DEMO = env.bool("ROAMDESK_DEMO", default=False)
 DEBUG = env.bool("DEBUG", default=False)
@@ -214,7 +210,6 @@ SECURE_HSTS_PRELOAD = SECURE
 SECURE_REFERRER_POLICY = "same-origin"
 #: How many proxies of ours stand in front and each add the caller's address to X-Forwarded-For; 0: believe nobody.
 TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", default=0)
-ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_HOPS
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE

@@ -2,13 +2,17 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
+# Before the first look: these settings are read before all others.
+environ.Env.read_env(env.str("ROAMDESK_ENV_FILE", default=str(BASE_DIR / ".env")))
 
 
 def read_percent(text: str) -> Decimal | None:
@@ -83,6 +87,7 @@ API_APPS = [
 #: Days after which travellers sign in again in the app; staff do so as in the console.
 API_SESSION_DAYS = env.int("API_SESSION_DAYS", default=90)
 
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_HOPS", default=0)
 HEADLESS_CLIENTS = ("app",)
 HEADLESS_TOKEN_STRATEGY = "customers.accounts.TokenStrategy"  # noqa: S105 - a class
 HEADLESS_SERVE_SPECIFICATION = False

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -17,8 +19,8 @@ from customers.customers import normalise_email, normalise_phone
 from customers.models import Customer, Device, IdempotencyKey, User
 from providers.admin import ReadOnlyAdmin
 
-# Contracts with others stand in the settings, and no tokens of theirs are kept.
-for _model in (SocialApp, SocialToken):
+# Contracts with others stand in the settings, and no tokens of theirs are kept; of the other two see below.
+for _model in (SocialApp, SocialToken, UserSession, Authenticator):
     admin.site.unregister(_model)
 
 
@@ -168,3 +170,32 @@ class DeviceAdmin(ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Device | None = None) -> bool:
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyAdmin):
+    """From where people are signed in. People end their sign-ins themselves; a new password ends them all."""
+
+    list_display = ("user", "ip", "user_agent", "created_at", "last_seen_at")
+    search_fields = ("user__email", "ip")
+    exclude = ("data",)
+    show_full_result_count = False
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Second factors: what is deleted here must be set up anew. Of superusers only superusers delete it."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    search_fields = ("user__email",)
+    exclude = ("data",)
+    show_full_result_count = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        allowed = admin.ModelAdmin.has_delete_permission(self, request, obj)
+        return allowed and (obj is None or _may_touch(request, obj.user))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """One by one: each is looked at by whom it protects."""
+        return {}

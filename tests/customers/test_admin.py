@@ -2,6 +2,8 @@
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.test import Client
 
 from customers.models import Customer, User
@@ -96,3 +98,29 @@ def test_the_admin_is_for_staff() -> None:
 def test_the_admin_never_leads_to_another_host(boss: User) -> None:
     response = signed_in(boss).get("/admin/login/", {"next": "https://evil.example/"})
     assert response.headers["Location"] == "/admin/"
+
+
+def make_authenticator(user: User) -> Authenticator:
+    return Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={"secret": "kept-to-itself"})
+
+
+def test_a_lost_second_factor_is_deleted_and_never_shown(boss: User) -> None:
+    mine, theirs = make_authenticator(boss), make_authenticator(make_staff())
+    clerk = make_staff("mfa.view_authenticator", "mfa.delete_authenticator", email="desk@example.com")
+    client = signed_in(clerk)
+    page = client.get(f"/admin/mfa/authenticator/{theirs.pk}/change/")
+    assert page.status_code == 200
+    assert "kept-to-itself" not in page.content.decode()
+    assert client.get("/admin/mfa/authenticator/?q=example").status_code == 200
+    assert client.post(f"/admin/mfa/authenticator/{mine.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert client.post(f"/admin/mfa/authenticator/{theirs.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert [row.pk for row in Authenticator.objects.all()] == [mine.pk]
+
+
+def test_sign_ins_are_found_by_address_and_show_no_key(boss: User) -> None:
+    session = UserSession.objects.create(user=boss, ip="127.0.0.1", user_agent="x", session_key="k" * 32)
+    client = signed_in(boss)
+    for address in ("?q=boss", f"{session.pk}/change/"):
+        page = client.get(f"/admin/usersessions/usersession/{address}")
+        assert page.status_code == 200
+        assert "k" * 32 not in page.content.decode()

@@ -1,6 +1,10 @@
 """docs/environment.md names every variable that the settings read, and no other."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 from tests.project.sources import PROJECT_DIR
 
@@ -39,3 +43,16 @@ def test_the_example_file_holds_only_known_names() -> None:
     names = {line.lstrip("# ").split("=")[0] for line in lines if re.match(r"#? ?[A-Z][A-Z0-9_]+=", line)}
     assert names
     assert names <= read_by_settings()
+
+
+def test_a_file_of_variables_counts_for_all_settings(tmp_path: Path) -> None:
+    """Also for those that are read first."""
+    file = tmp_path / "env"
+    file.write_text("ROAMDESK_DEMO=1\nAPI_SESSION_DAYS=7\nTRUSTED_PROXY_HOPS=2\n")
+    look = "from config import settings as s; print(s.DEMO, s.STAFF_MFA_REQUIRED, s.API_SESSION_DAYS, "
+    look += "s.TRUSTED_PROXY_HOPS, s.ALLAUTH_TRUSTED_PROXY_COUNT)"
+    environment = {"PATH": os.environ["PATH"], "ROAMDESK_ENV_FILE": str(file)}
+    answer = subprocess.run(
+        [sys.executable, "-c", look], cwd=PROJECT_DIR, env=environment, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["True", "False", "7", "2", "2"]
