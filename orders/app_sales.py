@@ -31,10 +31,6 @@ APP_METHODS = (Payment.Method.CARD, Payment.Method.CREDIT)
 CANCELLED_IN_APP = "the customer cancelled it in the app"
 
 
-class PlanUnknown(Exception):
-    """There is no such plan."""
-
-
 class ServiceSilent(Exception):
     """The payment service has not answered: nothing can be paid yet. It is asked again by itself, or with the key."""
 
@@ -53,7 +49,7 @@ class AppWish:
 def order_in_app(*, customer: Customer, wish: AppWish, by: User, claim: Claim) -> Order:
     """Take an order for new eSIMs; nothing is bought before it is paid.
 
-    Raises ``PlanUnknown``, ``CheckoutRefused`` (nothing is written then) and ``KeyInFlight``.
+    Raises ``CheckoutRefused`` (nothing is written then) and ``KeyInFlight``.
     """
     if (known := _find_reached(claim)) is not None:
         return known
@@ -132,7 +128,7 @@ def _find_reached(claim: Claim) -> Order | None:
 def _find_plan(wish: AppWish) -> Plan:
     plan = Plan.objects.select_related("account").filter(pk=wish.plan_id).first()
     if plan is None:
-        raise PlanUnknown
+        raise CheckoutRefused(_("This plan cannot be bought now. Choose another one."), "plan")
     if plan.currency != wish.currency or not is_payable(wish.unit_price, wish.currency):
         raise CheckoutRefused(_("The price has changed. Read the plan again."), "price")
     return plan

@@ -133,12 +133,15 @@ class AmountField(PatternField):
 
 
 class WholeField(serializers.IntegerField):
-    """A whole number: in a body JSON's own, in an address its digits; "1.0", "1_000" and true are none."""
+    """A whole number: in a body JSON's own, in an address its digits; true is none, nor "1_000"."""
 
     def to_internal_value(self, data: Any) -> int:
         if _is_text(self):
             if not (isinstance(data, str) and re.fullmatch(r"-?[0-9]{1,20}", data)):
                 self.fail("invalid")
+        elif isinstance(data, float) and data.is_integer():
+            # JSON has one kind of numbers: 3.0 is the whole number 3 there.
+            data = int(data)
         elif not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
         return super().to_internal_value(data)

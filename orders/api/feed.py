@@ -46,6 +46,8 @@ class NotificationParameters(PageParameters):
 
 
 class ReadMarksSerializer(StrictSerializer):
+    """Notifications that were seen."""
+
     ids = serializers.ListField(
         child=WholeField(min_value=1, max_value=2**63 - 1),
         min_length=1,

@@ -15,7 +15,7 @@ from customers.api_access import PersonalView, customer_of, find_customer, staff
 from customers.api_idempotency import KEY_PARAMETER, IdempotentView
 from customers.idempotency import Claim
 from orders.api.answers import tell_order, tell_row
-from orders.api.refusals import NotAnswered, Refused, order_refused, payment_refused, unknown_plan
+from orders.api.refusals import NotAnswered, Refused, order_refused, payment_refused
 from orders.api.serializers import (
     NewOrderSerializer,
     NewPaymentSerializer,
@@ -23,7 +23,7 @@ from orders.api.serializers import (
     OrderParameters,
     OrderSerializer,
 )
-from orders.app_sales import AppWish, PlanUnknown, ServiceSilent, cancel_in_app, order_in_app, pay_in_app
+from orders.app_sales import AppWish, ServiceSilent, cancel_in_app, order_in_app, pay_in_app
 from orders.checkout import CheckoutRefused
 from orders.models import Order
 from orders.payments import PaymentRefused
@@ -77,8 +77,6 @@ class Orders(IdempotentView):
         def work(claim: Claim) -> Response:
             try:
                 order = order_in_app(customer=customer, wish=wish, by=user_of(request), claim=claim)
-            except PlanUnknown:
-                raise unknown_plan() from None
             except CheckoutRefused as error:
                 text = _("This plan cannot be bought now. Choose another one.")
                 raise order_refused(error, about_plan=text) from None

@@ -2,13 +2,12 @@
 
 from http import HTTPStatus
 
-from django.utils.translation import gettext as _
-from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.exceptions import APIException
 
 from orders.checkout import CheckoutRefused
 from orders.payments import PaymentRefused
 
-#: Fields of an order that can be mended in the request itself.
+#: Fields of an order that have the same name in the request.
 _CONTENT = frozenset({"quantity", "period_days"})
 
 
@@ -34,15 +33,10 @@ class NotAnswered(APIException):
         self.wait = wait
 
 
-def unknown_plan() -> ValidationError:
-    fault = ErrorDetail(_("There is no such plan."), code="does_not_exist")
-    return ValidationError({"plan_id": [fault]})
-
-
 def order_refused(error: CheckoutRefused, *, about_plan: str) -> APIException:
     """``about_plan`` is said of a plan that cannot be sold: the verb's own words may name the wholesaler."""
     if error.field in _CONTENT:
-        return ValidationError({error.field: [ErrorDetail(error.message, code="invalid")]})
+        return Refused(error.message, field=error.field)
     if error.field == "price":
         return Refused(error.message, "price_changed", "unit_price")
     if error.field == "plan":

@@ -33,6 +33,8 @@ class AmountSerializer(StrictSerializer):
 
 
 class NewTopUpSerializer(StrictSerializer):
+    """One of the options for a line."""
+
     plan_id = WholeField(min_value=1, max_value=_LARGEST_ID, help_text="`plan_id` of an option.")
     unit_price = AmountSerializer(help_text="The price that the app has shown, for all days together.")
     period_days = WholeField(
@@ -46,11 +48,15 @@ class NewTopUpSerializer(StrictSerializer):
 
 
 class NewOrderSerializer(NewTopUpSerializer):
+    """eSIMs of one plan."""
+
     plan_id = WholeField(min_value=1, max_value=_LARGEST_ID, help_text="`id` of a plan.")
     quantity = WholeField(required=False, default=1, min_value=1, max_value=100_000, help_text="eSIMs.")
 
 
 class NewPaymentSerializer(StrictSerializer):
+    """How the order is paid, and how much."""
+
     method = serializers.ChoiceField(choices=METHODS, help_text="Of `pay_by`.")
     amount = AmountSerializer(help_text="`outstanding` of the order, as the app has shown it.")
 

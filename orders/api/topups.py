@@ -21,9 +21,9 @@ from customers.idempotency import Claim
 from esims.install import top_up_rules
 from esims.models import Esim
 from orders.api.orders import LOCATION, REFUSED, REPLAYED, answer_placed, read_wish
-from orders.api.refusals import NotAnswered, Refused, order_refused, unknown_plan
+from orders.api.refusals import NotAnswered, Refused, order_refused
 from orders.api.serializers import NewTopUpSerializer, OrderDetailSerializer
-from orders.app_sales import PlanUnknown, top_up_in_app
+from orders.app_sales import top_up_in_app
 from orders.checkout import CheckoutRefused
 from orders.topups import TopUpsUnknown, find_top_ups
 from providers.api import MoneySerializer, as_data, read_body
@@ -96,8 +96,6 @@ class TopUps(IdempotentView):
         def work(claim: Claim) -> Response:
             try:
                 order = top_up_in_app(esim=esim, wish=wish, by=user_of(request), claim=claim)
-            except PlanUnknown:
-                raise unknown_plan() from None
             except CheckoutRefused as error:
                 text = _("This package cannot be ordered for the line now. Ask again what fits.")
                 raise order_refused(error, about_plan=text) from None

@@ -130,7 +130,7 @@ def test_what_the_provider_did_not_name_is_not_sold(app: App, line: Esim, access
     ask(app, line)
     changed = wish(option, unit_price={"amount": "0.01", "currency": option["price"]["currency"]})
     assert send(app, f"/esims/{line.pk}/top-ups", changed).json()["code"] == "price_changed"
-    assert send(app, f"/esims/{line.pk}/top-ups", wish(option, plan_id=2**62)).status_code == 422
+    assert send(app, f"/esims/{line.pk}/top-ups", wish(option, plan_id=2**62)).status_code == 409
     assert send(app, f"/esims/{line.pk}/top-ups", wish(option, quantity=2)).status_code == 422
     assert app.call("post", f"/esims/{line.pk}/top-ups", wish(option)).json()["code"] == "key_missing"
     nothing_was_ordered(access)

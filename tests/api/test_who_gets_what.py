@@ -63,8 +63,7 @@ SIGNED_IN = (401, 200, 200, 200, 200)
 CUSTOMERS = (401, 200, 200, 403, 403)
 #: What is a customer's own, and cannot be done now.
 OWN = (401, 404, 409, 403, 403)
-NOT_BOUGHT = (401, 422, 422, 403, 403)
-NO_SUCH_PLAN = (401, 404, 422, 403, 403)
+NOT_BOUGHT = (401, 409, 409, 403, 403)
 #: What its customer and staff may see, and what its customer alone may do.
 SEEN, DONE = (401, 404, 200, 404, 200), (401, 404, 200, 403, 403)
 PHONE = {"token": "another-token", "platform": "ios"}
@@ -113,7 +112,7 @@ ROWS = [
         "orderTopUp",
         "post",
         lambda world: f"{a_line(world)}/top-ups",
-        (401, 404, 422, 403, 403),
+        OWN,
         "orders.sell",
         WISH,
         KEY,
