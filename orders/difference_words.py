@@ -66,6 +66,7 @@ RECKONING = (
     ("expected", 0, gettext_lazy("So it ought to be")),
     ("amount", 0, gettext_lazy("What the provider says")),
     ("open", 0, gettext_lazy("Undecided orders: perhaps charged already")),
+    ("late", 0, gettext_lazy("Orders under way at that time: perhaps charged since")),
     ("perhaps", 0, gettext_lazy("Ended lines: perhaps given back")),
 )
 STEPS: Mapping[str, Any] = {

@@ -233,10 +233,13 @@ def find_fitting_purchases(difference: Difference) -> Sequence[Purchase]:
 
 
 def _mark_balance(row: Difference, by: User) -> None:
-    """The reckoning goes on from what was looked at, unless orders were undecided then: a later run does it."""
+    """The reckoning goes on from what was looked at.
+
+    What was under way then, the next comparison knows by its times: it was ordered before, and came after.
+    """
     told = row.details
     at = parse_datetime(str(told.get("until", "")))
-    if at is None or Decimal(str(told.get("open", "0"))) or Decimal(str(told.get("perhaps", "0"))):
+    if at is None:
         return
     set_mark(account=row.account, at=at, amount=Decimal(str(told["amount"])), currency=row.currency, by=by.email)
 

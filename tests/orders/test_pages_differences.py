@@ -123,12 +123,15 @@ def test_closing_a_deposit_moves_the_mark_of_the_reckoning() -> None:
     assert (mark.amount, mark.at) == (Decimal(580), parse_datetime("2026-11-21T00:00:00+00:00"))
 
 
-def test_a_deposit_with_undecided_orders_waits_for_the_next_run_to_move_it() -> None:
-    details = {**make_difference("balance").details, "open": "8"}
+def test_a_deposit_with_undecided_orders_moves_the_mark_as_well() -> None:
+    details = {**make_difference("balance").details, "open": "8", "late": "4", "perhaps": "2"}
     Difference.objects.update(details=details)
     url = f"/differences/{Difference.objects.get().pk}/close/"
-    sign_in(*JUDGE).post(url, {"verdict": "deposit", "why": "Transfer 4711"})
-    assert (Difference.objects.get().state, LedgerMark.objects.count()) == ("closed", 0)
+    client = sign_in(*JUDGE)
+    page = client.get(f"/differences/{Difference.objects.get().pk}/").content.decode()
+    assert "Orders under way at that time: perhaps charged since" in page
+    client.post(url, {"verdict": "deposit", "why": "Transfer 4711"})
+    assert (Difference.objects.get().state, LedgerMark.objects.get().amount) == ("closed", Decimal(580))
 
 
 def test_a_line_is_attached_to_a_purchase_that_misses_one(wholesaler: Wholesaler) -> None:
