@@ -168,6 +168,7 @@ SENTENCES = (
     _("The provider named lines that are somebody else's here: %(refs)s"),
     _("The provider named lines twice: %(refs)s"),
     _("The provider delivered %(more)s more than ordered; they are kept."),
+    _("The line is replaced by order %(number)s as well; what came here is kept."),
     _("A late answer gave the transaction %(transaction)s: it may hold the missing lines."),
     _("the provider's lines came, or may still come"),
     _("%(amount)s went back already, yet lines were delivered"),

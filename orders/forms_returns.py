@@ -36,6 +36,11 @@ def _make_amount_field() -> forms.DecimalField:
     )
 
 
+def _make_replaced_field() -> forms.IntegerField:
+    """The order that replaces the line, as the page told of it."""
+    return forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
 def read_share(form: forms.Form, data: dict[str, Any], given: Given) -> Decimal | None:
     """The amount that was chosen, None for nothing or where it cannot be read: then the form says so."""
     share, amount = data.get("share"), data.get("amount")
@@ -61,6 +66,7 @@ class GiveBackForm(ReasonForm):
     """All or a part of what the customer paid for one line, with the reason."""
 
     form_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    replaced_by = _make_replaced_field()
     share = forms.ChoiceField(
         label=gettext_lazy("What the customer gets back"),
         choices=[choice for choice in Share.choices if choice[0] != Share.NOTHING],
@@ -94,14 +100,15 @@ class EndForm(ActionForm):
         error_messages={"required": gettext_lazy("Say what the customer gets back, be it nothing.")},
     )
     amount = _make_amount_field()
+    replaced_by = _make_replaced_field()
     field_order = ("message", "share", "amount", "reason", "number_end")
 
     def __init__(self, *args: Any, given: Given | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._given = given
         if given is None:
-            del self.fields["share"]
-            del self.fields["amount"]
+            for name in ("share", "amount", "replaced_by"):
+                del self.fields[name]
         else:
             self.fields["amount"].help_text = _say_most(given)
 

@@ -59,10 +59,13 @@ def follow_hints(
 
 
 def _lock(rows: "QuerySet[Purchase] | QuerySet[Esim]", keys: set[int]) -> Mapping[int, str]:
-    """Lock rows in the order of their keys; the state of each as it is then."""
+    """Lock rows in the order of their keys; the state of each as it is then.
+
+    No key of theirs changes: whoever writes a row that names one of them, such as an event, need not wait.
+    """
     if not keys:
         return {}
-    locked = rows.select_for_update(of=("self",)).filter(pk__in=keys).order_by("pk")
+    locked = rows.select_for_update(of=("self",), no_key=True).filter(pk__in=keys).order_by("pk")
     return dict(locked.values_list("pk", "state"))
 
 

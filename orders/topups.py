@@ -19,7 +19,7 @@ from esims.models import Esim
 from esims.top_up_words import why_not_topped_up
 from orders.checkout import CheckoutRefused, Wish, take_order, why_not_sellable
 from orders.models import Order, OrderLine, TopUpOffer
-from orders.replacing import find_replacement
+from orders.replaced import find_replacement
 from orders.selling import PaymentTaken, take_payment
 from providers.errors import ProviderError
 from providers.registry import get_provider, offers

@@ -15,6 +15,7 @@ from orders.giving_back import (
     PERMISSION,
     count_given,
     drop_return,
+    find_instead,
     has_due_return,
     list_sold,
     owe_return,
@@ -40,7 +41,12 @@ def give_back(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, _("No order of ours brought it: there is nothing to give back for it."))
         return redirect("esim-detail", esim.pk)
     given = count_given(purchase, esim)
-    form = GiveBackForm(request.POST if request.method == "POST" else None, given=given)
+    instead = find_instead(purchase, esim)
+    form = GiveBackForm(
+        request.POST if request.method == "POST" else None,
+        given=given,
+        initial={"replaced_by": instead.order_id if instead else None},
+    )
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
@@ -51,6 +57,7 @@ def give_back(request: HttpRequest, pk: int) -> HttpResponse:
                 reason=said["why"],
                 form_key=said["form_key"],
                 by=person(request),
+                replaced_by=said["replaced_by"],
             )
         except RefundRefused as error:
             form.add_error(error.field if error.field in form.fields else None, error.message)
@@ -63,6 +70,7 @@ def give_back(request: HttpRequest, pk: int) -> HttpResponse:
         "order": purchase.order_line.order,
         "sold": sold,
         "given": given,
+        "instead": instead,
         "refusal": why_nothing_left(given),
         "is_due": has_due_return(purchase, esim),
         "form": form,

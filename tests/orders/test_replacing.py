@@ -190,7 +190,7 @@ def test_many_at_once_replace_a_line_once(wholesaler: Wholesaler, monkeypatch: p
     mina = make_user(*MAY)
     esim = bought()
     works = [lambda: replace(esim, mina)] * 3
-    # Without the line's lock all three look, see no replacement, and order one.
+    # Without the locks all three look, see no replacement, and order one.
     with monkeypatch.context() as patch:
         all_looked = threading.Barrier(3)
 
@@ -201,7 +201,7 @@ def test_many_at_once_replace_a_line_once(wholesaler: Wholesaler, monkeypatch: p
             all_looked.wait(timeout=10)
             return ""
 
-        patch.setattr("orders.replacing.lock_line", look)
+        patch.setattr("orders.replacing.lock_replaced", look)
         patch.setattr("orders.replacing.why_not_replaceable", find)
         assert [type(result).__name__ for result in race(*works)] == ["Order"] * 3
     other = bought()
