@@ -321,6 +321,7 @@ SENTENCES = (
     _("The payment service paid %(amount)s back that was not asked for here (%(refund)s)."),
     _("The payment service holds a second payment for this one: %(intent)s (%(status)s)."),
     _("A refund of %(amount)s that had been made came back (%(reason)s): it is due again."),
+    _("It was recorded as paid, and the payment service says that it is “%(status)s”."),
     _("Another worker has it"),
     _("It was changed each time it was read"),
     _("given up"),

@@ -35,6 +35,19 @@ class PauseForm(ReasonForm):
         self.fields["why"].help_text = gettext_lazy("It stands on the account's page with your name.")
 
 
+class WentThroughForm(ReasonForm):
+    """That money moved at the payment service: by which number of its own."""
+
+    reference = forms.CharField(
+        label=gettext_lazy("Reference"),
+        max_length=120,
+        help_text=gettext_lazy("The payment service's own number: pi_… or re_…"),
+        error_messages={"required": gettext_lazy("Type the reference: it is the proof.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "code"}),
+    )
+    field_order = ("reference", "why")
+
+
 class RemarkForm(forms.Form):
     """A decision that explains itself; a word more is welcome."""
 

@@ -40,7 +40,7 @@ def read_customer_page(customer: Customer) -> CustomerPage:
         all=Count("pk"), in_service=Count("pk", filter=~Q(state__in=[state.value for state in ENDED]))
     )
     paid = orders.filter(paid_at__isnull=False).values_list("currency").annotate(amount=Sum("total"))
-    due = Refund.objects.filter(state=Refund.State.DUE, order__customer=customer)
+    due = Refund.objects.filter(state__in=Refund.OWED, order__customer=customer)
     return CustomerPage(
         customer=customer,
         orders=list_rows(newest),

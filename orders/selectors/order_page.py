@@ -149,7 +149,7 @@ def read_order_page(order: Order) -> OrderPage:
 def _sum_due(refunds: Iterable[Refund]) -> dict[str, Decimal]:
     due: dict[str, Decimal] = {}
     for row in refunds:
-        if row.state == Refund.State.DUE:
+        if row.state in Refund.OWED:
             due[row.currency] = due.get(row.currency, Decimal(0)) + row.amount
     return due
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from orders.capturing import count_captured
+from orders.card.deciding import hanging_payments
 from orders.checkout import price_for
 from orders.models import Order, OrderEvent, OrderLine, Payment, Refund
 from orders.selectors.order_page import EventLook, read_events
@@ -32,13 +33,16 @@ class PaymentPage:
 
 def find_unfit() -> QuerySet[Payment]:
     """The payments that wait for a person with what a row shows, the oldest first."""
-    payments = Payment.objects.exclude(attention="").select_related("order__customer", "recorded_by")
-    return payments.order_by("created_at", "pk")
+    return _unfit().select_related("order__customer", "recorded_by").order_by("created_at", "pk")
 
 
 def count_unfit() -> int:
     """How many payments wait for a person."""
-    return Payment.objects.exclude(attention="").count()
+    return _unfit().count()
+
+
+def _unfit() -> QuerySet[Payment]:
+    return Payment.objects.filter(~Q(attention="") | hanging_payments())
 
 
 def read_payment_page(payment: Payment) -> PaymentPage:

@@ -37,7 +37,7 @@ def find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]:
         yield Task(
             number=found.payments_unfit,
             title=ngettext("Payment to decide about", "Payments to decide about", found.payments_unfit),
-            hint=_("Money came that does not fit to its order."),
+            hint=_("Money came that does not fit to its order, or nobody knows whether it came."),
             url=reverse("payment-queue"),
             action=_("Decide"),
             tone="warn",
@@ -69,6 +69,18 @@ def find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]:
         amounts = ", ".join(
             f"{number_format(amount, decimal_pos=2, force_grouping=True)} {currency}"
             for currency, amount in found.refund_amounts.items()
+        )
+        yield Task(
+            number=found.refunds_hanging,
+            title=ngettext(
+                "Refund that hangs at the payment service",
+                "Refunds that hang at the payment service",
+                found.refunds_hanging,
+            ),
+            hint=_("On its way for more than a day: look in the service's own pages, then decide."),
+            url=f"{reverse('refund-list')}?state=sending",
+            action=_("Decide"),
+            tone="warn",
         )
         yield Task(
             number=found.refunds_due,
