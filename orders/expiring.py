@@ -5,6 +5,7 @@ is pending: it must be given up first, where its payment service can still stop 
 nothing for a day holds its order no longer; money that comes late after all is recorded, and a person decides.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -52,6 +53,17 @@ def _may_come() -> Q:
     """Pending payments that are worth waiting for: new ones, and what the service says a bank is carrying out."""
     is_new = Q(created_at__gt=timezone.now() - HANGS_AFTER)
     return Q(state=Payment.State.PENDING) & (is_new | Q(service_state="processing", error=""))
+
+
+def is_held(payments: Iterable[Payment], refunds: Iterable[Refund]) -> bool:
+    """Whether money that came keeps an order from ever expiring by itself; its payments and refunds were read already.
+
+    As ``due_orders`` asks it. A payment that is pending only puts it off.
+    """
+    returned = {row.payment_id for row in refunds if row.kind == Refund.Kind.SURPLUS and row.state in Refund.STANDING}
+    return any(
+        row.state == Payment.State.CAPTURED and row.captured_amount and row.pk not in returned for row in payments
+    )
 
 
 def expire_orders(*, limit: int = _AT_ONCE) -> int:

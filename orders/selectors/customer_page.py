@@ -11,6 +11,7 @@ from esims.models import Esim
 from esims.states import ENDED
 from orders.models import CreditAccount, Order, Refund
 from orders.selectors.order_list import OrderRow, list_rows
+from orders.selectors.overdue import CreditLook, look_at_accounts
 
 SHOWN = 20
 
@@ -27,7 +28,7 @@ class CustomerPage:
     #: Paid orders, by currency.
     spent: Sequence[tuple[str, Decimal]]
     refunds_due: Sequence[tuple[str, Decimal]]
-    credit: Sequence[CreditAccount]
+    credit: Sequence[CreditLook]
 
 
 def read_customer_page(customer: Customer) -> CustomerPage:
@@ -51,5 +52,5 @@ def read_customer_page(customer: Customer) -> CustomerPage:
         in_service=lines["in_service"],
         spent=list(paid.order_by("currency")),
         refunds_due=list(due.values_list("currency").annotate(amount=Sum("amount")).order_by("currency")),
-        credit=list(CreditAccount.objects.filter(customer=customer).order_by("currency")),
+        credit=look_at_accounts(list(CreditAccount.objects.filter(customer=customer).order_by("currency"))),
     )

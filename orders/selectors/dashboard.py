@@ -18,6 +18,7 @@ from orders.card.deciding import hanging_refunds
 from orders.card.disputes import disputes_for_a_person
 from orders.models import Order, OrderLine, PaymentDelivery, Purchase, PurchasedEsim, Refund
 from orders.selectors.order_list import OrderRow, list_rows, start_of_day
+from orders.selectors.overdue import sum_overdue
 from orders.selectors.payments import count_unfit
 from orders.selectors.queue import waits_long
 from orders.selectors.queue_entries import count_others
@@ -61,6 +62,8 @@ class Attention:
     accounts_failing: Sequence[ProviderAccount]
     balances_low: Sequence[LowBalance]
     deliveries_waiting: int
+    credit_overdue: int
+    overdue_amounts: Mapping[str, Decimal]
     disputes: int
     payment_calls_parked: int
     actions_unknown: int
@@ -161,6 +164,7 @@ def _read_attention(states: Mapping[str, Mapping[str, int]], accounts: Sequence[
         .annotate(number=Count("pk"), amount=Sum("amount"), hanging=Count("pk", filter=hanging_refunds()))
         .order_by("currency")
     )
+    credit_overdue, overdue_amounts = sum_overdue()
     newest = SyncRun.objects.filter(account=OuterRef("account")).order_by("-created_at", "-pk").values("pk")[:1]
     asks = SyncRun.State.NEEDS_APPROVAL
     runs = list(SyncRun.objects.filter(Q(pk=Subquery(newest)) | Q(state=asks)).select_related("account").order_by("pk"))
@@ -183,6 +187,8 @@ def _read_attention(states: Mapping[str, Mapping[str, int]], accounts: Sequence[
             and account.newest_amount is not None
             and account.newest_amount < account.low_balance
         ],
+        credit_overdue=credit_overdue,
+        overdue_amounts=overdue_amounts,
         disputes=disputes_for_a_person().count(),
         payment_calls_parked=PaymentDelivery.objects.filter(state=PaymentDelivery.State.PARKED).count(),
         deliveries_waiting=sum(account.deliveries_waiting for account in accounts),

@@ -12,6 +12,7 @@ from django.utils import timezone
 from esims.models import Esim
 from orders import wording
 from orders.capturing import sum_captured
+from orders.expiring import is_held
 from orders.models import Order, OrderEvent, OrderLine, Payment, Purchase, Refund
 from orders.selectors.order_money import OrderMoney, read_order_money
 from orders.selectors.refunds import with_purpose
@@ -82,6 +83,11 @@ class OrderPage:
         if self.order.state != Order.State.UNPAID:
             return Decimal(0)
         return max(Decimal(0), self.order.total - self.paid)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for its payment without an end: money came for it."""
+        return self.order.state == Order.State.UNPAID and is_held(self.payments, self.refunds)
 
     @property
     def is_partly_paid(self) -> bool:
