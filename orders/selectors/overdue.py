@@ -6,6 +6,7 @@ first. So what is left of the newest statement whose day is past holds what is l
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -57,13 +58,22 @@ def _read_overdue(debtors: QuerySet[CreditAccount]) -> dict[int, tuple[str, Deci
     stated = debtors.annotate(stated=Subquery(past.values("pk")[:1]), closing=Subquery(past.values("closing")[:1]))
     found = {row.pk: row for row in stated.filter(closing__gt=0)}
     left: dict[int, Decimal] = {account_id: row.closing for account_id, row in found.items()}
-    since = Q(statement=None) | Q(statement__due_on__gte=today)
-    came = CreditEntry.objects.filter(since, account__in=list(found), amount__lt=0).order_by()
     # Added here: SQLite adds decimals as floats.
-    for account_id, statement_id, amount in came.values_list("account", "statement", "amount"):
+    for account_id, statement_id, amount in came_since(list(found), today):
         if statement_id is None or statement_id > found[account_id].stated:
             left[account_id] += amount
     return {account_id: (found[account_id].currency, amount) for account_id, amount in left.items() if amount > 0}
+
+
+def came_since(account_ids: Sequence[int], today: date) -> QuerySet[CreditEntry, tuple[int, int | None, Decimal]]:
+    """What came in on these accounts and stands on no statement that is past its day: account, statement, amount.
+
+    Two questions in one: asked by "or" they read all entries.
+    """
+    came = CreditEntry.objects.filter(account__in=account_ids, amount__lt=0).order_by()
+    unstated, young = came.filter(statement=None), came.filter(statement__due_on__gte=today)
+    rows = ("account", "statement", "amount")
+    return unstated.values_list(*rows).union(young.values_list(*rows), all=True)
 
 
 def look_at_accounts(accounts: Sequence[CreditAccount]) -> list[CreditLook]:

@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from orders.credit_accounts import adjust_account
 from orders.credit_statements import issue_statement
-from orders.models import CreditAccount, CreditStatement
-from orders.selectors.overdue import find_overdue, look_at_statements, sum_overdue
+from orders.models import CreditAccount, CreditEntry, CreditStatement
+from orders.selectors.overdue import came_since, find_overdue, look_at_statements, sum_overdue
 from tests.orders.desk import sign_in
 from tests.orders.making import make_customer
 from tests.orders.test_credit import charge, make_credit, make_manager, receive
@@ -149,3 +150,31 @@ def test_many_accounts_cost_as_many_questions_as_one(django_assert_num_queries: 
             found = find_overdue()
     assert set(found.values()) == {Decimal(11)}
     assert len(found) == 3
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads so few rows at once")
+def test_entries_of_years_are_not_read_for_it() -> None:
+    accounts = [make_credit() for _ in range(10)]
+    today = timezone.localdate()
+    statements = [
+        CreditStatement(
+            account=account,
+            number=f"{account.pk}-{month}",
+            issued_at=timezone.now(),
+            due_on=today - timedelta(days=30 * month - 15),
+            opening=0,
+            closing=0,
+        )
+        for account in accounts
+        for month in range(36)
+    ]
+    CreditStatement.objects.bulk_create(statements)
+    entry = {"kind": "payment", "amount": -1, "owed_after": 0, "by": "x"}
+    entries = [CreditEntry(account=row.account, statement=row, **entry) for row in statements for _ in range(10)]
+    CreditEntry.objects.bulk_create(entries)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    came = came_since([account.pk for account in accounts], today)
+    assert came.count() == 100
+    assert "credit_statement_due" in came.explain()
+    assert "SCAN orders_creditentry" not in came.explain()
