@@ -233,8 +233,8 @@ def test_a_replacement_and_its_price_are_not_given_at_once(
             patch.setattr(replacing, "_write_order", write)
             return race(lambda: replace(esim, mina), give_back)
 
-    assert [type(one).__name__ for one in meet(lock_the_line_alone, wait=10)] == ["Order", "Refund"]
-    order, refused = meet(replacing.lock_replaced, wait=0.3)
+    assert [type(one).__name__ for one in meet(lock_the_line_alone, wait=0.5)] == ["Order", "Refund"]
+    order, refused = meet(replacing.lock_replaced, wait=0.5)
     assert isinstance(order, Order)
     assert f"replaced by order {order.number} meanwhile" in str(refused)
     assert (isinstance(refused, RefundRefused), Refund.objects.count()) == (True, 1)
