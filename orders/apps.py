@@ -13,4 +13,5 @@ class OrdersConfig(AppConfig):
         from orders import checks, way_back  # noqa: PLC0415
 
         register(checks.check_cards)
+        register(checks.check_notifications)
         pre_migrate.connect(way_back.refuse_to_lose_books, sender=self)

@@ -206,7 +206,7 @@ WATCHES: Mapping[str, Watch] = {
     K.LOW_BALANCE: Watch(find=_find_low, permission="providers.change_provideraccount", page="provider-list"),
     K.FAILING_SYNC: Watch(find=_find_failing, permission="catalog.sync_catalog", page="sync-run-list"),
     K.PARKED_DELIVERY: Watch(find=_find_parked, permission="providers.handle_delivery", page="delivery-list"),
-    K.PAYMENT_LOOK: Watch(find=_find_payments, permission="orders.handle_payment", page="order-list"),
+    K.PAYMENT_LOOK: Watch(find=_find_payments, permission="orders.handle_payment", page="payment-queue"),
 }
 
 

@@ -131,6 +131,7 @@ def test_a_payment_that_does_not_fit_is_told(wholesaler: Wholesaler) -> None:
     )
     assert tell() == [f"{reader.email}: 1 payment needs a look"]
     assert f"{order.number}, 4.00 EUR" in mail.outbox[0].body
+    assert "http://127.0.0.1:8000/payments/" in mail.outbox[0].body
 
 
 def test_who_is_told() -> None:
