@@ -167,6 +167,7 @@ SENTENCES = (
     _("The provider answered %(found)s where %(known)s was known."),
     _("The provider named lines that are somebody else's here: %(refs)s"),
     _("The provider named lines twice: %(refs)s"),
+    _("The provider has named no code yet for: %(refs)s"),
     _("The provider delivered %(more)s more than ordered; they are kept."),
     _("The line is replaced by order %(number)s as well; what came here is kept."),
     _("A late answer gave the transaction %(transaction)s: it may hold the missing lines."),

@@ -19,12 +19,13 @@ from esims.usage import find_caps, is_counted_in_total
 from providers.types import LineState
 
 #: The columns by which a line's moments are judged.
-MOMENT_FIELDS = ("state", "activation_deadline", "expires_on", "expires_at")
+MOMENT_FIELDS = ("state", "activation_deadline", "expires_on", "expires_at", "lpa", "eid")
 #: Delivered so short a time ago, the customer has just been told of the deadline with the line itself.
 JUST_DELIVERED = timedelta(days=1)
 
 _INSTALLABLE = frozenset({LineState.READY, LineState.DOWNLOADED})
 _IN_USE = frozenset({LineState.INSTALLED, LineState.ACTIVE})
+_BEFORE_CODE = frozenset({LineState.PROVISIONING, LineState.READY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +80,32 @@ def plan_next_notice(esim: Esim, *, now: datetime, after: datetime | None = None
 
     A moment that has passed counts while there is still time to act, unless ``after`` says until when all were seen to.
     """
-    moments = [*deadline_moments(esim), *end_moments(esim)]
+    moments = [*code_moments(esim), *deadline_moments(esim), *end_moments(esim)]
     open_ones = [at for at, until in moments if until > now and (after is None or at > after)]
     return min(open_ones, default=None)
+
+
+def awaits_code(esim: Esim) -> bool:
+    """Whether its code is still to come; a line that was made for one device has none."""
+    return not esim.lpa and not esim.eid and LineState(esim.state) in _BEFORE_CODE
+
+
+def code_late_at(esim: Esim) -> datetime:
+    """From when a line whose code has not come is no longer waited for."""
+    return esim.created_at + timedelta(hours=settings.NOTIFICATION_CODE_HOURS)
+
+
+def code_moments(esim: Esim) -> Iterable[tuple[datetime, datetime]]:
+    """(when it has been waited for long enough, until when that is news): the code is still to come."""
+    if awaits_code(esim):
+        late_at = code_late_at(esim)
+        yield late_at, late_at + timedelta(hours=settings.NOTIFICATION_STALE_HOURS)
 
 
 def deadline_moments(esim: Esim) -> Iterable[tuple[datetime, datetime]]:
     """(when to tell, until when there is time): the line can be installed, is not, and has a deadline for it."""
     deadline = esim.activation_deadline
-    if deadline is None or LineState(esim.state) not in _INSTALLABLE:
+    if deadline is None or LineState(esim.state) not in _INSTALLABLE or awaits_code(esim):
         return
     for days in settings.NOTIFICATION_DEADLINE_DAYS:
         yield max(deadline - timedelta(days=days), esim.created_at + JUST_DELIVERED), deadline

@@ -8,28 +8,23 @@ by what the line is now.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
-from catalog.search import sellable_plans
 from esims.events import EventKind
-from esims.install import top_up_rules
 from esims.link_page import describe_time
 from esims.models import Esim, LineEvent
 from esims.notices import deadline_moments, end_moments
 from esims.states import ENDED
 from orders.models import Notification
+from orders.notice_top_ups import TopUpHints
 from orders.notice_words import say_moment
-from orders.topups import why_no_top_up
 from providers.types import DataPeriod, LineState
 
 K = Notification.Kind
 Context = Callable[[], Mapping[str, Any]]
-#: Examples of what can be added, the cheapest first.
-_OFFERS_NAMED = 3
 _NO_USE = ENDED | {LineState.SUSPENDED, LineState.DEPLETED}
 
 
@@ -43,18 +38,18 @@ class Reason:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def event_reason(event: LineEvent) -> Reason | None:
+def event_reason(event: LineEvent, hints: TopUpHints) -> Reason | None:
     """Why a row of the timeline is told, if it is: by what the line (fetched with account and plan) is now."""
     line = event.esim
     if event.kind == EventKind.USAGE_REACHED:
-        return None if LineState(line.state) in _NO_USE else _usage(line, event.facts)
+        return None if LineState(line.state) in _NO_USE else _usage(line, event.facts, hints)
     if event.kind == EventKind.STATE and event.facts.get("new") == line.state:
-        return _used_up(line, event) if line.state == LineState.DEPLETED else _ended(line, event.facts)
+        return _used_up(line, event, hints) if line.state == LineState.DEPLETED else _ended(line, event.facts)
     # Since then it has become something else, of which another row tells.
     return None
 
 
-def clock_reason(line: Esim, now: datetime) -> Reason | None:
+def clock_reason(line: Esim, now: datetime, hints: TopUpHints) -> Reason | None:
     """What the clock says of a line now: the nearest moment that has come and in which there is time to act."""
     deadlines = [at for at, until in deadline_moments(line) if at <= now < until]
     if deadlines and line.activation_deadline is not None:
@@ -75,13 +70,13 @@ def clock_reason(line: Esim, now: datetime) -> Reason | None:
         return Reason(
             kind=K.LAST_DAY,
             key=f"last-day:esim:{line.pk}:{ends[0]:%Y%m%d%H%M}",
-            context=lambda: {**_name(line), **_added(line), "end": describe_time(line, now)},
+            context=lambda: {**_name(line), **hints.describe(line), "end": describe_time(line, now)},
             facts={"end": ends[0].isoformat()},
         )
     return None
 
 
-def _usage(line: Esim, facts: Mapping[str, Any]) -> Reason:
+def _usage(line: Esim, facts: Mapping[str, Any], hints: TopUpHints) -> Reason:
     percent, package, total = facts["percent"], facts.get("package"), facts["total"]
     of = f"package:{package}" if package is not None else f"total:{total}"
     as_of = parse_datetime(facts.get("as_of") or "")
@@ -90,7 +85,7 @@ def _usage(line: Esim, facts: Mapping[str, Any]) -> Reason:
         key=f"usage-{percent}:esim:{line.pk}:{of}",
         context=lambda: {
             **_name(line),
-            **_added(line),
+            **hints.describe(line),
             "percent": percent,
             "used": facts["used"],
             "total": total,
@@ -100,7 +95,7 @@ def _usage(line: Esim, facts: Mapping[str, Any]) -> Reason:
     )
 
 
-def _used_up(line: Esim, event: LineEvent) -> Reason | None:
+def _used_up(line: Esim, event: LineEvent, hints: TopUpHints) -> Reason | None:
     if line.plan.data_period == DataPeriod.DAY:
         # Tomorrow there is data again.
         return None
@@ -109,7 +104,7 @@ def _used_up(line: Esim, event: LineEvent) -> Reason | None:
     return Reason(
         kind=K.USED_UP,
         key=f"used-up:esim:{line.pk}:{allowance}",
-        context=lambda: {**_name(line), **_added(line)},
+        context=lambda: {**_name(line), **hints.describe(line)},
     )
 
 
@@ -126,20 +121,3 @@ def _ended(line: Esim, facts: Mapping[str, Any]) -> Reason:
 
 def _name(line: Esim) -> dict[str, Any]:
     return {"label": line.label, "plan": line.plan.name}
-
-
-def _added(line: Esim) -> dict[str, Any]:
-    """Whether data can be added, by what rules, and some examples where it is known what fits."""
-    if why_no_top_up(line) or line.plan.top_up_supported is False:
-        return {"can_top_up": False}
-    return {"can_top_up": True, "rules": top_up_rules(line), "offers": _offers(line)}
-
-
-def _offers(line: Esim) -> list[tuple[str, Decimal, str]]:
-    """Only of lines whose group of top-ups is known; of others the provider is asked when it is sold."""
-    group = line.plan.top_up_profile
-    if not group:
-        return []
-    plans = sellable_plans().filter(account_id=line.account_id, top_up_profile=group, days_choice_max=None)
-    rows = plans.order_by("retail_price", "pk").values_list("name", "retail_price", "currency")[:_OFFERS_NAMED]
-    return [(name, price, currency) for name, price, currency in rows if price is not None]

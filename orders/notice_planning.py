@@ -17,17 +17,21 @@ from django.utils import timezone
 
 from esims.events import EventKind
 from esims.models import Esim, LineEvent
-from esims.notices import plan_next_notice
+from esims.notices import awaits_code, code_late_at, plan_next_notice
 from esims.row_changes import write_changes
 from esims.states import ENDED
+from orders.attention import ask_for_look
 from orders.models import Notification, Order, OrderEvent, OrderLine, PurchasedEsim, PurchasedPackage, Refund
 from orders.notice_lines import Reason, clock_reason, event_reason
 from orders.notice_rows import Telling, write_tellings
-from orders.states import lock_order
-from providers.types import LineState
+from orders.notice_top_ups import TopUpHints
+from orders.states import lock_order, lock_purchase
 
 K = Notification.Kind
+BY = "notifications"
 _BATCH = 200
+#: So many are named to staff.
+_NAMED = 10
 _ENDED_VALUES = tuple(state.value for state in ENDED)
 
 
@@ -66,7 +70,9 @@ def take_line_events(*, limit: int = _BATCH) -> int:
         events = list(waiting.select_related("esim__account", "esim__plan", "esim__customer")[:limit])
         fresh_from = timezone.now() - timedelta(hours=settings.NOTIFICATION_STALE_HOURS)
         fresh = [event for event in events if event.at >= fresh_from]
-        _tell((event.esim, event_reason(event)) for event in fresh if event.kind != EventKind.CODES_REPORTED)
+        news = [event for event in fresh if event.kind != EventKind.CODES_REPORTED]
+        hints = TopUpHints(event.esim for event in news)
+        _tell((event.esim, event_reason(event, hints)) for event in news)
         # The order of a line whose codes have come may now have all of them.
         with_codes = [event.esim_id for event in events if event.kind == EventKind.CODES_REPORTED]
         orders = _orders_of(with_codes)
@@ -92,11 +98,18 @@ def take_order_events(*, limit: int = _BATCH) -> int:
 
 def take_due_lines(*, limit: int = _BATCH) -> int:
     """Lines whose clock has come; returns how many were taken. Each gets its next moment, or none."""
+    due = list(due_lines()[:limit])
+    if not due:
+        return 0
+    # Before the lines are locked: an order is locked before its lines.
+    _give_up_waiting([line for line in due if _is_code_late(line)])
     with transaction.atomic():
         now = timezone.now()
-        waiting = due_lines().select_for_update(skip_locked=True, of=("self",))
-        lines = list(waiting.select_related("account", "plan", "customer")[:limit])
-        _tell((line, clock_reason(line, now)) for line in lines)
+        waiting = due_lines().filter(pk__in=[line.pk for line in due])
+        waiting = waiting.select_for_update(skip_locked=True, of=("self",))
+        lines = list(waiting.select_related("account", "plan", "customer"))
+        hints = TopUpHints(lines)
+        _tell((line, clock_reason(line, now, hints)) for line in lines)
         write_changes({line.pk: {"notice_due_at": plan_next_notice(line, now=now, after=now)} for line in lines})
     return len(lines)
 
@@ -149,8 +162,9 @@ def _deliveries(order: Order) -> Iterable[Telling]:
     )
     for facts in tellings.values_list("facts", flat=True):
         told.update(facts.get("esims", ()))
-    new = list(lines.exclude(pk__in=told).select_related("account", "plan").order_by("pk"))
-    if not new or any(_has_no_code_yet(line) for line in new):
+    untold = list(lines.exclude(pk__in=told).select_related("account", "plan").order_by("pk"))
+    new = [line for line in untold if not awaits_code(line)]
+    if not new or any(awaits_code(line) and not _is_code_late(line) for line in untold):
         return
     order_lines = list(OrderLine.objects.filter(order=order).select_related("replaces"))
     replaced = next((line.replaces for line in order_lines if line.replaces is not None), None)
@@ -167,6 +181,7 @@ def _deliveries(order: Order) -> Iterable[Telling]:
         context=lambda: {
             "order": order.number,
             "count": len(new),
+            "coming": len(untold) - len(new),
             "missing": max(0, ordered - came) if order.state == Order.State.PARTIAL else 0,
             "replaced": replaced.label if replaced else "",
         },
@@ -177,12 +192,24 @@ def _deliveries(order: Order) -> Iterable[Telling]:
 _MAIN = (Notification.Channel.EMAIL, Notification.Channel.FEED)
 
 
-def _has_no_code_yet(line: Esim) -> bool:
-    """Whether its code is still to come; a line that was made for one device has none."""
-    return not line.lpa and not line.eid and line.state in _BEFORE_CODE
+def _is_code_late(line: Esim) -> bool:
+    return awaits_code(line) and code_late_at(line) <= timezone.now()
 
 
-_BEFORE_CODE = frozenset({LineState.PROVISIONING.value, LineState.READY.value})
+def _give_up_waiting(lines: Sequence[Esim]) -> None:
+    """These lines hold their orders' messages up no longer: what is there is told, and staff look for the rest."""
+    brought = PurchasedEsim.objects.filter(esim__in=lines).order_by("purchase__order_line__order_id", "purchase_id")
+    found: dict[int, dict[int, list[str]]] = {}
+    for row in brought.select_related("esim", "purchase__order_line") if lines else ():
+        labels = found.setdefault(row.purchase.order_line.order_id, {}).setdefault(row.purchase_id, [])
+        labels.append(row.esim.label)
+    for order_id, by_purchase in found.items():
+        with transaction.atomic():
+            order = lock_order(order_id)
+            for purchase_id, labels in by_purchase.items():
+                words = f"The provider has named no code yet for: {', '.join(labels[:_NAMED])}"
+                ask_for_look(lock_purchase(purchase_id), words, by=BY)
+            _plan_order(order)
 
 
 def _top_ups(order: Order) -> Iterable[Telling]:

@@ -37,6 +37,8 @@ class Trouble:
 
     ref: str
     words: str
+    #: The name of the address where it is looked at, if not that of its kind.
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +79,17 @@ def _plan_kind(kind: str, watch: Watch) -> int:
         "in_all": len(troubles),
         "named": [trouble.words for trouble in new[:_NAMED]],
         "others": max(0, len(new) - _NAMED),
-        "site": settings.SITE_URL.rstrip("/") + reverse(watch.page),
+        "site": settings.SITE_URL.rstrip("/") + reverse(_choose_page(new, watch)),
     }
     rows = [_make_row(kind, user, words, facts) for user in find_staff(kind, watch.permission)]
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
+
+
+def _choose_page(new: list[Trouble], watch: Watch) -> str:
+    """The page on which all of it is found; the kind's own where it is on several."""
+    pages = {trouble.page or watch.page for trouble in new}
+    return pages.pop() if len(pages) == 1 else watch.page
 
 
 def _make_row(kind: str, user: User, words: Mapping[str, Any], facts: Mapping[str, Any]) -> Notification:
@@ -176,7 +184,7 @@ def _find_parked() -> list[Trouble]:
             if row.handled_at
         ),
         *(
-            Trouble(ref=f"p{row.pk}:{row.handled_at:%Y%m%d%H%M%S}", words=row.kind)
+            Trouble(ref=f"p{row.pk}:{row.handled_at:%Y%m%d%H%M%S}", words=row.kind, page="payment-delivery-list")
             for row in paid.order_by("-received_at", "-pk")[:_REMEMBERED]
             if row.handled_at
         ),
@@ -190,7 +198,11 @@ def _find_payments() -> list[Trouble]:
     return [
         *(Trouble(ref=f"p{row.pk}:{len(row.attention)}", words=_say_payment(row)) for row in odd),
         *(
-            Trouble(ref=f"d{row.pk}", words=f"{row.payment.order.number}, {say_amount(row.amount, row.currency)}")
+            Trouble(
+                ref=f"d{row.pk}",
+                words=f"{row.payment.order.number}, {say_amount(row.amount, row.currency)}",
+                page="dispute-list",
+            )
             for row in disputes[:_REMEMBERED]
         ),
     ]

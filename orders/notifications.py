@@ -29,6 +29,8 @@ def why_not_resent(row: Notification) -> str:
     """Why it cannot be sent again now, in the reader's language; "" where it can. It comes with customer and user."""
     if row.state in (S.PLANNED, S.SENDING):
         return _("It has not been sent yet: it goes by itself.")
+    if row.content_erased_at is not None:
+        return _("Its content was erased: nothing is left that could be sent. Hand the line over from its own page.")
     if row.channel == C.FEED:
         return _("It is shown in the app only.")
     if row.channel == C.EMAIL and not find_address(row):

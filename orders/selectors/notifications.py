@@ -25,7 +25,10 @@ class NotificationFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedItem:
-    """One item of the app's feed: words without codes; the app shows the line itself beside it."""
+    """One item of the app's feed: words without codes; the app shows the line itself beside it.
+
+    Of an old one only the subject is left: no paragraphs.
+    """
 
     id: int
     kind: str
@@ -74,7 +77,9 @@ def find_notification(pk: int) -> Notification | None:
 
 
 def read_text(row: Notification) -> str:
-    """Its text as it may be shown to staff: without codes."""
+    """Its text as it may be shown to staff: without codes; "" where it was erased."""
+    if row.content is None:
+        return ""
     return show_text(Content.unpack(row.content), link_words=_("(a link that is made when it is sent)"))
 
 
@@ -94,7 +99,7 @@ def read_feed(customer: Customer, *, before: int | None = None, limit: int = 50)
             kind=row.kind,
             at=row.created_at,
             subject=row.subject,
-            paragraphs=Content.unpack(row.content).paragraphs,
+            paragraphs=Content.unpack(row.content).paragraphs if row.content is not None else (),
             order_id=row.order_id,
             esim_id=row.esim_id,
             is_read=row.read_at is not None,

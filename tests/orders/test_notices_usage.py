@@ -171,7 +171,7 @@ def test_a_reading_costs_no_query_when_nothing_is_to_be_told(
 def test_planning_costs_the_same_for_many(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     lines = [make_told_line(customer={"name": str(number), "email": f"{number}@example.com"}) for number in range(3)]
     report(lines[0], total_used_bytes=850 * MB)
-    with django_assert_num_queries(17) as one:
+    with django_assert_num_queries(13) as one:
         plan_notifications(seconds=30)
     for line in lines[1:]:
         report(line, total_used_bytes=850 * MB)
