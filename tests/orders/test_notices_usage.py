@@ -196,22 +196,22 @@ def fx(settings: Settings) -> ProviderAccount:
     return account
 
 
-def use_at_fx(account: ProviderAccount, number: int) -> None:
-    esim = make_told_line(
+def make_fx_line(account: ProviderAccount, number: int) -> Esim:
+    return make_told_line(
         plan={"account": account, "top_up_profile": ("JP", "KR")[number % 2], "is_published": False},
         customer={"name": f"C{number}", "email": f"{number}@example.com"},
     )
-    report(esim, total_used_bytes=850 * MB)
 
 
 def test_examples_of_top_ups_cost_the_same_for_one_line_and_for_twenty(
     fx: ProviderAccount, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    use_at_fx(fx, 0)
+    lines = [make_fx_line(fx, number) for number in range(21)]
+    report(lines[0], total_used_bytes=850 * MB)
     with django_assert_num_queries(15) as one:
         plan_notifications(seconds=30)
-    for number in range(1, 21):
-        use_at_fx(fx, number)
+    for line in lines[1:]:
+        report(line, total_used_bytes=850 * MB)
     with django_assert_num_queries(len(one)):
         plan_notifications(seconds=30)
     assert Notification.objects.count() == 21
@@ -226,11 +226,11 @@ def test_examples_of_top_ups_cost_the_same_for_one_line_and_for_twenty(
 
 
 def test_no_example_for_a_line_that_is_replaced(fx: ProviderAccount) -> None:
-    use_at_fx(fx, 0)
-    use_at_fx(fx, 1)
-    replaced = Esim.objects.get(customer__name="C0")
+    replaced, other = make_fx_line(fx, 0), make_fx_line(fx, 1)
     order = order_plan(Plan.objects.get(plan_ref="JP3"), 1, customer=replaced.customer)
     OrderLine.objects.filter(order=order).update(replaces=replaced)
+    for line in (replaced, other):
+        report(line, total_used_bytes=850 * MB)
     tell()
     said = {message.to[0]: str(message.body) for message in mail.outbox}
     assert "at 3" not in said["0@example.com"]
