@@ -23,6 +23,7 @@ from orders.ending import request_end, settle_return_wishes
 from orders.giving_back import find_sold, owe_return
 from orders.models import Order, OrderEvent, Purchase, Refund, ReturnWish
 from orders.purchasing import run_purchase
+from orders.replacing import replace_line
 from providers.registry import ensure_accounts
 from providers.types import Capability, Priority
 from tests.catalog.making import make_account, make_plan
@@ -256,6 +257,21 @@ def test_what_went_back_meanwhile_is_not_owed_twice(access: Access, mina: User) 
         "money is owed back for it already",
     )
     assert_books(delivered="2", due="4")
+
+
+def test_of_a_replaced_line_the_promise_is_made_by_who_was_told_of_it(access: Access, mina: User) -> None:
+    (esim,) = buy_access(access)
+    client, page = sign_in_as(mina), f"/esims/{esim.pk}/cancel/"
+    order = replace_line(
+        esim=esim, plan=esim.plan, reason="x", checkout_key=uuid.uuid4(), by=make_user("orders.replace")
+    )
+    client.post(page, form_for(esim, share="all"))
+    assert not LineAction.objects.exists()
+    shown = read(client, page)
+    assert f'<a class="code nowrap" href="/orders/{order.pk}/">{order.number}</a>' in shown
+    assert f'name="replaced_by" value="{order.pk}"' in shown
+    client.post(page, form_for(esim, share="all", replaced_by=str(order.pk)))
+    assert (LineAction.objects.count(), ReturnWish.objects.get().amount) == (1, Decimal(6))
 
 
 def test_a_double_click_ends_and_promises_once(access: Access, mina: User) -> None:

@@ -61,7 +61,7 @@ def test_money_for_a_replaced_line_goes_back_only_where_the_page_told_of_it(whol
     assert_clean_page(shown)
     text = shown.content.decode()
     assert "The customer gets another line in its place, free of charge, by this order:" in text
-    assert f'<a class="code" href="/orders/{order.pk}/">{order.number}</a>' in text
+    assert f'<a class="code nowrap" href="/orders/{order.pk}/">{order.number}</a>' in text
     assert client.post(page, {**read_hidden(shown, "form_key", "replaced_by"), **form}).status_code == 302
     assert Refund.objects.get().amount == 2
 
