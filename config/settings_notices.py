@@ -19,7 +19,7 @@ NOTIFICATION_USAGE_PERCENT = env.list("NOTIFICATION_USAGE_PERCENT", cast=int, de
 NOTIFICATION_DEADLINE_DAYS = env.list("NOTIFICATION_DEADLINE_DAYS", cast=int, default=[7, 2])
 NOTIFICATION_END_HOURS = env.int("NOTIFICATION_END_HOURS", default=24)
 #: A line whose code has not come so many hours after the line holds up the message of its order no longer: what is
-#: there is told, and staff look for the rest. Ours: providers name codes within seconds to minutes.
+#: there is told, and staff look for the rest. Ours: no document says how long a code may take.
 NOTIFICATION_CODE_HOURS = env.float("NOTIFICATION_CODE_HOURS", default=2.0)
 NOTIFICATION_STALE_HOURS = env.int("NOTIFICATION_STALE_HOURS", default=24)
 NOTIFICATION_QR_LINES = env.int("NOTIFICATION_QR_LINES", default=5)
