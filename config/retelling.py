@@ -65,7 +65,7 @@ SENTENCES = (
     _("The balance is kept as the point from which the next comparison reckons."),
     _("Of %(number)s lines the cost is not known in the balance's currency."),
     _("Some orders are undecided: what they cost is left open."),
-    _("Some orders are undecided: the point to reckon from is kept once none is."),
+    _("Orders or line actions are undecided: the point to reckon from is kept once none is."),
     _("For some ended lines money may have come back: how much is left open."),
     _("Something of the account moved while the balance was read: the next comparison reckons."),
     _("The worker stopped in the middle. What it had compared stands."),

@@ -83,7 +83,7 @@ def _begin(account: ProviderAccount, reading: Reading) -> Part:
     """The first reading, or the first in another currency: nothing to reckon from yet."""
     if reading.ledger.under_way:
         # What they cost may be in it or not: the next comparison could not tell.
-        return _leave_open("Some orders are undecided: the point to reckon from is kept once none is.")
+        return _leave_open("Orders or line actions are undecided: the point to reckon from is kept once none is.")
     set_mark(account=account, at=reading.at, amount=reading.amount, currency=reading.currency, by=BY)
     return _leave_open("The balance is kept as the point from which the next comparison reckons.")
 
@@ -139,7 +139,7 @@ def _part(ledger: Ledger, findings: tuple[Finding, ...]) -> Part:
     notes = []
     if ledger.uncounted:
         notes.append(f"Of {ledger.uncounted} lines the cost is not known in the balance's currency.")
-    if ledger.under_way or ledger.late:
+    if ledger.late or any(what == "purchase" for what, _pk in ledger.under_way):
         notes.append("Some orders are undecided: what they cost is left open.")
     if ledger.perhaps:
         notes.append("For some ended lines money may have come back: how much is left open.")

@@ -44,7 +44,7 @@ from tests.simulator_esimfx import Esimfx
 pytestmark = pytest.mark.django_db
 
 UNDECIDED = "Some orders are undecided: what they cost is left open."
-NO_POINT_YET = "Some orders are undecided: the point to reckon from is kept once none is."
+NO_POINT_YET = "Orders or line actions are undecided: the point to reckon from is kept once none is."
 MOVED = "Something of the account moved while the balance was read: the next comparison reckons."
 PERHAPS_BACK = "For some ended lines money may have come back: how much is left open."
 Work = Callable[[], object]
@@ -93,11 +93,18 @@ def buy(plan: Plan, quantity: int = 1) -> Purchase:
     return purchase
 
 
-def end(esim: Esim, capability: Capability, package: Package | None = None) -> LineAction:
-    """Ask for it as staff do, and step until it has ended."""
+def ask_to_end(esim: Esim, capability: Capability, package: Package | None = None) -> LineAction:
     line = Esim.objects.select_related("account").get(pk=esim.pk)
     may = make_user("esims.cancel_esim")
-    action = request_action(esim=line, capability=capability, reason="test", by=may, package=package)
+    return request_action(esim=line, capability=capability, reason="test", by=may, package=package)
+
+
+def end(esim: Esim, capability: Capability, package: Package | None = None) -> LineAction:
+    """Ask for it as staff do, and step until it has ended."""
+    return follow(ask_to_end(esim, capability, package))
+
+
+def follow(action: LineAction) -> LineAction:
     for _count in range(40):
         action.refresh_from_db()
         if action.next_attempt_at is None:
@@ -258,6 +265,23 @@ def test_an_action_without_an_answer_does_not_stop_the_reckoning(
     closed = Difference.objects.filter(kind="balance")
     assert [(found.state, found.amount) for found in closed] == [("closed", Decimal(500))] * 3
     assert [[kind for kind, _by in history(found)] for found in closed] == [["found", "closed"]] * 3
+
+
+def test_an_action_under_way_holds_the_reckoning_until_it_has_ended(
+    access: Access, account: ProviderAccount, plan: Plan
+) -> None:
+    compare(account)
+    buy(plan, 2)
+    access.simulator.order_fault("reset_after", "cancel", system="access")
+    action = ask_to_end(Esim.objects.order_by("pk")[0], Capability.CANCEL)
+    assert run_action(action_id=action.pk).state == "not_confirmed"
+    run = compare(account)
+    # It came back already; nobody has seen that the line is cancelled.
+    assert (rows(), told(run, "balance"), LedgerMark.objects.count()) == ([], PERHAPS_BACK, 1)
+    assert follow(action).state == "confirmed"
+    run = compare(account)
+    assert (rows(), parts(run)["balance"], LedgerMark.objects.count()) == ([], "compared", 2)
+    assert newest().amount == balance(access)
 
 
 def test_what_may_have_come_back_is_not_given_back_once_more_when_it_is_confirmed(
