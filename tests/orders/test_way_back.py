@@ -16,12 +16,23 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from esims.models import Esim, LineAction
-from orders.models import CreditAccount, CreditEntry, Dispute, Order, OrderLine, Payment, Refund, ReturnWish
+from orders.models import (
+    CreditAccount,
+    CreditEntry,
+    Dispute,
+    Notification,
+    Order,
+    OrderLine,
+    Payment,
+    Refund,
+    ReturnWish,
+)
+from orders.notice_content import Content
 from orders.purchasing import run_purchase
 from orders.refunds import record_refund_made
 from tests.orders.desk import purchase_of
 from tests.orders.fakes import Wholesaler
-from tests.orders.making import make_fake_plan, make_user, order_plan, pay
+from tests.orders.making import make_customer, make_fake_plan, make_user, order_plan, pay
 
 pytestmark = pytest.mark.django_db
 SIX = {"amount": Decimal(6), "currency": "USD"}
@@ -125,3 +136,16 @@ def test_what_the_old_tables_hold_goes_back(wholesaler: Wholesaler) -> None:
     ]
     payments = old.get_model("orders", "Payment").objects.order_by("pk")
     assert list(payments.values_list("order_id", "state", "captured_at")) == paid
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_as_before")
+def test_an_erased_content_reads_as_erased_in_the_release_before() -> None:
+    customer = make_customer()
+    kept = Notification.objects.create(audience="customer", key="a", customer=customer, content=b"kept")
+    erased = Notification.objects.create(audience="customer", key="b", customer=customer, content=None)
+    go_to("0014")
+    old = MigrationLoader(connection).project_state(("orders", "0014_refunds_under_way")).apps
+    contents = dict(old.get_model("orders", "Notification").objects.values_list("pk", "content"))
+    assert contents[kept.pk] == b"kept"
+    assert Content.unpack(contents[erased.pk]).text == "The content of this message was erased."
