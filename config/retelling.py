@@ -272,6 +272,7 @@ SENTENCES = (
     _("what the provider said cannot be stored"),
     _("The provider's reports still show the line as before."),
     _("The provider has reported nothing newer about the line."),
+    _("The line was ended in another way, not by this: nothing says that the provider gave its cost back."),
     # catalogue
     _("The worker stopped in the middle. Nothing was changed."),
     _("The provider could not be read: %(error)s"),

@@ -15,6 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from esims.models import Esim, Package
+from esims.refresh import refresh_line
 from orders.inbox import RetryRefused, drain_inbox, retry_delivery
 from orders.models import Purchase
 from orders.pruning import prune_old_rows
@@ -22,9 +23,10 @@ from orders.purchasing import run_purchase
 from orders.waking import WAKE_UPS
 from providers import registry
 from providers.models import ProviderAccount, ProviderCall, WebhookDelivery
+from providers.types import LineSnapshot, Priority
 from tests.orders import fakes_webhooks
 from tests.orders.fakes_lines import Allocator
-from tests.orders.fakes_webhooks import SECRET
+from tests.orders.fakes_webhooks import SECRET, CallingProvider
 from tests.orders.making import make_due, make_fake_account, make_purchase, make_user
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +154,23 @@ def test_taking_one_in_costs_a_handful_of_statements() -> None:
     ) as queries:
         call({"id": "n1", "kind": "usage"})
     assert len(queries) <= 4
+
+
+def test_call_that_comes_while_its_line_is_read_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider had answered before: the line is read once more."""
+    line, calls, real = make_bought_line(), list[str](), CallingProvider.read_line
+
+    def read_line(self: CallingProvider, provider_ref: str, *, priority: Priority) -> LineSnapshot:
+        answer = real(self, provider_ref, priority=priority)
+        if not calls:
+            calls.append(deliver({"id": "n1", "kind": "line_changed", "ref": provider_ref}).note)
+        return answer
+
+    monkeypatch.setattr(CallingProvider, "read_line", read_line)
+    refresh_line(esim_id=line.pk, priority=Priority.PEOPLE, by="test")
+    assert (calls, is_due("next_refresh_at")) == (["1 to be read again"], True)
+    refresh_line(esim_id=line.pk, priority=Priority.PEOPLE, by="test")
+    assert not is_due("next_refresh_at")
 
 
 # -- following ---------------------------------------------------------------------------------------------------------

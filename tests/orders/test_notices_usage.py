@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from catalog.models import Plan
-from esims.claims import ClaimedLine
+from esims.claims import Claim, ClaimedLine
 from esims.lifecycle import apply_snapshot
 from esims.models import Esim, LineEvent, Package
 from esims.packages import register_top_up
@@ -86,7 +86,7 @@ def test_the_use_that_is_read_alone_tells_as_well() -> None:
         failures=0,
         is_watched=False,
         wants_state=False,
-        claim=now,
+        claim=Claim(until=now, next_refresh_at=None, next_usage_at=None),
     )
     for _ in range(2):
         record_usages({esim.pk: usage}, [claimed], abilities=frozenset())
