@@ -137,6 +137,7 @@ SENTENCES = (
     _("Our program failed over it (%(crash)s)."),
     _("Our program failed while it was being sent (%(crash)s)."),
     _("The line is gone."),
+    _("Notification %(count)s"),
     _("the account is not configured: nothing was sent"),
     _("request %(number)s is judged when the purchase has moved on"),
     _("a late answer says that nothing was bought: %(error)s"),
@@ -306,6 +307,7 @@ SENTENCES = (
     _("Reading took longer than the %(seconds)s s that it has."),
     # cards
     _("The payment service refused (%(reason)s)"),
+    _("no reason"),
     _("The payment service asks to wait: too many calls"),
     _("The payment service is carrying out the same request at this moment"),
     _("The payment service does not take our key"),
