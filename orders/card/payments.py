@@ -24,6 +24,7 @@ from orders.card import gateway
 from orders.card.amounts import AmountRefused, from_minor, to_minor
 from orders.card.gateway import CardServiceError, Intent, NotDone, OutcomeUnknown, Refused
 from orders.card.waits import GiveWay, lease, never, wait_after
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.models import Order, Payment
 from orders.payments import PaymentRefused
 from orders.states import lock_order, note_event
@@ -182,9 +183,11 @@ def _open_payment(order: Order, form_key: UUID, by: User) -> tuple[Payment, bool
             locked = lock_order(order.pk)
             known = Payment.objects.filter(form_key=form_key, order=locked, method=Payment.Method.CARD).first()
             known = known or _find_open(locked)
-            return (known, False) if known is not None else (_write_payment(locked, form_key, by), True)
+            payment = known or _write_payment(locked, form_key, by)
     except IntegrityError as error:
         raise PaymentRefused(_("This form was sent before, with other contents. Open the order again.")) from error
+    pass_checkpoint(Checkpoint.OPENED, row_id=payment.pk)
+    return payment, known is None
 
 
 def _find_open(order: Order) -> Payment | None:

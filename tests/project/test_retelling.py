@@ -8,6 +8,7 @@ import ast
 from collections.abc import Iterator
 
 import pytest
+from django.utils.translation import gettext
 
 from config import retelling
 from config.retelling import SENTENCES, retell
@@ -110,10 +111,9 @@ def _is_sentence(text: str) -> bool:
 def is_retold(text: str, monkeypatch: pytest.MonkeyPatch) -> bool:
     """As in a language into which everything is translated."""
     known = {*SENTENCES, "%(sentence)s (%(code)s)", "%(place)s %(fault)s", "%(first)s; %(rest)s"}
-    real = retelling.gettext
     with monkeypatch.context() as patch:
         patch.setattr(retelling, "get_language", lambda: "ja")
-        patch.setattr(retelling, "gettext", lambda one: f"*{one}" if one in known else real(one))
+        patch.setattr(retelling, "gettext", lambda one: f"*{one}" if one in known else gettext(one))
         return retell(text) != text
 
 
