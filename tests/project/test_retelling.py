@@ -36,7 +36,7 @@ FACES = (
         "orders/wording.py",
         "orders/checks.py",
     ),
-    *("orders/schedules.py", "orders/pruning.py", "orders/csv_files.py"),
+    *("orders/way_back.py", "orders/schedules.py", "orders/pruning.py", "orders/csv_files.py"),
 )
 #: Parts that another sentence is made of, and what is looked for in one; a fault that a form shows in its own way.
 PARTS = frozenset(
