@@ -14,7 +14,7 @@ from django.conf import settings
 from esims.events import EventKind, make_event
 from esims.models import Esim, LineEvent, Package
 from esims.packages import is_over
-from esims.states import promised_until
+from esims.states import ENDED, promised_until
 from esims.usage import find_caps, is_counted_in_total
 from providers.types import LineState
 
@@ -25,7 +25,8 @@ JUST_DELIVERED = timedelta(days=1)
 
 _INSTALLABLE = frozenset({LineState.READY, LineState.DOWNLOADED})
 _IN_USE = frozenset({LineState.INSTALLED, LineState.ACTIVE})
-_BEFORE_CODE = frozenset({LineState.PROVISIONING, LineState.READY})
+#: On a phone, or over: nobody waits for a code any more.
+_PAST_CODE = _IN_USE | {LineState.SUSPENDED, LineState.DEPLETED} | ENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +86,16 @@ def plan_next_notice(esim: Esim, *, now: datetime, after: datetime | None = None
     return min(open_ones, default=None)
 
 
+def lacks_code(esim: Esim) -> bool:
+    """Whether we hold no code for it; a line that was made for one device has none."""
+    return not esim.lpa and not esim.eid
+
+
 def awaits_code(esim: Esim) -> bool:
-    """Whether its code is still to come; a line that was made for one device has none."""
-    return not esim.lpa and not esim.eid and LineState(esim.state) in _BEFORE_CODE
+    """Whether its code is still to come, whatever the provider says of it otherwise: it may also say nothing, or that
+    something is wrong.
+    """
+    return lacks_code(esim) and LineState(esim.state) not in _PAST_CODE
 
 
 def code_late_at(esim: Esim) -> datetime:
@@ -96,8 +104,11 @@ def code_late_at(esim: Esim) -> datetime:
 
 
 def code_moments(esim: Esim) -> Iterable[tuple[datetime, datetime]]:
-    """(when it has been waited for long enough, until when that is news): the code is still to come."""
-    if awaits_code(esim):
+    """(when it has been waited for long enough, until when that is news): the code is not known.
+
+    Also of a line that is on a phone without one by now: it held its order's message up until then.
+    """
+    if lacks_code(esim):
         late_at = code_late_at(esim)
         yield late_at, late_at + timedelta(hours=settings.NOTIFICATION_STALE_HOURS)
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from esims.events import EventKind
 from esims.models import Esim, LineEvent
-from esims.notices import awaits_code, code_late_at, plan_next_notice
+from esims.notices import awaits_code, code_late_at, lacks_code, plan_next_notice
 from esims.row_changes import write_changes
 from esims.states import ENDED
 from orders.attention import ask_for_look
@@ -102,7 +102,7 @@ def take_due_lines(*, limit: int = _BATCH) -> int:
     if not due:
         return 0
     # Before the lines are locked: an order is locked before its lines.
-    _give_up_waiting([line for line in due if _is_code_late(line)])
+    _give_up_waiting([line for line in due if lacks_code(line) and _is_late(line)])
     with transaction.atomic():
         now = timezone.now()
         waiting = due_lines().filter(pk__in=[line.pk for line in due])
@@ -164,7 +164,7 @@ def _deliveries(order: Order) -> Iterable[Telling]:
         told.update(facts.get("esims", ()))
     untold = list(lines.exclude(pk__in=told).select_related("account", "plan").order_by("pk"))
     new = [line for line in untold if not awaits_code(line)]
-    if not new or any(awaits_code(line) and not _is_code_late(line) for line in untold):
+    if not new or any(awaits_code(line) and not _is_late(line) for line in untold):
         return
     order_lines = list(OrderLine.objects.filter(order=order).select_related("replaces"))
     replaced = next((line.replaces for line in order_lines if line.replaces is not None), None)
@@ -192,8 +192,8 @@ def _deliveries(order: Order) -> Iterable[Telling]:
 _MAIN = (Notification.Channel.EMAIL, Notification.Channel.FEED)
 
 
-def _is_code_late(line: Esim) -> bool:
-    return awaits_code(line) and code_late_at(line) <= timezone.now()
+def _is_late(line: Esim) -> bool:
+    return code_late_at(line) <= timezone.now()
 
 
 def _give_up_waiting(lines: Sequence[Esim]) -> None:
@@ -201,8 +201,9 @@ def _give_up_waiting(lines: Sequence[Esim]) -> None:
     brought = PurchasedEsim.objects.filter(esim__in=lines).order_by("purchase__order_line__order_id", "purchase_id")
     found: dict[int, dict[int, list[str]]] = {}
     for row in brought.select_related("esim", "purchase__order_line") if lines else ():
-        labels = found.setdefault(row.purchase.order_line.order_id, {}).setdefault(row.purchase_id, [])
-        labels.append(row.esim.label)
+        purchases = found.setdefault(row.purchase.order_line.order_id, {})
+        if awaits_code(row.esim):
+            purchases.setdefault(row.purchase_id, []).append(row.esim.label)
     for order_id, by_purchase in found.items():
         with transaction.atomic():
             order = lock_order(order_id)

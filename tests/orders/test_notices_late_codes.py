@@ -162,3 +162,43 @@ def test_nobody_is_hurried_to_install_what_has_no_code() -> None:
     assert plan_next_notice(line, now=timezone.now()) is None
     line.lpa = "LPA:1$smdp.example.com$CODE"
     assert plan_next_notice(line, now=timezone.now()) is not None
+
+
+@pytest.mark.parametrize("state", [LineState.UNKNOWN, LineState.ERROR, LineState.DOWNLOADED, LineState.READY])
+def test_whatever_is_said_of_a_line_its_code_is_waited_for(state: LineState, wholesaler: Wholesaler) -> None:
+    order, (line,) = sell_without_codes(1, 1)
+    Esim.objects.filter(pk=line.pk).update(state=state)
+    assert tell() == []
+    time_passes(PATIENCE)
+    assert tell() == []
+    assert Purchase.objects.get().attention == f"The provider has named no code yet for: {line.label}"
+    bring_code(line)
+    assert tell() == [f"ready:order:{order.pk}:0"]
+    assert f"carddata={Esim.objects.get().lpa}" in mail.outbox[0].body
+
+
+def test_what_came_onto_a_phone_without_a_code_holds_nobody_up(wholesaler: Wholesaler) -> None:
+    order, lines = sell_without_codes(2, 1)
+    assert tell() == []
+    now = timezone.now()
+    snapshot = make_snapshot(
+        lines[1].provider_ref, state=LineState.ACTIVE, lpa="", matching_id="", state_as_of=now, usage_as_of=now
+    )
+    apply_snapshot(esim_id=lines[1].pk, snapshot=snapshot, by="refresh")
+    assert tell() == []
+    time_passes(PATIENCE)
+    assert tell() == [f"ready:order:{order.pk}:0"]
+    assert Notification.objects.get().facts == {"esims": [line.pk for line in lines]}
+    assert Purchase.objects.get().attention == ""
+    words = " ".join(str(mail.outbox[0].body).split())
+    assert words.count("We hold no code for this line. Write to us if it is not on your phone yet.") == 1
+    assert "made for one device" not in words
+
+
+def test_a_line_for_one_device_is_told_as_one(wholesaler: Wholesaler) -> None:
+    (line,) = deliver(sell(1))
+    Esim.objects.filter(pk=line.pk).update(lpa="", matching_id="", eid="89049032000000000000000000000001")
+    tell()
+    words = " ".join(str(mail.outbox[0].body).split())
+    assert "This line was made for one device, which fetches it by itself." in words
+    assert "We hold no code" not in words
