@@ -135,6 +135,7 @@ SENTENCES = (
     _("The mail server refuses the address (%(code)s)."),
     _("The mail server refuses the message (%(code)s)."),
     _("Our program failed over it (%(crash)s)."),
+    _("The customer was not told: our program failed over the message (%(crash)s)."),
     _("Our program failed while it was being sent (%(crash)s)."),
     _("The line is gone."),
     _("Notification %(count)s"),

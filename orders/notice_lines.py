@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
+from esims.abilities import abilities_of
 from esims.events import EventKind
 from esims.link_page import describe_time
 from esims.models import Esim, LineEvent
@@ -21,10 +22,14 @@ from esims.states import ENDED
 from orders.models import Notification
 from orders.notice_top_ups import TopUpHints
 from orders.notice_words import say_moment
-from providers.types import DataPeriod, LineState
+from providers.types import Capability, DataPeriod, LineState
 
 K = Notification.Kind
 Context = Callable[[], Mapping[str, Any]]
+#: Ours. A reading as old as this still says whether a line is installed.
+_FRESH_FOR = timedelta(hours=2)
+#: Ours. So long a deadline's first word waits for a reading, and so often is looked whether it came.
+_WAIT_FOR_READING, _LOOK_AGAIN = timedelta(hours=6), timedelta(minutes=10)
 _NO_USE = ENDED | {LineState.SUSPENDED, LineState.DEPLETED}
 
 
@@ -62,8 +67,14 @@ def clock_reason(line: Esim, now: datetime, hints: TopUpHints) -> Reason | None:
         return Reason(
             kind=K.DEADLINE,
             key=f"deadline-{min(days)}:esim:{line.pk}:{deadline:%Y%m%d%H%M}",
-            context=lambda: {**_name(line), "deadline": say_moment(deadline)},
-            facts={"deadline": deadline.isoformat()},
+            context=lambda: {
+                **_name(line),
+                "deadline": say_moment(deadline),
+                "on_phone": line.state != LineState.READY,
+                # Where the provider does not answer, or never tells of lines.
+                "as_of": "" if _is_fresh(line, now) else say_moment(line.refreshed_at or line.created_at),
+            },
+            facts={"deadline": deadline.isoformat(), "mark_hours": min(days) * 24},
         )
     ends = [until for at, until in end_moments(line) if at <= now < until]
     if ends:
@@ -71,9 +82,45 @@ def clock_reason(line: Esim, now: datetime, hints: TopUpHints) -> Reason | None:
             kind=K.LAST_DAY,
             key=f"last-day:esim:{line.pk}:{ends[0]:%Y%m%d%H%M}",
             context=lambda: {**_name(line), **hints.describe(line), "end": describe_time(line, now)},
-            facts={"end": ends[0].isoformat()},
+            facts={"end": ends[0].isoformat(), "mark_hours": settings.NOTIFICATION_END_HOURS},
         )
     return None
+
+
+def is_same_moment(new: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Whether a moment was told at this mark, and has moved by less than half of the mark's time since.
+
+    Some providers work a deadline out anew at each reading, or round it in two ways: that is nothing to tell.
+    """
+    if new.get("mark_hours") != told.get("mark_hours"):
+        return False
+    name = "deadline" if "deadline" in new else "end"
+    at, before = parse_datetime(new[name]), parse_datetime(told.get(name) or "")
+    if at is None or before is None:
+        return False
+    return abs(at - before) < timedelta(hours=new["mark_hours"]) / 2
+
+
+def wants_reading(line: Esim, now: datetime) -> bool:
+    """Whether the line is to be read before its customer is hurried: what is stored is old, and may be asked for.
+
+    Only for a while: then it is told as what was last known.
+    """
+    came = [at for at, until in deadline_moments(line) if at <= now < until]
+    if not came or _is_fresh(line, now) or now >= max(came) + _WAIT_FOR_READING:
+        return False
+    return Capability.READ_LINE in abilities_of(line.account)
+
+
+def read_first(line: Esim, now: datetime) -> Mapping[str, datetime]:
+    """What is to be written so that the line is read, and looked at again; one that cannot be read keeps its turn."""
+    again = {"notice_due_at": now + _LOOK_AGAIN}
+    is_soon = line.next_refresh_at is not None and line.next_refresh_at <= now
+    return again if line.refresh_failures or is_soon else {**again, "next_refresh_at": now}
+
+
+def _is_fresh(line: Esim, now: datetime) -> bool:
+    return line.refreshed_at is not None and line.refreshed_at > now - _FRESH_FOR
 
 
 def _usage(line: Esim, facts: Mapping[str, Any], hints: TopUpHints) -> Reason:

@@ -61,6 +61,95 @@ def test_reading_the_line_again_tells_nothing_again() -> None:
     assert len(mail.outbox) == 1
 
 
+def read_again(esim: Esim, state: LineState, **fields: object) -> None:
+    now = timezone.now()
+    snapshot = make_snapshot(esim.provider_ref, state=state, state_as_of=now, usage_as_of=now, **fields)
+    apply_snapshot(esim_id=esim.pk, snapshot=snapshot, by="refresh")
+    Esim.objects.filter(pk=esim.pk).update(refreshed_at=now)
+
+
+def test_a_deadline_that_drifts_is_told_once_and_one_that_moves_again() -> None:
+    esim = make_waiting_line(5)
+    assert len(tell()) == 1
+    deadline = Esim.objects.get(pk=esim.pk).activation_deadline
+    assert deadline is not None
+    for number in range(1, 4):
+        read_again(esim, LineState.READY, activation_deadline=deadline + number * timedelta(seconds=61))
+        assert due_lines().exists()
+        assert len(tell()) == 1
+    read_again(esim, LineState.READY, activation_deadline=deadline - 3.6 * DAY)
+    assert len(tell()) == 2
+    assert [row.facts["mark_hours"] for row in Notification.objects.order_by("pk")] == [168, 48]
+    # From the moment that was told last: half of the mark of two days is one.
+    read_again(esim, LineState.READY, activation_deadline=deadline - 3.4 * DAY)
+    assert len(tell()) == 2
+
+
+def test_an_end_that_drifts_is_told_once() -> None:
+    esim = make_told_line(expires_at=timezone.now() + timedelta(hours=20))
+    assert len(tell()) == 1
+    ends = esim.expires_at
+    assert ends is not None
+    for number in range(1, 4):
+        read_again(esim, LineState.ACTIVE, activation_deadline=None, expires_at=ends + number * timedelta(seconds=61))
+        assert due_lines().exists()
+        assert len(tell()) == 1
+    read_again(esim, LineState.ACTIVE, activation_deadline=None, expires_at=ends - timedelta(hours=13))
+    assert len(tell()) == 2
+    assert subjects() == ["Your eSIM ends soon"] * 2
+
+
+def make_unread_line(days: float) -> Esim:
+    """As ``make_waiting_line``, and last read half a month ago."""
+    esim = make_waiting_line(days)
+    Esim.objects.filter(pk=esim.pk).update(refreshed_at=timezone.now() - 14 * DAY, next_refresh_at=timezone.now() + DAY)
+    return esim
+
+
+def test_nobody_is_hurried_by_what_is_not_known_any_more() -> None:
+    """A line is read first; by what that says it is told or not."""
+    esim = make_unread_line(1.9)
+    assert tell() == []
+    line = Esim.objects.get(pk=esim.pk)
+    assert line.next_refresh_at is not None
+    assert line.next_refresh_at <= timezone.now()
+    assert line.notice_due_at is not None
+    assert timedelta(minutes=9) < line.notice_due_at - timezone.now() <= timedelta(minutes=10)
+    read_again(esim, LineState.INSTALLED, activation_deadline=line.activation_deadline)
+    assert tell() == []
+    assert mail.outbox == []
+
+
+def test_a_line_that_was_read_meanwhile_is_told_as_it_is() -> None:
+    esim = make_unread_line(1.9)
+    assert tell() == []
+    line = Esim.objects.get(pk=esim.pk)
+    read_again(esim, LineState.DOWNLOADED, activation_deadline=line.activation_deadline)
+    assert len(tell()) == 1
+    (message,) = mail.outbox
+    assert message.subject.startswith("Start to use your eSIM before ")
+    words = " ".join(str(message.body).split())
+    assert "is on a phone and not in use yet. Switch it on and start to use it before" in words
+    assert "not installed" not in words
+    assert "what we knew" not in words
+
+
+def test_a_line_that_cannot_be_read_is_told_after_a_while_with_the_day_of_what_is_known() -> None:
+    esim = make_unread_line(1.9)
+    Esim.objects.filter(pk=esim.pk).update(refresh_failures=3)
+    assert tell() == []
+    line = Esim.objects.get(pk=esim.pk)
+    # Its failing reads keep their own waits.
+    assert line.next_refresh_at is not None
+    assert line.next_refresh_at > timezone.now()
+    move_clock(esim, timedelta(hours=4))
+    assert len(tell()) == 1
+    words = " ".join(str(mail.outbox[0].body).split())
+    assert "is not installed yet. Install it" in words
+    assert "This is what we knew on" in words
+    assert "if you use it already, there is nothing to do." in words
+
+
 @pytest.mark.parametrize(
     "state",
     [
