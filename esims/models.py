@@ -191,6 +191,8 @@ class Package(models.Model):
     activate_by = models.DateTimeField(_("start it before"), null=True, blank=True)
     #: The times above have not happened: the provider tells what they would be.
     is_projected = models.BooleanField(_("times are projected"), default=False)
+    #: A reading brought our key of the order, and a higher floor has not yet looked what that settles.
+    awaits_order = models.BooleanField(_("waits for its order"), default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -209,6 +211,7 @@ class Package(models.Model):
         indexes = [
             models.Index(fields=("order_ref",), name="package_by_order", condition=~models.Q(order_ref="")),
             models.Index(fields=("package_ref",), name="package_by_ref", condition=~models.Q(package_ref="")),
+            models.Index(fields=("id",), name="package_awaits", condition=models.Q(awaits_order=True)),
         ]
 
     def __str__(self) -> str:

@@ -83,6 +83,7 @@ def _compare_listing(account: ProviderAccount, provider: Provider, pace: Pace) -
     until = timezone.now() - timedelta(minutes=settings.COMPARE_SETTLING_MINUTES)
     span = Span(since=until - timedelta(days=settings.COMPARE_DAYS), until=until)
     theirs = _list_theirs(provider, pace, span)
+    _read_topped_up(account, span, theirs.values())
     ours = dict(Esim.objects.filter(account=account).values_list("provider_ref", "pk"))
     findings = _find_unknown(account, [line for ref, line in theirs.items() if ref not in ours])
     entered = Esim.objects.filter(account=account, created_at__gt=span.since + _ENTERED_WITHIN, created_at__lte=until)
@@ -114,6 +115,19 @@ def _list_theirs(provider: Provider, pace: Pace, span: Span) -> dict[str, LineSn
         theirs |= {line.provider_ref: line for line in lines}
         pace.step()
     return theirs
+
+
+def _read_topped_up(account: ProviderAccount, span: Span, theirs: Iterable[LineSnapshot]) -> None:
+    """Have those lines read soon that are listed with a top-up of ours under its key, of which we do not know that it
+    arrived: the reading brings it.
+    """
+    lost = Purchase.objects.filter(account=account, order_line__kind=OrderLine.Kind.TOP_UP, topped_up__isnull=True)
+    lost = lost.filter(created_at__gte=span.since).exclude(state__in=_UNDER_WAY)
+    lines = dict(lost.values_list("idempotency_key", "order_line__esim_id"))
+    shown = {package.order_key for line in theirs for package in line.packages} & set(lines) if lines else set()
+    if shown:
+        esims = Esim.objects.filter(pk__in=[lines[key] for key in shown])
+        esims.update(next_refresh_at=timezone.now())
 
 
 def _list_slice(provider: Provider, span: Span) -> list[LineSnapshot]:

@@ -60,6 +60,22 @@ class RemarkForm(forms.Form):
     )
 
 
+class NotBoughtForm(ReasonForm):
+    """That nothing was bought; where the line speaks against it, that somebody has looked at that as well."""
+
+    not_ours = forms.BooleanField(
+        label=gettext_lazy("I have looked: it is not this top-up"),
+        required=False,
+    )
+
+    def ask_about(self, evidence: str) -> None:
+        """``evidence``: what speaks against it, in the reader's language; "" where nothing does."""
+        if evidence:
+            self.fields["not_ours"].help_text = evidence
+        else:
+            del self.fields["not_ours"]
+
+
 class TransactionForm(RemarkForm):
     """The provider's own handle of what it sold, from its portal."""
 

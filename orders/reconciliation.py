@@ -24,6 +24,7 @@ from orders.refunding import count_delivered
 from orders.requests import build_request
 from orders.settling import find_provider, move_or_stay
 from orders.states import change_purchase, lock_purchase, note_event, save_purchase
+from orders.topping import find_late_arrival, find_ours
 from orders.verdicts import Unreadable, build_reply, read_verdict
 from orders.waiting import find_look, has_unanswered_request, is_inquirable, is_long_allocating
 from providers.base import Provider
@@ -191,11 +192,18 @@ def await_completion(*, purchase: Purchase, why: str, by: User) -> Purchase:
     return locked
 
 
-def mark_not_bought(*, purchase: Purchase, why: str, by: User) -> Purchase:
-    """Decide that nothing (more) was bought: what is missing is owed back. Raises ``ReconciliationRefused``."""
+def mark_not_bought(*, purchase: Purchase, why: str, by: User, not_ours: bool = False) -> Purchase:
+    """Decide that nothing (more) was bought: what is missing is owed back. Raises ``ReconciliationRefused``.
+
+    What the line holds speaks first: a top-up under our own key was bought, and one that may be it is no longer in the
+    way once ``not_ours`` says that somebody has looked whose it is.
+    """
     if not why.strip():
         raise ReconciliationRefused(_("Say how you know that nothing was bought."), "why")
     with _deciding(purchase, by, "mark_not_bought") as locked:
+        _refuse_arrived(locked)
+        if not not_ours and (evidence := tell_evidence(locked)):
+            raise ReconciliationRefused(evidence, "not_ours")
         state = PS.SHORT if count_delivered(locked) else PS.REJECTED
         change_purchase(locked, to=state, by=by.email, why=why.strip(), error=why.strip(), error_code="")
     return locked
@@ -204,6 +212,7 @@ def mark_not_bought(*, purchase: Purchase, why: str, by: User) -> Purchase:
 def resume_purchase(*, purchase: Purchase, by: User, why: str = "") -> Purchase:
     """Send a held purchase again, with its key, because what stopped it is mended."""
     with _deciding(purchase, by, "resume_purchase") as locked:
+        _refuse_arrived(locked)
         change_purchase(
             locked,
             to=PS.PLANNED,
@@ -225,6 +234,7 @@ def give_up_purchase(*, purchase: Purchase, why: str, by: User) -> Purchase:
     if not why.strip():
         raise ReconciliationRefused(_("Say why it is given up."), "why")
     with _deciding(purchase, by, "give_up_purchase") as locked:
+        _refuse_arrived(locked)
         if has_unanswered_request(locked):
             raise ReconciliationRefused(
                 _("An earlier request may have gone through. Wait until the provider has answered the repeated one.")
@@ -273,6 +283,31 @@ def settle_attention(*, purchase: Purchase, by: User, why: str = "") -> Purchase
                 facts={"what": seen},
             )
     return locked
+
+
+def tell_evidence(purchase: Purchase) -> str:
+    """What the line as it is stored says against a top-up's being taken for not bought, in the reader's language."""
+    if said := _tell_arrived(purchase):
+        return said
+    found = find_late_arrival(purchase)
+    if found is None:
+        return ""
+    if not found.package_ref:
+        return _("The line holds as much more data than before as this top-up brings: it may have arrived.")
+    told = {"package": found.package_ref}
+    return _("The line holds a package of this plan that it did not hold before: %(package)s. It may be ours.") % told
+
+
+def _tell_arrived(purchase: Purchase) -> str:
+    esim = purchase.order_line.esim
+    if esim is None or find_ours(purchase, esim) is None:
+        return ""
+    return _("The line shows this top-up under our own key: it was bought, and is entered as delivered in a moment.")
+
+
+def _refuse_arrived(purchase: Purchase) -> None:
+    if said := _tell_arrived(purchase):
+        raise ReconciliationRefused(said)
 
 
 def _check_references(wanted: Sequence[str], provider: Provider | None) -> None:

@@ -80,7 +80,11 @@ def claim_line(purchase: Purchase, provider: Provider) -> bool:
     line = purchase.order_line
     if line.esim_id is None or not _needs_look(purchase, provider):
         return True
-    Esim.objects.select_for_update(of=("self",)).get(pk=line.esim_id)
+    esim = Esim.objects.select_for_update(of=("self",)).get(pk=line.esim_id)
+    if find_ours(purchase, esim) is not None:
+        # An earlier request of it went through after all: ``arrivals.py`` settles it in a moment.
+        save_purchase(purchase, next_attempt_at=timezone.now() + _TURN)
+        return False
     others = Purchase.objects.filter(order_line__kind=OrderLine.Kind.TOP_UP, order_line__esim_id=line.esim_id)
     states = set(others.exclude(pk=purchase.pk).values_list("state", flat=True))
     if PS.UNKNOWN in states:
@@ -109,7 +113,7 @@ def read_totals(esim: Esim, looked_at: datetime) -> dict[str, Any]:
 
 
 def find_arrival(purchase: Purchase, esim: Esim) -> PackageSnapshot | None:
-    """The package of a top-up on its line, freshly read: by our key, else the plan's, which the line did not hold before.
+    """The package of a top-up on its line, freshly read: by our key, else of the plan and not there before.
 
     A line that tells no packages and holds as much more data as the plan has gives a package without a reference. None:
     nothing shows it, or what is new is of somebody else: under another key, of another plan, or of another size.
@@ -120,6 +124,14 @@ def find_arrival(purchase: Purchase, esim: Esim) -> PackageSnapshot | None:
         fitting = next((package for package in new if _may_be_ours(package, purchase)), None)
         return None if fitting is None else PackageSnapshot(package_ref=fitting.package_ref)
     return PackageSnapshot(package_ref="") if _has_grown_by_it(purchase, esim) else None
+
+
+def find_late_arrival(purchase: Purchase) -> PackageSnapshot | None:
+    """As ``find_arrival``, by what is stored of the line now, whoever read it and whenever: for a person's decision."""
+    esim = purchase.order_line.esim
+    if esim is None:
+        return None
+    return find_arrival(purchase, esim) if purchase.totals_before else find_ours(purchase, esim)
 
 
 def find_ours(purchase: Purchase, esim: Esim) -> PackageSnapshot | None:
@@ -144,11 +156,11 @@ def _may_be_ours(package: Package, purchase: Purchase) -> bool:
 
 
 def _has_grown_by_it(purchase: Purchase, esim: Esim) -> bool:
-    """Whether the line holds as much more data than before as the plan has, to a hundredth: more or less is another's."""
+    """Whether the line holds as much more data than before as the plan has, to a hundredth; else it is another's."""
     before, wanted = purchase.totals_before.get("total_data_bytes"), purchase.order_line.plan.data_bytes
     if before is None or esim.total_data_bytes is None or not wanted:
         return False
-    return abs(esim.total_data_bytes - before - wanted) * 100 <= wanted
+    return abs(esim.total_data_bytes - int(before) - wanted) * 100 <= wanted
 
 
 def _find_look_time(purchase: Purchase) -> datetime | None:

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders import reconciliation
-from orders.forms_decisions import LinesForm, ReasonForm, RemarkForm, TransactionForm
+from orders.forms_decisions import LinesForm, NotBoughtForm, ReasonForm, RemarkForm, TransactionForm
 from orders.models import Purchase, PurchaseAttempt
 
 
@@ -114,7 +114,7 @@ DECISIONS: Mapping[str, Decision] = {
             _("It is not ordered again. To try again, place a new order."),
             _("Should eSIMs come late after all, they are kept and you are told."),
         ),
-        form=ReasonForm,
+        form=NotBoughtForm,
         verb=reconciliation.mark_not_bought,
         is_possible=_while("mark_not_bought"),
         done=_("Decided: nothing was bought. The refund is due."),

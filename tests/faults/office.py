@@ -22,6 +22,7 @@ from esims.lifecycle import register_bare_lines
 from esims.models import Esim
 from esims.refresh import refresh_line
 from orders.activations import place_activation
+from orders.arrivals import settle_arrivals
 from orders.checkpoints import Checkpoint, install_hook
 from orders.completions import import_completions
 from orders.inbox import drain_inbox
@@ -165,7 +166,7 @@ class Office:
                 "sell": lambda wish: self.sell(*wish),
                 "run": self.run,
                 "job": lambda job: self.run_job(*job),
-                "sweep": lambda _: sweep_purchases(),
+                "sweep": lambda _: (sweep_purchases(), settle_arrivals()),
                 "overdue": lambda _: self.wait_for_deadlines(),
                 "wait": self.wait,
                 "skew": lambda seconds: self.wholesale.simulator.move_clock(seconds=seconds),
@@ -338,6 +339,7 @@ class Office:
         for _round in range(_ROUNDS):
             self.wait_for_deadlines()
             sweep_purchases()
+            settle_arrivals()
             self.wait_for_due()
             run_due_purchases(seconds=60)
             drain_inbox(limit=500)

@@ -132,7 +132,7 @@ def test_slow_look_proves_only_what_has_our_key(allocator: Allocator) -> None:
             return
         install_hook(None)
         Purchase.objects.filter(pk=first.pk).update(state="unknown", next_attempt_at=None)
-        reconciliation.mark_not_bought(purchase=first, why="portal", by=staff)
+        reconciliation.mark_not_bought(purchase=first, why="portal", by=staff, not_ours=True)
 
     install_hook(meanwhile)
     allocator.top_up("second", esim.provider_ref)
