@@ -18,6 +18,7 @@ from esims.models import Esim, LineEvent, Package
 from esims.notices import MOMENT_FIELDS, measure_total_use, note_use, plan_next_notice
 from esims.packages import PackageChanges, apply_packages, find_plans
 from esims.row_changes import write_changes
+from esims.used_up import tell_used_up
 from providers.types import Capability, LineSnapshot
 
 log = structlog.get_logger(__name__)
@@ -63,7 +64,7 @@ class LineBatch:
         """
         self._by = by
         plans = self._find_plans(snapshots)
-        for pk, snapshot in snapshots.items():
+        for pk, snapshot in tell_used_up(snapshots, self.packages).items():
             self._apply_one(self.lines[pk], snapshot, plans, by=by)
 
     def save(self) -> None:

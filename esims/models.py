@@ -189,7 +189,9 @@ class Package(models.Model):
     starts_at = models.DateTimeField(_("starts"), null=True, blank=True)
     ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
     activate_by = models.DateTimeField(_("start it before"), null=True, blank=True)
-    #: The times above have not happened: the provider tells what they would be.
+    #: When the provider entered the order that brought it; its periods for money back run from then.
+    ordered_at = models.DateTimeField(_("ordered"), null=True, blank=True)
+    #: The times above, but for the order's, have not happened: the provider tells what they would be.
     is_projected = models.BooleanField(_("times are projected"), default=False)
     #: A reading brought our key of the order, and a higher floor has not yet looked what that settles.
     awaits_order = models.BooleanField(_("waits for its order"), default=False, editable=False)

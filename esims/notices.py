@@ -14,7 +14,7 @@ from django.conf import settings
 from esims.events import EventKind, make_event
 from esims.models import Esim, LineEvent, Package
 from esims.packages import is_over
-from esims.states import ENDED, promised_until
+from esims.states import ENDED, promised_until, use_deadline
 from esims.usage import find_caps, is_counted_in_total
 from providers.types import LineState
 
@@ -23,7 +23,6 @@ MOMENT_FIELDS = ("state", "activation_deadline", "expires_on", "expires_at", "lp
 #: Delivered so short a time ago, the customer has just been told of the deadline with the line itself.
 JUST_DELIVERED = timedelta(days=1)
 
-_INSTALLABLE = frozenset({LineState.READY, LineState.DOWNLOADED})
 _IN_USE = frozenset({LineState.INSTALLED, LineState.ACTIVE})
 #: On a phone, or over: nobody waits for a code any more.
 _PAST_CODE = _IN_USE | {LineState.SUSPENDED, LineState.DEPLETED} | ENDED
@@ -114,9 +113,11 @@ def code_moments(esim: Esim) -> Iterable[tuple[datetime, datetime]]:
 
 
 def deadline_moments(esim: Esim) -> Iterable[tuple[datetime, datetime]]:
-    """(when to tell, until when there is time): the line can be installed, is not, and has a deadline for it."""
-    deadline = esim.activation_deadline
-    if deadline is None or LineState(esim.state) not in _INSTALLABLE or awaits_code(esim):
+    """(when to tell, until when there is time): the line can be installed or used for the first time, is not, and has
+    a deadline for it.
+    """
+    deadline = use_deadline(esim)
+    if deadline is None or awaits_code(esim):
         return
     for days in settings.NOTIFICATION_DEADLINE_DAYS:
         yield max(deadline - timedelta(days=days), esim.created_at + JUST_DELIVERED), deadline

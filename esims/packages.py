@@ -42,6 +42,7 @@ class PackageChanges:
 _STORED = (
     *("kind", "package_ref", "plan", "name", "data_bytes", "data_period", "data_unlimited", "used_bytes", "status"),
     *("raw_status", "order_ref", "order_key", "starts_at", "ends_at", "activate_by", "is_projected", "awaits_order"),
+    "ordered_at",
 )
 #: The same without asking the database for the plan.
 _COMPARED = tuple("plan_id" if name == "plan" else name for name in _STORED)
@@ -261,6 +262,7 @@ def _take_package(package: Package, snapshot: PackageSnapshot, *, state: bool, u
     package.starts_at = snapshot.starts_at or package.starts_at
     package.ends_at = snapshot.ends_at or package.ends_at
     package.activate_by = snapshot.activate_by or package.activate_by
+    package.ordered_at = snapshot.ordered_at or package.ordered_at
     package.is_projected = snapshot.is_projected
     if snapshot.allowance is not None:
         package.data_bytes = snapshot.allowance.data_bytes

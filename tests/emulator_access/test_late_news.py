@@ -1,6 +1,7 @@
 """News that come late, or of something else than was asked: a line that was revoked, a use that was settled before."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -122,3 +123,21 @@ def test_use_settled_before_a_full_reading_is_taken(told: Office) -> None:
     assert esim.next_usage_at is not None
     assert (esim.next_usage_at - timezone.now()).total_seconds() <= 3600
     told.check_books()
+
+
+# -- installed, and not in use ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("starts", [1, 2])
+def test_installed_line_keeps_its_deadline_where_its_days_begin_with_the_connection(starts: int, told: Office) -> None:
+    """``activeType`` 2; where the days run since the installation there is nothing left to do."""
+    books = told.emulator.books
+    books.packages["CKH002"] = replace(books.packages["CKH002"], starts=starts)
+    esim = buy_one(told)
+    marks = esim.notice_due_at
+    books.install(books.lines[esim.provider_ref])
+    esim = told.refresh(esim)
+    assert esim.state == "installed"
+    assert marks is not None
+    assert esim.activation_deadline is not None
+    assert esim.notice_due_at == (marks if starts == 2 else None)
