@@ -1,6 +1,7 @@
 """Words that the clock brings: a deadline nears, a day is left, it is over."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -165,6 +166,25 @@ def test_a_line_that_cannot_be_read_is_told_after_a_while_with_the_day_of_what_i
 def test_no_deadline_for_a_line_that_cannot_or_need_not_be_installed(state: LineState) -> None:
     make_waiting_line(1, state=state)
     assert not due_lines().exists()
+    assert tell() == []
+
+
+def test_an_installed_line_is_told_where_its_days_begin_with_the_first_connection() -> None:
+    """The deadline is for the use then; elsewhere it is the installation's, and that is done."""
+    deadline = timezone.now() + 31 * DAY
+    esim = make_told_line(plan={"starts_with": "connection"}, state=LineState.INSTALLED, activation_deadline=deadline)
+    move_clock(esim, 30 * DAY)
+    assert [key.rpartition(":")[0] for key in tell()] == [f"deadline-2:esim:{esim.pk}"]
+    assert "is on a phone and not in use yet" in " ".join(mail.outbox[0].body.split())
+
+
+@pytest.mark.parametrize(
+    "trace", [{"total_used_bytes": 1}, {"activated_at": timezone.now()}, {"expires_at": timezone.now() + 90 * DAY}]
+)
+def test_an_installed_line_with_traces_of_use_is_not_hurried(trace: dict[str, Any]) -> None:
+    deadline = timezone.now() + 31 * DAY
+    fields = {"state": LineState.INSTALLED, "activation_deadline": deadline, **trace}
+    move_clock(make_told_line(plan={"starts_with": "connection"}, **fields), 30 * DAY)
     assert tell() == []
 
 
