@@ -83,10 +83,12 @@ def owe_return(
     form_key: UUID,
     by: User,
     replaced_by: int | None = None,
+    shown_left: Decimal | None = None,
 ) -> Refund:
     """Owe the customer ``amount`` (of the order's currency) back for one line, or one top-up, of a purchase.
 
-    ``replaced_by``: the order that replaces the line, as far as the person was told of one.
+    ``replaced_by``: the order that replaces the line, as far as the person was told of one. ``shown_left``: what they
+    were told may still go back; None where nobody was told of an amount.
     The same ``form_key`` gives the same refund, also under a race. Raises ``RefundRefused``, and ``PermissionDenied``
     without ``orders.give_back``; nothing is written then.
     """
@@ -100,7 +102,7 @@ def owe_return(
             locked = lock_purchase(purchase.pk)
             if (known := _find_owed(form_key, wanted)) is not None:
                 return known
-            require_returnable(locked, esim, amount, replaced_by=replaced_by)
+            require_returnable(locked, esim, amount, replaced_by=replaced_by, shown_left=shown_left)
             return write_return(locked, esim, amount, reason=reason, by=by.email, form_key=form_key)
     except IntegrityError:
         # The same form was sent twice at once, for two purchases at that.
@@ -171,6 +173,11 @@ def was_delivered(purchase: Purchase, esim: Esim) -> bool:
     return PurchasedEsim.objects.filter(purchase=purchase, esim=esim).exists()
 
 
+def say_changed() -> str:
+    """That a person decided by a page which no longer is true."""
+    return _("What can go back to the customer has changed meanwhile. Look at it again.")
+
+
 def why_nothing_left(given: Given) -> str:
     """Why nothing can be given back for a line, in the reader's language; "" where something can."""
     if not given.paid:
@@ -180,10 +187,13 @@ def why_nothing_left(given: Given) -> str:
     return ""
 
 
-def require_returnable(purchase: Purchase, esim: Esim, amount: Decimal, *, replaced_by: int | None) -> None:
+def require_returnable(
+    purchase: Purchase, esim: Esim, amount: Decimal, *, replaced_by: int | None, shown_left: Decimal | None = None
+) -> None:
     """Raise ``RefundRefused`` where the amount cannot be given back now for one line of a locked purchase.
 
-    Also where the line was replaced since the person looked: both are given only by somebody who knows of both.
+    Also where the line was replaced since the person looked: both are given only by somebody who knows of both. And
+    where more, or less, is left than they were shown: somebody else decided about it meanwhile.
     """
     if not was_delivered(purchase, esim):
         raise RefundRefused(_("This order did not bring this line: there is nothing to give back for it."))
@@ -195,6 +205,8 @@ def require_returnable(purchase: Purchase, esim: Esim, amount: Decimal, *, repla
     given = count_given(purchase, esim)
     if refusal := why_nothing_left(given):
         raise RefundRefused(refusal)
+    if shown_left is not None and shown_left != given.left:
+        raise RefundRefused(say_changed())
     if not ZERO < amount <= given.left:
         most = say_amount(given.left, given.currency)
         raise RefundRefused(_("Between nothing and %(most)s can be given back for it.") % {"most": most}, "amount")

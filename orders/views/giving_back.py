@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from customers.access import NothingHere, staff_page
 from esims.page import find_line
 from orders.forms_decisions import ReasonForm
-from orders.forms_returns import GiveBackForm
+from orders.forms_returns import GiveBackForm, show_left
 from orders.giving_back import (
     PERMISSION,
     count_given,
@@ -45,7 +45,7 @@ def give_back(request: HttpRequest, pk: int) -> HttpResponse:
     form = GiveBackForm(
         request.POST if request.method == "POST" else None,
         given=given,
-        initial={"replaced_by": instead.order_id if instead else None},
+        initial={"replaced_by": instead.order_id if instead else None, "left": given.left},
     )
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
@@ -58,8 +58,10 @@ def give_back(request: HttpRequest, pk: int) -> HttpResponse:
                 form_key=said["form_key"],
                 by=person(request),
                 replaced_by=said["replaced_by"],
+                shown_left=said["left"],
             )
         except RefundRefused as error:
+            show_left(form, given)
             form.add_error(error.field if error.field in form.fields else None, error.message)
         else:
             messages.success(request, _("It is owed back: it shows among the refunds until it is made."))

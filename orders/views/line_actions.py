@@ -64,7 +64,10 @@ def _act(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | 
         rule=rule,
         esim=esim,
         given=given,
-        initial={"replaced_by": instead.order_id if instead else None},
+        initial={
+            "replaced_by": instead.order_id if instead else None,
+            "left": given.left if given is not None else None,
+        },
     )
     words = action_words(rule.capability, esim, package, customers_money=_say_customers_money(given))
     if request.method == "POST" and form.is_valid():
@@ -78,6 +81,7 @@ def _act(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | 
                 by=person(request),
                 gives_back=form.cleaned_data["gives_back"],
                 replaced_by=form.cleaned_data.get("replaced_by"),
+                shown_left=form.cleaned_data.get("left"),
             )
         except (ActionRefused, RefundRefused) as error:
             messages.error(request, error.message)

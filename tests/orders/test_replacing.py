@@ -166,7 +166,7 @@ def test_a_plan_that_cannot_be_had_any_more_gives_way_to_another_of_the_same_pla
 def test_what_went_back_whole_is_not_replaced_as_well(wholesaler: Wholesaler, mina: User) -> None:
     esim = bought()
     boss = make_user("orders.give_back")
-    form = {"form_key": str(uuid.uuid4()), "share": "all", "why": "sorry"}
+    form = {"form_key": str(uuid.uuid4()), "left": "6", "share": "all", "why": "sorry"}
     sign_in_as(boss).post(f"/esims/{esim.pk}/give-back/", form)
     with pytest.raises(ReplacementRefused, match="sell a new one instead"):
         replace(esim, mina)

@@ -52,7 +52,7 @@ def test_money_for_a_replaced_line_goes_back_only_where_the_page_told_of_it(whol
     assert "in its place, free of charge" not in shown.content.decode()
     order = replace(esim, mina)
     form = {"share": "part", "amount": "2", "why": "sorry"}
-    refused = client.post(page, {**read_hidden(shown, "form_key"), "replaced_by": "", **form})
+    refused = client.post(page, {**read_hidden(shown, "form_key", "left"), "replaced_by": "", **form})
     assert refused.status_code == 422
     assert f"The line was replaced by order {order.number} meanwhile." in refused.content.decode()
     assert not Refund.objects.exists()
@@ -62,7 +62,7 @@ def test_money_for_a_replaced_line_goes_back_only_where_the_page_told_of_it(whol
     text = shown.content.decode()
     assert "The customer gets another line in its place, free of charge, by this order:" in text
     assert f'<a class="code nowrap" href="/orders/{order.pk}/">{order.number}</a>' in text
-    assert client.post(page, {**read_hidden(shown, "form_key", "replaced_by"), **form}).status_code == 302
+    assert client.post(page, {**read_hidden(shown, "form_key", "replaced_by", "left"), **form}).status_code == 302
     assert Refund.objects.get().amount == 2
 
 
@@ -116,7 +116,7 @@ def test_the_form_of_a_dropped_refund_owes_nothing_and_says_so(wholesaler: Whole
     esim = bought()
     client = sign_in_as(mina)
     page = f"/esims/{esim.pk}/give-back/"
-    form = {"form_key": str(uuid.uuid4()), "share": "part", "amount": "2", "why": "sorry"}
+    form = {"form_key": str(uuid.uuid4()), "left": "6", "share": "part", "amount": "2", "why": "sorry"}
     client.post(page, form)
     drop_return(refund=Refund.objects.get(), why="a mistake", by=mina)
     events = OrderEvent.objects.count()
