@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config.environment import BASE_DIR, env
-from config.logs import tell_exception
+from config.logs import hide_addresses, tell_exception
 from config.settings_notices import *  # noqa: F403  (settings are what this module holds)
 
 DEMO = env.bool("ROAMDESK_DEMO", default=False)
@@ -447,6 +447,7 @@ LOGGING = {
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 # Without it a failure leaves no more than the name of its exception.
                 tell_exception,
+                hide_addresses,
                 (
                     structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
                     if DEMO

@@ -26,6 +26,8 @@ from esims.action_effects import LONGEST_WAIT, back_off, give_up_waiting, look_f
 from esims.action_rules import LONGEST_MESSAGE, RULES, why_not
 from esims.action_steps import action_facts, finish_action, postpone_action, take_turn
 from esims.events import EventKind, make_event
+from esims.link_places import fill_links, find_places
+from esims.links import forget_links, make_links
 from esims.models import Esim, LineAction, Package
 from esims.refresh import refresh_line
 from providers.errors import NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected
@@ -57,8 +59,8 @@ def request_action(
     package: Package | None = None,
     message: str = "",
 ) -> LineAction:
-    """Plan an action on a line (on its ``package``, where the provider acts on packages; ``message`` is an SMS's text)
-    and put its job into the queue, in one transaction.
+    """Plan an action on a line (on its ``package``, where the provider acts on packages; ``message`` is an SMS's
+    text) and put its job into the queue, in one transaction. A text of ours may hold places (``esims.link_places``).
 
     ``by``: a person, or the name of a job of ours. Permissions are the caller's business. Raises ``ActionRefused``:
     not offered, paused, not in this state, or another action of this line is under way. The worker looks at the line
@@ -216,13 +218,18 @@ def _send(action: LineAction, turn: datetime, *, looked_as_of: datetime | None) 
         # Our turn ran out while we looked: somebody else has taken the action over.
         return
     action.refresh_from_db()
+    made_for = f"action:{action.pk}:{action.attempts}"
+    request = _write_request(action, made_for)
     try:
-        outcome = provider.read_control_reply(provider.send_control(_write_request(action)), capability)
+        outcome = provider.read_control_reply(provider.send_control(request), capability)
     except NotSent as error:
+        forget_links(made_for=made_for)
         postpone_action(action, wait=back_off(action.attempts - 1), error=error.message)
     except RateLimited as error:
+        forget_links(made_for=made_for)
         postpone_action(action, wait=error.retry_after, error=error.message)
     except Rejected as error:
+        forget_links(made_for=made_for)
         finish_action(action, State.REJECTED, code=error.code, message=error.message)
     except OutcomeUnknown as error:
         start_looking(action, code=error.code, error=error.message)
@@ -234,13 +241,17 @@ def _send(action: LineAction, turn: datetime, *, looked_as_of: datetime | None) 
             finish_action(action, State.CONFIRMED, refunded=outcome.refund)
 
 
-def _write_request(action: LineAction) -> ControlRequest:
-    package = action.package
+def _write_request(action: LineAction, made_for: str) -> ControlRequest:
+    """Fresh links are made here, for what a job writes alone: what a person wrote is sent as it reads."""
+    package, message = action.package, action.message
+    if action.requested_by_id is None and (places := find_places(message)):
+        with transaction.atomic():
+            message = fill_links(message, make_links(esim_ids=places, made_for=made_for))
     return ControlRequest(
         provider_ref=action.esim.provider_ref,
         capability=action.capability,
         iccid=action.esim.iccid,
         package_ref=package.package_ref if package else "",
         order_ref=package.order_ref if package else action.esim.order_ref,
-        message=action.message,
+        message=message,
     )

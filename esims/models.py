@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models import PERIODS, Plan
 from customers.models import Customer
+from esims.link_places import fill_links, find_places
 from providers.models import ProviderAccount
 from providers.types import Capability, LineState, PackageStatus
 
@@ -328,6 +329,12 @@ class LineAction(models.Model):
     @property
     def capability(self) -> Capability:
         return Capability(self.kind)
+
+    @property
+    def shown_message(self) -> str:
+        """The text as staff see it: words where links went."""
+        words = str(_("(a link that is made when it is sent)"))
+        return fill_links(self.message, dict.fromkeys(find_places(self.message), words))
 
 
 class LineEvent(models.Model):

@@ -13,9 +13,10 @@ from email.utils import parseaddr
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 
+from esims.link_places import fill_links
 from esims.qr import qr_png
 from orders.models import Notification
-from orders.notice_content import Content, fill_links
+from orders.notice_content import Content
 
 _PERMANENT = range(500, 600)
 

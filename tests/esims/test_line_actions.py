@@ -15,7 +15,9 @@ from esims.action_words import action_words, money_words
 from esims.actions import ActionRefused, request_action, run_action, sweep_actions
 from esims.events import describe_event
 from esims.lifecycle import register_lines
-from esims.models import Esim, LineAction, LineEvent, Package
+from esims.link_places import link_place
+from esims.links import find_link
+from esims.models import Esim, LineAction, LineEvent, LineLink, Package
 from providers.errors import NotSent, RateLimited, Rejected
 from providers.models import ProviderAccount
 from providers.types import Capability, LineSnapshot, LineState, PackageSnapshot, PackageStatus
@@ -215,6 +217,34 @@ def test_an_sms_whose_worker_died_is_not_sent_again(fleet: Fleet, mika: User) ->
     assert sweep_actions() == 1
     assert LineAction.objects.get(pk=action.pk).state == "unknown"
     assert fleet.calls == []
+
+
+def test_the_link_of_an_sms_is_made_when_it_is_sent_and_stored_nowhere(fleet: Fleet, mika: User) -> None:
+    esim = enter(fleet.add(state=LineState.ACTIVE, api_sms=True))
+    fleet.errors.extend([None, NotSent("no connection"), None, RateLimited("busy", retry_after=timedelta(seconds=2))])
+    line = Esim.objects.select_related("account").get(pk=esim.pk)
+    action = request_action(
+        esim=line, capability=SMS, reason="Notification 7", by="notifications", message=f"Look: {link_place(esim.pk)}"
+    )
+    assert not LineLink.objects.exists()
+    action = finish(action)
+    assert (action.state, action.message) == ("confirmed", f"Look: [[line:{esim.pk}]]")
+    links = [request.message.removeprefix("Look: ") for request in fleet.controls]
+    assert [link.startswith("http://127.0.0.1:8000/l/") for link in links] == [True] * len(links)
+    # Each try has its own; what was not sent is forgotten, what was sent works and is known by its digest alone.
+    tokens = [link.rstrip("/").rpartition("/")[2] for link in links]
+    assert [find_link(token) is not None for token in tokens] == [False] * (len(tokens) - 1) + [True]
+    row = LineLink.objects.get()
+    assert (row.esim_id, row.made_for) == (esim.pk, f"action:{action.pk}:{action.attempts}")
+    stored = str([*LineAction.objects.values_list(), *LineEvent.objects.values_list(), *LineLink.objects.values_list()])
+    assert tokens[-1] not in stored
+
+
+def test_what_a_person_writes_becomes_no_link(fleet: Fleet, mika: User) -> None:
+    esim = enter(fleet.add(state=LineState.ACTIVE, api_sms=True))
+    finish(ask(esim, mika, SMS, message=f"Look: {link_place(esim.pk)}"))
+    assert [request.message for request in fleet.controls] == [f"Look: [[line:{esim.pk}]]"]
+    assert not LineLink.objects.exists()
 
 
 @pytest.mark.parametrize(
