@@ -1,20 +1,19 @@
-"""What an order has to tell its customer: lines and top-ups that came, and money that goes back.
+"""What an order has to tell its customer: lines and top-ups that came.
 
 All of it by what the order (locked) is now and what was told of it before; the rows that wake this say nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from esims.models import Esim
 from esims.notices import awaits_code, code_late_at
 from esims.states import ENDED
 from orders.attention import ask_for_look
-from orders.models import Notification, Order, OrderLine, PurchasedEsim, PurchasedPackage, Refund
+from orders.models import Notification, Order, OrderLine, PurchasedEsim, PurchasedPackage
 from orders.notice_rows import Telling, write_tellings
 from orders.states import lock_order, lock_purchase
 
@@ -105,34 +104,3 @@ def _top_ups(order: Order) -> Iterable[Telling]:
 
 def _top_up_context(order: Order, row: PurchasedPackage) -> Any:
     return lambda: {"order": order.number, "label": row.esim.label, "package": row.purchase.order_line.plan_name}
-
-
-def plan_refunds(order: Order) -> None:
-    """Tell of money that goes back for a locked order: that it is owed, each time it changes, and that it went."""
-    refunds = Refund.objects.filter(~Q(state=Refund.State.DROPPED), order=order, amount__gt=0).order_by("pk")
-    write_tellings(_refund(order, refund) for refund in refunds)
-
-
-def _refund(order: Order, refund: Refund) -> Telling:
-    is_made = refund.state == Refund.State.MADE
-    amount = f"{refund.amount.normalize():f}"
-    return Telling(
-        kind=K.REFUND_MADE if is_made else K.REFUND_DUE,
-        key=f"refund-made:{refund.pk}" if is_made else f"refund-due:{refund.pk}:{amount}",
-        customer=order.customer,
-        order=order,
-        esim=None,
-        context=lambda: _refund_context(order, refund),
-        facts={"refund": refund.pk, "amount": amount, "currency": refund.currency},
-    )
-
-
-def _refund_context(order: Order, refund: Refund) -> Mapping[str, Any]:
-    return {
-        "order": order.number,
-        "amount": refund.amount,
-        "currency": refund.currency,
-        "reason": refund.kind,
-        "method": refund.get_method_display(),
-        "reference": refund.reference,
-    }

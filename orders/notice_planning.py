@@ -27,7 +27,8 @@ from esims.row_changes import write_changes
 from orders.models import Notification, OrderEvent, PurchasedEsim
 from orders.notice_failures import set_line_aside, set_order_aside
 from orders.notice_lines import Reason, clock_reason, event_reason, is_same_moment, read_first, wants_reading
-from orders.notice_orders import give_up_waiting, is_late, plan_order, plan_refunds
+from orders.notice_orders import give_up_waiting, is_late, plan_order
+from orders.notice_refunds import plan_refunds
 from orders.notice_rows import Telling, write_tellings
 from orders.notice_top_ups import TopUpHints
 from orders.states import lock_order

@@ -22,6 +22,7 @@ from orders.giving_back import (
     why_nothing_left,
 )
 from orders.models import Refund
+from orders.notice_refunds import is_told_of_refunds, say_told_of_refunds
 from orders.refunds import RefundRefused
 from orders.selectors.refunds import with_purpose
 from orders.views.requests import person, read_id
@@ -81,6 +82,7 @@ def give_back(request: HttpRequest, pk: int) -> HttpResponse:
             _("It is owed back to the customer and shows among the refunds until it is made. No money moves by this."),
             _("The line stays as it is: it is not ended by this, and the provider is asked for nothing."),
             _("While it is due it can be dropped again, with a reason."),
+            *say_told_of_refunds(),
         ],
         "action": _("Owe it back"),
         "danger": False,
@@ -112,7 +114,12 @@ def refund_drop(request: HttpRequest, pk: int) -> HttpResponse:
         "refund": refund,
         "order": refund.order,
         "title": _("Drop this refund"),
-        "consequences": [_("The customer does not get this money back. Tell them, if it was promised to them.")],
+        "consequences": [
+            _("The customer does not get this money back."),
+            _("Whoever was told by a message that it is owed is told that it no longer is.")
+            if is_told_of_refunds()
+            else _("Tell them, if it was promised to them."),
+        ],
         "action": _("Drop it"),
         "danger": True,
         "cancel_label": _("Leave it as it is"),

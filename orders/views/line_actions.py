@@ -22,6 +22,7 @@ from esims.page import find_line
 from orders.ending import request_end
 from orders.forms_returns import EndForm
 from orders.giving_back import PERMISSION, Given, count_given, find_sold, has_due_return
+from orders.notice_refunds import say_told_of_refunds
 from orders.refunds import RefundRefused
 from orders.replaced import find_replacement
 from orders.views.requests import person
@@ -97,7 +98,7 @@ def _act(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | 
         "package": package,
         "form": form,
         "title": words.title,
-        "consequences": words.consequences,
+        "consequences": [*words.consequences, *(say_told_of_refunds() if given is not None else ())],
         "providers_money": money_words(rule.capability, esim, package, now=timezone.now()) if rule.is_final else "",
         "given": given,
         "instead": instead,
