@@ -134,6 +134,7 @@ SENTENCES = (
     _("The connection to the mail server ended before it answered (%(crash)s)."),
     _("The mail server refuses the address (%(code)s)."),
     _("The mail server refuses the message (%(code)s)."),
+    _("The mail server's answer to the message says nothing (%(code)s)."),
     _("Our program failed over it (%(crash)s)."),
     _("The customer was not told: our program failed over the message (%(crash)s)."),
     _("Our program failed while it was being sent (%(crash)s)."),

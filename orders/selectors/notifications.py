@@ -40,9 +40,9 @@ class FeedItem:
     is_read: bool
 
 
-def find_notifications(wanted: NotificationFilter) -> QuerySet[Notification]:
-    """Rows that fit, the newest first, without their contents."""
-    rows = _rows()
+def find_notifications(wanted: NotificationFilter, *, reader: User) -> QuerySet[Notification]:
+    """Rows that fit and that this member of staff may see, the newest first, without their contents."""
+    rows = _rows().filter(_visible_to(reader))
     if wanted.state:
         rows = rows.filter(state=wanted.state)
     if wanted.kind:
@@ -50,10 +50,15 @@ def find_notifications(wanted: NotificationFilter) -> QuerySet[Notification]:
     return rows
 
 
-def count_needing_look() -> dict[str, int]:
-    """How many have failed, or may have been sent: states that are few."""
+def count_needing_look(*, reader: User) -> dict[str, int]:
+    """How many that the reader may see have failed, or may have been sent: states that are few."""
     few = (N.State.FAILED, N.State.UNCERTAIN)
-    rows = N.objects.filter(state__in=few).order_by().values_list("state").annotate(number=Count("pk"))
+    rows = (
+        N.objects.filter(_visible_to(reader), state__in=few)
+        .order_by()
+        .values_list("state")
+        .annotate(number=Count("pk"))
+    )
     return dict(rows)
 
 
@@ -111,6 +116,11 @@ def read_feed(customer: Customer, *, before: int | None = None, limit: int = 50)
 def may_see(user: User, row: Notification) -> bool:
     """Whether a member of staff who may see notifications may see this one: of staff's only their own."""
     return row.audience == N.Audience.CUSTOMER or row.user_id == user.pk or user.is_superuser
+
+
+def _visible_to(user: User) -> Q:
+    """``may_see`` as a condition."""
+    return Q() if user.is_superuser else Q(audience=N.Audience.CUSTOMER) | Q(user=user)
 
 
 def _rows() -> QuerySet[Notification]:

@@ -74,6 +74,8 @@ NOT_TAKEN: list[Any] = [
     smtplib.SMTPDataError(451, b"try again"),
     smtplib.SMTPRecipientsRefused({"aiko@example.jp": (450, b"greylisted")}),
     smtplib.SMTPSenderRefused(421, b"busy", "desk@example.com"),
+    # Before the message went: whatever that was, it was no yes.
+    smtplib.SMTPSenderRefused(-1, b"???", "desk@example.com"),
 ]
 FINAL: list[Any] = [
     smtplib.SMTPDataError(554, b"spam"),
@@ -81,6 +83,9 @@ FINAL: list[Any] = [
 ]
 UNCERTAIN: list[Any] = [
     smtplib.SMTPServerDisconnected("Connection unexpectedly closed"),
+    smtplib.SMTPDataError(-1, b"???"),
+    smtplib.SMTPDataError(251, b"not 250"),
+    smtplib.SMTPDataError(354, b"go on"),
     TimeoutError("timed out"),
     ConnectionResetError("reset"),
     KeyError("a way to send that fails in its own way"),
