@@ -12,11 +12,12 @@ from pytest import MonkeyPatch
 
 from config.retelling import retell
 from esims.events import describe_event
+from esims.link_page import describe_time
 from esims.models import Esim, LineEvent
-from orders import notice_lines, notice_rows, wording
+from orders import wording
 from orders.models import Notification, OrderEvent, Purchase
 from orders.notice_planning import is_anything_to_plan, plan_notifications
-from orders.notice_words import Message
+from orders.notice_words import Message, compose
 from providers.types import LineState
 from tests.orders.fakes import Wholesaler
 from tests.orders.telling import GB, make_told_line, move_clock, report, tell
@@ -28,14 +29,13 @@ CRASH = "The customer was not told: our program failed over the message (KeyErro
 
 def poison(patch: MonkeyPatch, receiver: str, error: Exception) -> None:
     """Every message to this customer fails."""
-    real = notice_rows.compose
 
-    def compose(kind: str, context: Mapping[str, Any], **given: Any) -> Message:
+    def fail(kind: str, context: Mapping[str, Any], **given: Any) -> Message:
         if given["receiver"] == receiver:
             raise error
-        return real(kind, context, **given)
+        return compose(kind, context, **given)
 
-    patch.setattr(notice_rows, "compose", compose)
+    patch.setattr("orders.notice_rows.compose", fail)
 
 
 def test_an_order_that_fails_keeps_no_other_waiting(wholesaler: Wholesaler, monkeypatch: MonkeyPatch) -> None:
@@ -77,14 +77,13 @@ def test_a_clock_that_fails_keeps_no_other_waiting(monkeypatch: MonkeyPatch) -> 
     lines = [make_told_line(customer={"email": f"{name}@example.jp"}, expires_at=ends()) for name in "ab"]
     for line in lines:
         move_clock(line, timedelta(days=2))
-    real = notice_lines.describe_time
 
     def describe(line: Esim, now: Any) -> str:
         if line.pk == lines[0].pk:
             raise KeyError("x")
-        return real(line, now)
+        return describe_time(line, now)
 
-    monkeypatch.setattr(notice_lines, "describe_time", describe)
+    monkeypatch.setattr("orders.notice_lines.describe_time", describe)
     (key,) = tell()
     assert key.startswith(f"last-day:esim:{lines[1].pk}:")
     assert not is_anything_to_plan()
