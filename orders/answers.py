@@ -138,9 +138,15 @@ class _Case:
         wait = wait_for_allocation(self.provider, purchase.inquiries_made)
         if is_long_allocating(purchase, self.provider):
             wait = max(wait, _SELDOM)
-            ask_for_look(purchase, "The provider took the order and has been allocating for long.", by=self.by)
+            ask_for_look(purchase, self._tell_long_wait(), by=self.by)
         save_purchase(purchase, next_attempt_at=self._due_in(wait), failures_in_row=0)
         return "allocating"
+
+    def _tell_long_wait(self) -> str:
+        if self.attempt.kind == PurchaseAttempt.Kind.LOOKUP and not self.purchase.transaction_id:
+            # It allocates: whether that is this order, it does not say.
+            return "The provider has been allocating for long and does not say whether it took this order."
+        return "The provider took the order and has been allocating for long."
 
     # -- a top-up's line --------------------------------------------------------------------------------------------
 

@@ -23,9 +23,10 @@ from esims.models import Esim
 from esims.refresh import refresh_line
 from esims.states import ENDED
 from orders.findings import Finding, OutOfTime, Pace, Part, PartState, Span
+from orders.line_evidence import is_denial
 from orders.models import Difference, OrderLine, Purchase
 from providers.base import Provider
-from providers.errors import NOT_TOLD, ProviderError, Rejected, Unavailable
+from providers.errors import ProviderError, Rejected
 from providers.models import ProviderAccount
 from providers.types import Capability, LineSnapshot, LineState, Priority
 
@@ -163,15 +164,8 @@ def _ask_for(provider: Provider, pace: Pace, ref: str) -> str | None:
     try:
         pace.ask(lambda: provider.read_line(ref, priority=Priority.BACKGROUND))
     except ProviderError as error:
-        return error.message if _is_denial(error) else None
+        return error.message if is_denial(error) else None
     return ""
-
-
-def _is_denial(error: ProviderError) -> bool:
-    if isinstance(error, Unavailable):
-        return error.code == NOT_TOLD
-    # A refusal of our keys says nothing about the line.
-    return isinstance(error, Rejected) and error.mend is None
 
 
 # -- by transaction and line by line ----------------------------------------------------------------------------------
@@ -253,7 +247,7 @@ def _read_one(pace: Pace, line: Esim) -> str | None:
     except LineBusy:
         return None
     except ProviderError as error:
-        return error.message if _is_denial(error) else None
+        return error.message if is_denial(error) else None
     return ""
 
 
@@ -310,6 +304,9 @@ def _make_unknown(
 ) -> Finding:
     told = {"line": ref, "iccid": iccid, "order": order_ref, "key": order_key, "plan": plan_ref}
     amount, currency = _cost_of(purchase.order_line, plan) if purchase is not None else _net_of(plan)
+    if state == LineState.CANCELLED:
+        # Where a line is cancelled its price may have come back: what it costs us is not known.
+        amount, currency = None, ""
     return Finding(
         kind=Kind.UNKNOWN_LINE,
         key=ref,

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from esims.models import STATE_LABELS
+from esims.states import ENDED
 from orders.models import Difference
 from providers.types import LineState
 
@@ -42,6 +43,9 @@ ADVICE: Mapping[str, Any] = {
         " there."
     ),
 }
+_ADVICE_OVER = gettext_lazy(
+    "The line is over, so it can be given to nobody. Find who ended it, and whether its money came back, and close it."
+)
 _NAMES: Mapping[str, Any] = {
     "line": gettext_lazy("Line"),
     "iccid": gettext_lazy("ICCID"),
@@ -112,6 +116,13 @@ def describe(difference: Difference) -> str:
             return _("Order %(number)s: it would cost another price now") % {"number": ours.get("number", "")}
         case _:
             return _("The balance is not explained")
+
+
+def advise(difference: Difference) -> str:
+    """What a person can do about it."""
+    if difference.kind == Kind.UNKNOWN_LINE and difference.details.get("state") in ENDED:
+        return str(_ADVICE_OVER)
+    return str(ADVICE.get(difference.kind, ""))
 
 
 def read_amount(text: Any) -> Decimal | None:

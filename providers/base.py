@@ -115,6 +115,8 @@ class Provider(ABC):
     #: How staff know a line in this provider's portal: what its reference is called, and how it is written.
     line_reference_name: ClassVar[str] = "ICCID"
     line_reference_pattern: ClassVar[str] = r"[0-9]{18,22}"
+    #: How it writes the numbers of its orders, where they are easily taken for a line's; "" where they are not.
+    order_reference_pattern: ClassVar[str] = ""
     #: After so long an allocation that brings nothing is a person's matter.
     allocation_patience: ClassVar[timedelta] = timedelta(hours=1)
     #: What an action gives us back by the provider's document. An action that is missing: nobody knows.
@@ -304,7 +306,8 @@ class Provider(ABC):
     def find_order(self, idempotency_key: str, *, sent_at: datetime) -> TransactionRecord | None:
         """The order (or top-up) that the provider holds under our own key, sent not before ``sent_at`` (aware UTC).
 
-        None: it is not among those that the provider lists, which may also mean "not yet".
+        None: it is not among those that the provider lists, which may also mean "not yet". Raises ``StillAllocating``
+        where it lists nothing because it is allocating orders, this one perhaps.
         """
         self.require(Capability.ORDER_LOOKUP)
         return self._find_order(idempotency_key, sent_at)

@@ -58,6 +58,10 @@ DECISIONS: Mapping[str, Decision] = {
         hint=_("The portal shows the lines, and the provider can no longer be asked."),
         title=_("Enter the lines that the provider sold"),
         consequences=(
+            _(
+                "The provider is asked about each line first: one that it does not know, that is over, or that is"
+                " another order's, stays out."
+            ),
             _("Each line becomes an eSIM of this order and is read from the provider; nothing is ordered."),
             _("With all of them here the purchase counts as delivered."),
         ),

@@ -21,6 +21,7 @@ from orders.differing import (
     attach_line,
     close_difference,
     find_fitting_purchases,
+    may_enter,
     reopen_difference,
     take_over_line,
 )
@@ -79,15 +80,14 @@ def difference_list(request: HttpRequest) -> HttpResponse:
 def difference_detail(request: HttpRequest, pk: int) -> HttpResponse:
     difference = _find(pk)
     is_open = difference.state == State.OPEN
-    is_line = difference.kind == Kind.UNKNOWN_LINE
     may = request.user.has_perm("orders.reconcile")
-    fits = is_line and is_open and may and bool(find_fitting_purchases(difference))
+    fits = is_open and may and bool(find_fitting_purchases(difference))
     context = {
         "difference": difference,
         "page": read_difference_page(difference),
         "may_close": is_open and may,
         "may_attach": fits,
-        "may_take_over": is_open and is_line and may,
+        "may_take_over": is_open and may_enter(difference) and may,
         "may_reopen": may
         and difference.state == State.CLOSED
         and difference.kind != Kind.BALANCE
@@ -124,6 +124,7 @@ def difference_attach(request: HttpRequest, pk: int) -> HttpResponse:
     words = {
         "title": _("Attach the line to a purchase?"),
         "consequences": [
+            _("The provider is asked about the line first: one that is over, or another order's, stays out."),
             _("The line becomes an eSIM of that order's customer and is read from the provider; nothing is ordered."),
             _("With all of its lines here the purchase counts as delivered, and a refund that is due shrinks."),
         ],
@@ -144,6 +145,9 @@ def difference_take_over(request: HttpRequest, pk: int) -> HttpResponse:
     words = {
         "title": _("Take the line over for a customer?"),
         "consequences": [
+            _(
+                "The provider is asked about the line first: one that it does not know, or that is over, is not entered."
+            ),
             _("The line becomes this customer's eSIM and is read from the provider; nothing is ordered."),
             _("No order and no payment of ours belongs to it."),
         ],

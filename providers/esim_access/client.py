@@ -101,6 +101,9 @@ class EsimAccessProvider(Provider):
     #: Its lines are known by it, for ICCIDs are used again: what looks like an ICCID is refused.
     line_reference_name = "esimTranNo"
     line_reference_pattern = r"(?![0-9]{18,22}$)[0-9A-Za-z]{6,40}"
+    #: The portal and each webhook show both, but for this letter alike: ``"orderNo": "B25091113270004", "esimTranNo":
+    #: "25091113270004"``. Every documented order number has it, no documented esimTranNo.
+    order_reference_pattern = r"[Bb][0-9]+"
     #: "Top ups can be requested while the eSIM is in New, In Use or Depleted status, but not after eSIM expiry." The
     #: reply has the "new date of package expiry", the "new volume of data" and the "new duration in days"; which part
     #: is used first it does not say.

@@ -1,11 +1,11 @@
 """Asking ``esim/query``: one endpoint for one line, an order's lines and the lines of a time, always in pages."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from providers.errors import NOT_TOLD, Unavailable
+from providers.errors import NOT_TOLD, StillAllocating, Unavailable
 from providers.esim_access.envelope import Envelope
 from providers.esim_access.gateway import Gateway
 from providers.esim_access.lines import find_refs, has_key, is_allocated, map_line, map_lines
@@ -18,6 +18,8 @@ PAGE_SIZE, LAST_PAGE = 500, 10_000
 _ALLOCATING = "200010"
 #: "The orderNo does not exist". Order numbers come from the provider itself, so right after an order it lags behind.
 _NO_ORDER = "310272"
+#: "Expect wait times of up to 30 seconds." OURS: asked again after half of it, and once more.
+_ALLOCATED_WITHIN = timedelta(seconds=15)
 #: OURS: our clock and the provider's may differ by so much.
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
@@ -150,9 +152,13 @@ def read_order(gateway: Gateway, order_ref: str, *, priority: Priority) -> Trans
 
 
 def find_order(gateway: Gateway, key: str, *, sent_at: datetime, now: datetime) -> TransactionRecord | None:
-    """The order that came by our ``transactionId``, among all that were made since ``sent_at``."""
+    """The order that came by our ``transactionId``, among all that were made since ``sent_at``.
+
+    Raises ``StillAllocating`` where the provider says in the list's place that it allocates: it may be that order.
+    """
     found: list[Any] = []
     asked_at = None
+    is_cut = False
     for page in read_pages(
         gateway,
         write_span(sent_at - _CLOCKS_DIFFER, now + _CLOCKS_DIFFER),
@@ -161,10 +167,19 @@ def find_order(gateway: Gateway, key: str, *, sent_at: datetime, now: datetime) 
     ):
         found += [item for item in page.items if has_key(item, key)]
         asked_at = asked_at or page.sent_at
+        is_cut = is_cut or bool(page.refusal)
+    if not found and is_cut:
+        raise StillAllocating(
+            "The provider is still allocating, and lists nothing until it has done so",
+            code=_ALLOCATING,
+            operation="query",
+            account=gateway.account,
+        )
     if not found:
         return None
     order_ref = next((ref for ref in (find_refs(item)[1] for item in found) if ref), "")
-    return _make_record(gateway, found, transaction_id=order_ref, order_ref=order_ref, sent_at=asked_at)
+    record = _make_record(gateway, found, transaction_id=order_ref, order_ref=order_ref, sent_at=asked_at)
+    return replace(record, is_pending=True) if is_cut else record
 
 
 def _make_record(
@@ -187,11 +202,22 @@ def _make_record(
 
 
 def list_lines(gateway: Gateway, *, since: datetime, until: datetime) -> Iterator[LineSnapshot]:
-    """Every line that was sold in a span of time, each once, whatever moves between two pages."""
+    """Every line that was sold in a span of time, each once, whatever moves between two pages.
+
+    Raises ``Unavailable`` where the provider says in a page's place that it allocates: that is no empty list.
+    """
     seen: set[str] = set()
     for page in read_pages(
         gateway, write_span(since, until), priority=Priority.BACKGROUND, accepted=frozenset({_ALLOCATING})
     ):
+        if page.refusal:
+            raise Unavailable(
+                "The provider is still allocating, and lists nothing until it has done so",
+                code=_ALLOCATING,
+                operation="query",
+                account=gateway.account,
+                retry_after=_ALLOCATED_WITHIN,
+            )
         for line in map_lines(page.items, account=gateway.account, sent_at=page.sent_at).lines:
             if line.provider_ref not in seen:
                 seen.add(line.provider_ref)

@@ -192,10 +192,10 @@ def test_an_unknown_line_is_attached_to_the_purchase_that_missed_it(
 ) -> None:
     boss = make_user("orders.reconcile")
     compare(account)
-    (stranger,) = access.buy(plan.plan_ref)
     order = order_plan(plan)
     pay(order)
     purchase = Purchase.objects.get()
+    (stranger,) = access.buy(plan.plan_ref, transaction_id=purchase.idempotency_key)
     Purchase.objects.update(state="unknown", next_attempt_at=None)
     compare(account)
     difference = row("unknown_line")
