@@ -50,6 +50,7 @@ SENTENCES = (
     _("is no whole answer"),
     _("has no orderNo"),
     _("The provider does not tell of this eSIM"),
+    _("The provider is still allocating, and lists nothing until it has done so"),
     # comparisons
     _("The provider tells of no lines: what it holds comes by its completion files only."),
     _("The provider lists no lines: ours are read one by one, the longest unread first."),
@@ -169,6 +170,7 @@ SENTENCES = (
     _("the line could not be read %(failures)s times in a row: %(error)s"),
     _("an earlier request was never answered, and its key is too old to be sent again"),
     _("The provider took the order and has been allocating for long."),
+    _("The provider has been allocating for long and does not say whether it took this order."),
     _("It has been looked for for long, and every look fails."),
     _("The provider answered %(found)s where %(known)s was known."),
     _("The provider named lines that are somebody else's here: %(refs)s"),

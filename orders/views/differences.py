@@ -145,9 +145,7 @@ def difference_take_over(request: HttpRequest, pk: int) -> HttpResponse:
     words = {
         "title": _("Take the line over for a customer?"),
         "consequences": [
-            _(
-                "The provider is asked about the line first: one that it does not know, or that is over, is not entered."
-            ),
+            _("The provider is asked about the line first: one that it does not know, or that is over, stays out."),
             _("The line becomes this customer's eSIM and is read from the provider; nothing is ordered."),
             _("No order and no payment of ours belongs to it."),
         ],

@@ -45,7 +45,8 @@ def read_pages(
     """All pages of one query, each read when it is asked for. Raises as every read.
 
     It ends where as many different objects came as the pager counts, at an empty page, and at one that only repeats
-    others: what was sold meanwhile may push lines to the next page, so that one comes twice.
+    others: what was sold meanwhile may push lines to the next page, so that one comes twice. The table of the reply
+    names a pager without ``total``: then a short page proves nothing, because a page may be smaller than asked for.
     """
     seen: set[str] = set()
     count = 0
@@ -57,8 +58,7 @@ def read_pages(
         fresh = {ref for ref in refs if ref} - seen
         seen |= fresh
         count += len(fresh) + refs.count("")
-        is_last = count >= page.total if page.total else len(page.items) < PAGE_SIZE
-        if is_last or not fresh:
+        if not fresh or (page.total and count >= page.total):
             return
 
 
@@ -88,7 +88,7 @@ def read_line(gateway: Gateway, provider_ref: str, *, priority: Priority) -> Lin
         nonlocal is_absent
         page = _parse_page(envelope, reply)
         refs = [find_refs(item)[0] for item in page.items]
-        if provider_ref not in refs and len(refs) >= (page.total or 0):
+        if provider_ref not in refs and (len(refs) >= page.total if page.total else not refs):
             is_absent = True
             raise UnreadableError("it does not tell of this eSIM")
         return page
