@@ -151,7 +151,7 @@ def _confirm_missing(
     missing: list[tuple[Esim, str]] = []
     undecided = {line.provider_ref for line in lacking[_MOST_CONFIRMED:]}
     for line in lacking[:_MOST_CONFIRMED]:
-        said = _ask_for(provider, pace, line.provider_ref)
+        said = _ask_for(provider, pace, line)
         if said is None:
             undecided.add(line.provider_ref)
         elif said:
@@ -159,10 +159,10 @@ def _confirm_missing(
     return missing, undecided
 
 
-def _ask_for(provider: Provider, pace: Pace, ref: str) -> str | None:
+def _ask_for(provider: Provider, pace: Pace, line: Esim) -> str | None:
     """What the provider says of a line that it does not know; "" where it knows it, None where it does not tell."""
     try:
-        pace.ask(lambda: provider.read_line(ref, priority=Priority.BACKGROUND))
+        pace.ask(lambda: provider.read_line(line.provider_ref, priority=Priority.BACKGROUND, order_ref=line.order_ref))
     except ProviderError as error:
         return error.message if is_denial(error) else None
     return ""

@@ -41,12 +41,13 @@ def find_doubt(provider: Provider | None, refs: Sequence[str], purchase: Purchas
         return _("Each line is read from the provider first: enter at most %(number)d at once.") % {
             "number": MOST_AT_ONCE
         }
+    order_ref = (purchase.provider_order_ref or purchase.transaction_id) if purchase is not None else ""
     ends_at = monotonic() + _SECONDS
     for ref in refs:
         if monotonic() > ends_at:
             return _("The provider takes long to answer: nothing was entered. Enter fewer at once.")
         try:
-            line = provider.read_line(ref, priority=Priority.PEOPLE)
+            line = provider.read_line(ref, priority=Priority.PEOPLE, order_ref=order_ref)
         except ProviderError as error:
             return _tell_failure(error, ref)
         if doubt := _doubt_line(line, ref, purchase):

@@ -175,6 +175,11 @@ class Provider(ABC):
     def _read_line(self, provider_ref: str, priority: Priority) -> LineSnapshot:
         raise AssertionError("declared but not written")
 
+    def _read_line_of_order(self, provider_ref: str, order_ref: str, priority: Priority) -> LineSnapshot:
+        """Overridden where a line may have to be looked for among those of its order."""
+        del order_ref
+        return self._read_line(provider_ref, priority)
+
     def _read_order_lines(self, order_ref: str, priority: Priority) -> tuple[LineSnapshot, ...]:
         raise AssertionError("declared but not written")
 
@@ -312,9 +317,13 @@ class Provider(ABC):
         self.require(Capability.ORDER_LOOKUP)
         return self._find_order(idempotency_key, sent_at)
 
-    def read_line(self, provider_ref: str, *, priority: Priority = Priority.BACKGROUND) -> LineSnapshot:
-        """What the provider says of one line now."""
+    def read_line(
+        self, provider_ref: str, *, priority: Priority = Priority.BACKGROUND, order_ref: str = ""
+    ) -> LineSnapshot:
+        """What the provider says of one line now. ``order_ref``: its order there, where we know it."""
         self.require(Capability.READ_LINE)
+        if order_ref:
+            return self._read_line_of_order(provider_ref, order_ref, priority)
         return self._read_line(provider_ref, priority)
 
     def read_order_lines(self, order_ref: str, *, priority: Priority = Priority.BACKGROUND) -> tuple[LineSnapshot, ...]:

@@ -221,8 +221,11 @@ class EsimAccessProvider(Provider):
     # -- lines ------------------------------------------------------------------------------------------------------
 
     def _read_line(self, provider_ref: str, priority: Priority) -> LineSnapshot:
+        return self._read_line_of_order(provider_ref, "", priority)
+
+    def _read_line_of_order(self, provider_ref: str, order_ref: str, priority: Priority) -> LineSnapshot:
         self._require_ref(provider_ref, "query")
-        return queries.read_line(self._gateway, provider_ref, priority=priority)
+        return queries.read_line(self._gateway, provider_ref, priority=priority, order_ref=read_ref(order_ref))
 
     def _read_order_lines(self, order_ref: str, priority: Priority) -> tuple[LineSnapshot, ...]:
         if not read_ref(order_ref):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from providers.errors import NOT_TOLD, StillAllocating, Unavailable
+from providers.errors import NOT_TOLD, Rejected, StillAllocating, Unavailable
 from providers.esim_access.envelope import Envelope
 from providers.esim_access.gateway import Gateway
 from providers.esim_access.lines import find_refs, has_key, is_allocated, map_line, map_lines
@@ -16,6 +16,8 @@ from providers.types import Fault, LineSnapshot, Priority, ProviderReply, Transa
 PAGE_SIZE, LAST_PAGE = 500, 10_000
 #: "SM-DP+ is still allocating profiles for the order."
 _ALLOCATING = "200010"
+#: "Request parameters (mandatory) are not contained", "… is null".
+_MISSES_PARAMETER = frozenset({"000105", "000106"})
 #: "The orderNo does not exist". Order numbers come from the provider itself, so right after an order it lags behind.
 _NO_ORDER = "310272"
 #: "Expect wait times of up to 30 seconds." OURS: asked again after half of it, and once more.
@@ -75,13 +77,27 @@ def _parse_page(envelope: Envelope, reply: ProviderReply) -> Page:
 # -- one line ---------------------------------------------------------------------------------------------------------
 
 
-def read_line(gateway: Gateway, provider_ref: str, *, priority: Priority) -> LineSnapshot:
+def read_line(gateway: Gateway, provider_ref: str, *, priority: Priority, order_ref: str = "") -> LineSnapshot:
     """The line of one ``esimTranNo``. An answer without it says nothing about it, so it is a failed read.
 
-    The number stands in the document's text and not in its table of parameters: a provider that does not heed it
-    answers with others' lines, and then the pages are searched. A line that it does not tell of has the code
-    ``NOT_TOLD``.
+    The number stands in the document's text and not in its table of parameters. A provider that does not heed it
+    answers with others' lines, and then the pages are searched; one that keeps to the table misses a parameter, and
+    then the line is looked for in its order, ``order_ref``. A line that it does not tell of has the code ``NOT_TOLD``.
     """
+    try:
+        return _find_line(gateway, {"esimTranNo": provider_ref}, provider_ref, priority=priority)
+    except Rejected as error:
+        if error.code not in _MISSES_PARAMETER:
+            raise
+        if not order_ref:
+            # It says nothing about the line.
+            raise Unavailable(
+                error.message, code=error.code, operation=error.operation, account=error.account
+            ) from error
+    return _find_line(gateway, {"orderNo": order_ref}, provider_ref, priority=priority)
+
+
+def _find_line(gateway: Gateway, criteria: Mapping[str, str], provider_ref: str, *, priority: Priority) -> LineSnapshot:
     is_absent = False
 
     def parse(envelope: Envelope, reply: ProviderReply) -> Page:
@@ -94,7 +110,7 @@ def read_line(gateway: Gateway, provider_ref: str, *, priority: Priority) -> Lin
         return page
 
     try:
-        for page in read_pages(gateway, {"esimTranNo": provider_ref}, priority=priority, parse=parse):
+        for page in read_pages(gateway, criteria, priority=priority, parse=parse):
             for item in page.items:
                 if find_refs(item)[0] == provider_ref:
                     return map_line(item, account=gateway.account, sent_at=page.sent_at)

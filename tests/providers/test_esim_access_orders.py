@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from providers.errors import OutcomeUnknown, Rejected
+from providers.errors import OutcomeUnknown, Rejected, StillAllocating
 from providers.types import Capability, ControlRequest, Fault, LineState, Money, TopUpOutcome
 from tests.providers.access_calls import (
     KEY,
