@@ -16,7 +16,7 @@ from esims.models import Esim, LineEvent, Package
 from esims.packages import is_over
 from esims.states import ENDED, promised_until, use_deadline
 from esims.usage import find_caps, is_counted_in_total
-from providers.types import LineState
+from providers.types import LineState, PackageStatus
 
 #: The columns by which a line's moments are judged.
 MOMENT_FIELDS = ("state", "activation_deadline", "expires_on", "expires_at", "lpa", "eid")
@@ -24,6 +24,8 @@ MOMENT_FIELDS = ("state", "activation_deadline", "expires_on", "expires_at", "lp
 JUST_DELIVERED = timedelta(days=1)
 
 _IN_USE = frozenset({LineState.INSTALLED, LineState.ACTIVE})
+#: A package may wait behind the one in use, or behind one that is used up.
+_HOLDS_WAITING = frozenset({LineState.ACTIVE, LineState.DEPLETED})
 #: On a phone, or over: nobody waits for a code any more.
 _PAST_CODE = _IN_USE | {LineState.SUSPENDED, LineState.DEPLETED} | ENDED
 
@@ -75,12 +77,16 @@ def note_use(esim: Esim, before: UseOfTotal | None, after: UseOfTotal | None, *,
     return make_event(esim, EventKind.USAGE_REACHED, by=by, facts={**facts, "as_of": as_of})
 
 
-def plan_next_notice(esim: Esim, *, now: datetime, after: datetime | None = None) -> datetime | None:
+def plan_next_notice(
+    esim: Esim, *, now: datetime, after: datetime | None = None, packages: Iterable[Package] = ()
+) -> datetime | None:
     """When the line's customer is next to be told something by the clock (UTC); None: never, as things stand.
 
     A moment that has passed counts while there is still time to act, unless ``after`` says until when all were seen to.
+    ``packages``: at least those of the line that wait and have a deadline (``has_deadline``).
     """
-    moments = [*code_moments(esim), *deadline_moments(esim), *end_moments(esim)]
+    waiting = (moment for package in packages for moment in package_moments(esim, package))
+    moments = [*code_moments(esim), *deadline_moments(esim), *end_moments(esim), *waiting]
     open_ones = [at for at, until in moments if until > now and (after is None or at > after)]
     return min(open_ones, default=None)
 
@@ -121,6 +127,23 @@ def deadline_moments(esim: Esim) -> Iterable[tuple[datetime, datetime]]:
         return
     for days in settings.NOTIFICATION_DEADLINE_DAYS:
         yield max(deadline - timedelta(days=days), esim.created_at + JUST_DELIVERED), deadline
+
+
+def has_deadline(package: Package) -> bool:
+    """Whether it waits and is to be started by a certain time."""
+    return package.status == PackageStatus.WAITING and package.activate_by is not None
+
+
+def package_moments(esim: Esim, package: Package) -> Iterable[tuple[datetime, datetime]]:
+    """(when to tell, until when there is time): it waits behind another one on a line in use, and has its own deadline.
+
+    That of a line which has not begun is the line's own.
+    """
+    if package.activate_by is None or not has_deadline(package) or LineState(esim.state) not in _HOLDS_WAITING:
+        return
+    known_at = (package.created_at or esim.created_at) + JUST_DELIVERED
+    for days in settings.NOTIFICATION_DEADLINE_DAYS:
+        yield max(package.activate_by - timedelta(days=days), known_at), package.activate_by
 
 
 def end_moments(esim: Esim) -> Iterable[tuple[datetime, datetime]]:

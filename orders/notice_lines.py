@@ -5,7 +5,7 @@ reports on (``esims/notices.py``), nothing of a line that is suspended or over, 
 by what the line is now.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +16,8 @@ from django.utils.dateparse import parse_datetime
 from esims.abilities import abilities_of
 from esims.events import EventKind
 from esims.link_page import describe_time
-from esims.models import Esim, LineEvent
-from esims.notices import deadline_moments, end_moments
+from esims.models import Esim, LineEvent, Package
+from esims.notices import deadline_moments, end_moments, package_moments
 from esims.states import ENDED
 from orders.models import Notification
 from orders.notice_top_ups import TopUpHints
@@ -54,8 +54,11 @@ def event_reason(event: LineEvent, hints: TopUpHints) -> Reason | None:
     return None
 
 
-def clock_reason(line: Esim, now: datetime, hints: TopUpHints) -> Reason | None:
-    """What the clock says of a line now: the nearest moment that has come and in which there is time to act."""
+def clock_reason(line: Esim, now: datetime, hints: TopUpHints, packages: Iterable[Package]) -> Reason | None:
+    """What the clock says of a line now: the nearest moment that has come and in which there is time to act.
+
+    ``packages``: those of the line that wait and have a deadline, the nearest first.
+    """
     deadlines = [at for at, until in deadline_moments(line) if at <= now < until]
     if deadlines and line.activation_deadline is not None:
         days = [
@@ -84,7 +87,20 @@ def clock_reason(line: Esim, now: datetime, hints: TopUpHints) -> Reason | None:
             context=lambda: {**_name(line), **hints.describe(line), "end": describe_time(line, now)},
             facts={"end": ends[0].isoformat(), "mark_hours": settings.NOTIFICATION_END_HOURS},
         )
-    return None
+    return next(filter(None, (_package_waits(line, package, now) for package in packages)), None)
+
+
+def _package_waits(line: Esim, package: Package, now: datetime) -> Reason | None:
+    deadline = package.activate_by
+    if deadline is None or not any(at <= now < until for at, until in package_moments(line, package)):
+        return None
+    mark = min(days for days in settings.NOTIFICATION_DEADLINE_DAYS if deadline - timedelta(days=days) <= now)
+    return Reason(
+        kind=K.DEADLINE,
+        key=f"deadline-{mark}:package:{package.pk}:{deadline:%Y%m%d%H%M}",
+        context=lambda: {**_name(line), "deadline": say_moment(deadline), "package": package.name},
+        facts={"deadline": deadline.isoformat(), "mark_hours": mark * 24, "package": package.pk},
+    )
 
 
 def is_same_moment(new: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
@@ -92,7 +108,7 @@ def is_same_moment(new: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
 
     Some providers work a deadline out anew at each reading, or round it in two ways: that is nothing to tell.
     """
-    if new.get("mark_hours") != told.get("mark_hours"):
+    if any(new.get(name) != told.get(name) for name in ("mark_hours", "package")):
         return False
     name = "deadline" if "deadline" in new else "end"
     at, before = parse_datetime(new[name]), parse_datetime(told.get(name) or "")

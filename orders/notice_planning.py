@@ -9,7 +9,7 @@ is set aside for staff.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -21,7 +21,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from esims.events import EventKind
-from esims.models import Esim, LineEvent
+from esims.models import Esim, LineEvent, Package
 from esims.notices import lacks_code, plan_next_notice
 from esims.row_changes import write_changes
 from orders.models import Notification, OrderEvent, PurchasedEsim
@@ -33,6 +33,7 @@ from orders.notice_rows import Telling, write_tellings
 from orders.notice_top_ups import TopUpHints
 from orders.states import lock_order
 from orders.verdicts import describe_crash
+from providers.types import PackageStatus
 
 log = structlog.get_logger(__name__)
 
@@ -173,14 +174,30 @@ def _take_due_lines(due: Sequence[Esim]) -> int:
         waiting = waiting.select_for_update(skip_locked=True, of=("self",))
         lines = list(waiting.select_related("account", "plan", "customer"))
         # What may have changed since it was read is told by what the next reading says.
+        waiting_packages = _packages_that_wait(lines)
         unread = {line.pk: read_first(line, now) for line in lines if wants_reading(line, now)}
         told = [line for line in lines if line.pk not in unread]
         hints = TopUpHints(told)
-        _tell(_leave_out_told((line, clock_reason(line, now, hints)) for line in told))
+        _tell(_leave_out_told((line, clock_reason(line, now, hints, waiting_packages[line.pk])) for line in told))
         write_changes(
-            {**unread, **{line.pk: {"notice_due_at": plan_next_notice(line, now=now, after=now)} for line in told}}
+            {
+                **unread,
+                **{line.pk: {"notice_due_at": _plan_next(line, now, waiting_packages[line.pk])} for line in told},
+            }
         )
     return len(lines)
+
+
+def _packages_that_wait(lines: Sequence[Esim]) -> Mapping[int, list[Package]]:
+    found: dict[int, list[Package]] = {line.pk: [] for line in lines}
+    rows = Package.objects.filter(esim__in=lines, status=PackageStatus.WAITING, activate_by__isnull=False)
+    for package in rows.order_by("activate_by", "pk"):
+        found[package.esim_id].append(package)
+    return found
+
+
+def _plan_next(line: Esim, now: datetime, packages: Sequence[Package]) -> datetime | None:
+    return plan_next_notice(line, now=now, after=now, packages=packages)
 
 
 def _set_due_line_aside(pk: int, crash: str) -> None:

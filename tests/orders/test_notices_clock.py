@@ -1,5 +1,6 @@
 """Words that the clock brings: a deadline nears, a day is left, it is over."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,11 +10,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from esims.lifecycle import apply_snapshot
-from esims.models import Esim
+from esims.models import Esim, Package
 from esims.notices import plan_next_notice
 from orders.models import Notification
 from orders.notice_planning import due_lines
-from providers.types import LineState
+from providers.types import LineState, PackageSnapshot, PackageStatus
 from tests.esims.making import make_line, make_snapshot
 from tests.orders.telling import GB, make_told_line, move_clock, report, subjects, tell
 
@@ -98,6 +99,56 @@ def test_an_end_that_drifts_is_told_once() -> None:
     read_again(esim, LineState.ACTIVE, activation_deadline=None, expires_at=ends - timedelta(hours=13))
     assert len(tell()) == 2
     assert subjects() == ["Your eSIM ends soon"] * 2
+
+
+def test_a_package_that_waits_behind_another_has_its_own_deadline() -> None:
+    """Data that was added to a line in use: it has a deadline, the line has none any more."""
+    esim = make_told_line()
+    begin_by = timezone.now() + 40 * DAY
+    waits = PackageSnapshot(
+        package_ref="add-on", name="Europe 5 GB", status=PackageStatus.WAITING, activate_by=begin_by, is_projected=True
+    )
+    read_again(esim, LineState.ACTIVE, activation_deadline=None, packages=(waits,))
+    due = Esim.objects.get(pk=esim.pk).notice_due_at
+    assert due is not None
+    assert abs(due - (begin_by - 7 * DAY)) < timedelta(seconds=2)
+    read_again(esim, LineState.ACTIVE, activation_deadline=None, packages=(replace(waits, activate_by=begin_by - DAY),))
+    again = Esim.objects.get(pk=esim.pk).notice_due_at
+    assert again is not None
+    assert abs(again - (begin_by - 8 * DAY)) < timedelta(seconds=2)
+    assert tell() == []
+    let_package_wait(esim, 34 * DAY)
+    (package,) = Package.objects.filter(esim=esim, package_ref="add-on")
+    (key,) = tell()
+    assert key.startswith(f"deadline-7:package:{package.pk}:")
+    let_package_wait(esim, 4 * DAY)
+    assert [one.rpartition(":")[0] for one in tell()] == [f"deadline-{mark}:package:{package.pk}" for mark in (2, 7)]
+    assert Esim.objects.get(pk=esim.pk).notice_due_at is None
+    words = " ".join(str(mail.outbox[0].body).split())
+    assert f"The data package “Europe 5 GB” on your eSIM {esim.label} has not begun." in words
+    assert "not installed" not in words
+    assert len(mail.outbox) == 2
+
+
+def let_package_wait(esim: Esim, by: timedelta) -> None:
+    move_clock(esim, by)
+    for package in Package.objects.filter(esim=esim, activate_by__isnull=False):
+        Package.objects.filter(pk=package.pk).update(
+            activate_by=package.activate_by - by,  # type: ignore[operator]
+            created_at=package.created_at - by,
+        )
+
+
+def test_a_package_that_has_begun_has_no_deadline() -> None:
+    esim = make_told_line()
+    waits = PackageSnapshot(
+        package_ref="add-on", name="More", status=PackageStatus.WAITING, activate_by=timezone.now() + 20 * DAY
+    )
+    read_again(esim, LineState.ACTIVE, activation_deadline=None, packages=(waits,))
+    assert Esim.objects.get(pk=esim.pk).notice_due_at is not None
+    begun = replace(waits, status=PackageStatus.ACTIVE)
+    read_again(esim, LineState.ACTIVE, activation_deadline=None, packages=(begun,))
+    assert Esim.objects.get(pk=esim.pk).notice_due_at is None
 
 
 def make_unread_line(days: float) -> Esim:
