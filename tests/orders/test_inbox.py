@@ -17,7 +17,7 @@ from pytest_django import Settings
 from esims.models import Esim, Package
 from esims.refresh import refresh_line
 from orders.inbox import RetryRefused, drain_inbox, retry_delivery
-from orders.models import Purchase
+from orders.models import Purchase, Refund
 from orders.pruning import prune_old_rows
 from orders.purchasing import run_purchase
 from orders.waking import WAKE_UPS
@@ -188,12 +188,72 @@ def test_order_that_allocates_is_asked_for_at_once(allocator: Allocator) -> None
     assert (purchase.state, purchase.next_attempt_at <= timezone.now()) == ("allocating", True)
 
 
-@pytest.mark.parametrize("state", ["unknown", "held", "rejected", "fulfilled"])
-def test_order_that_does_not_allocate_is_left_alone(state: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "note"),
+    [
+        ("held", "names an order that was given up: a person is asked"),
+        ("rejected", "names an order that was given up: a person is asked"),
+        ("cancelled", "names an order that was given up: a person is asked"),
+        ("short", "names an order that was given up: a person is asked"),
+        ("planned", "names an order that is settled or under way"),
+        ("fulfilled", "names an order that is settled or under way"),
+    ],
+)
+@pytest.mark.parametrize("names", [{"order": "B0001"}, {"key": "ours"}])
+def test_order_that_nobody_waits_for_stays_as_it_is(state: str, note: str, names: dict[str, str]) -> None:
+    """A person is asked where it was given up: the provider sold it all the same."""
     purchase = make_purchase("fake-calls", 1)
-    Purchase.objects.update(state=state, transaction_id="B0001", next_attempt_at=None)
-    assert deliver({"id": "n1", "kind": "order_ready", "order": "B0001"}).state == "ignored"
-    assert Purchase.objects.get(pk=purchase.pk).next_attempt_at is None
+    is_given_up = "given up" in note
+    due = None if state != "planned" else purchase.next_attempt_at
+    Purchase.objects.update(state=state, transaction_id="B0001", next_attempt_at=due)
+    if "key" in names:
+        names = {"key": purchase.idempotency_key}
+    row = deliver({"id": "n1", "kind": "order_ready", **names})
+    assert (row.state, row.note) == ("applied" if is_given_up else "ignored", note)
+    purchase.refresh_from_db()
+    number = names.get("order", purchase.idempotency_key)
+    word = f"The provider's call names this order ({number}): it may have been bought."
+    assert (purchase.state, purchase.next_attempt_at) == (state, due)
+    assert purchase.attention == (word if is_given_up else "")
+    # Told again it is not written twice.
+    deliver({"id": "n2", "kind": "order_ready", **names})
+    purchase.refresh_from_db()
+    assert purchase.attention == (word if is_given_up else "")
+    assert not Refund.objects.exists()
+
+
+def test_order_of_unknown_outcome_is_looked_for_again(allocator: Allocator) -> None:
+    """By our key; nothing is believed of the call but that it is worth a question."""
+    allocator.orders_todo.append("lost_after")
+    purchase = make_purchase("fake-calls", 2)
+    run_purchase(purchase_id=purchase.pk)
+    Purchase.objects.update(state="unknown", next_attempt_at=None)
+    row = deliver({"id": "n1", "kind": "order_ready", "key": purchase.idempotency_key})
+    assert (row.state, row.note) == ("applied", "1 to be read again")
+    purchase.refresh_from_db()
+    assert (purchase.state, purchase.attention) == ("allocating", "")
+    run_purchase(purchase_id=purchase.pk)
+    purchase.refresh_from_db()
+    assert (purchase.state, Esim.objects.count(), len(allocator.sales)) == ("fulfilled", 2, 1)
+
+
+@pytest.mark.parametrize(("key", "kept"), [("ours", "B0001"), ("", ""), ("a stranger's", "")])
+def test_number_is_kept_only_where_it_comes_with_our_key(allocator: Allocator, key: str, kept: str) -> None:
+    del allocator
+    purchase = make_purchase("fake-calls", 1)
+    key = purchase.idempotency_key if key == "ours" else key
+    Purchase.objects.update(state="unknown", next_attempt_at=None, first_sent_at=timezone.now())
+    deliver({"id": "n1", "kind": "order_ready", "order": "B0001", "key": key})
+    purchase.refresh_from_db()
+    assert (purchase.transaction_id, purchase.state) == (kept, "allocating" if kept else "unknown")
+
+
+def test_calls_about_lines_that_are_here_are_no_news_of_a_given_up_order() -> None:
+    line = make_bought_line()
+    Purchase.objects.update(state="short")
+    Esim.objects.update(order_ref="B0001")
+    row = deliver({"id": "n1", "kind": "usage", "ref": line.provider_ref, "order": "B0001"})
+    assert (row.note, Purchase.objects.get().attention) == ("1 to be read again", "")
 
 
 def test_line_is_read_again_by_its_reference() -> None:
