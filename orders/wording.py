@@ -146,6 +146,7 @@ _OUTCOME_WORDS: Mapping[str, Any] = {
     "failed": gettext_lazy("failed"),
     "late": gettext_lazy("overtaken by a newer one"),
     "not_found": gettext_lazy("not found"),
+    "foreign": gettext_lazy("somebody else's lines"),
     "unchanged": gettext_lazy("the line is as before"),
 }
 _LINES = re.compile(r"(\d+) lines")

@@ -262,9 +262,7 @@ def test_reading_that_brings_nothing_costs_nothing(late: Late) -> None:
     late.show()
     late.office.refresh(late.esim)
     assert (due_arrivals().count(), settle_arrivals(), due_arrivals().count()) == (2, 1, 0)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         late.office.refresh(late.esim)
     assert not [query for query in queries if "orders_purchase" in query["sql"]]
     assert not due_arrivals().exists()

@@ -149,9 +149,7 @@ def test_sender_is_believed_only_as_far_as_our_own_proxies_say(settings: Setting
 
 
 def test_taking_one_in_costs_a_handful_of_statements() -> None:
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         call({"id": "n1", "kind": "usage"})
     assert len(queries) <= 4
 
@@ -160,8 +158,8 @@ def test_call_that_comes_while_its_line_is_read_is_not_lost(monkeypatch: pytest.
     """The provider had answered before: the line is read once more."""
     line, calls, real = make_bought_line(), list[str](), CallingProvider.read_line
 
-    def read_line(self: CallingProvider, provider_ref: str, *, priority: Priority) -> LineSnapshot:
-        answer = real(self, provider_ref, priority=priority)
+    def read_line(self: CallingProvider, provider_ref: str, **how: Any) -> LineSnapshot:
+        answer = real(self, provider_ref, **how)
         if not calls:
             calls.append(deliver({"id": "n1", "kind": "line_changed", "ref": provider_ref}).note)
         return answer
