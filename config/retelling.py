@@ -276,7 +276,9 @@ SENTENCES = (
     # lines
     _("It could not be sent in time; nothing was sent."),
     _("The provider account is paused or not set up."),
+    _("Something else is under way for this line: wait until it has ended."),
     _("Nothing was sent."),
+    _("The line is suspended."),
     _("The line has ended (%(state)s): nothing can be done with it any more."),
     _("This is not possible while the line is “%(state)s”."),
     _("This is not possible while the package is “%(state)s”."),

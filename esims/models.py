@@ -308,9 +308,15 @@ class LineAction(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=("esim",),
-                condition=models.Q(state__in=("planned", "sending", "not_confirmed")),
+                condition=models.Q(state__in=("planned", "sending", "not_confirmed")) & ~models.Q(kind="sms"),
                 name="line_action_one_open",
-            )
+            ),
+            # An SMS changes nothing on the line: it keeps nobody from suspending a stolen phone.
+            models.UniqueConstraint(
+                fields=("esim",),
+                condition=models.Q(state__in=("planned", "sending", "not_confirmed"), kind="sms"),
+                name="line_action_one_open_sms",
+            ),
         ]
         indexes = [
             models.Index(

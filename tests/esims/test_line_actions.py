@@ -18,7 +18,8 @@ from esims.lifecycle import register_lines
 from esims.link_places import link_place
 from esims.links import find_link
 from esims.models import Esim, LineAction, LineEvent, LineLink, Package
-from providers.errors import NotSent, RateLimited, Rejected
+from esims.page import read_line_view
+from providers.errors import NotSent, RateLimited, Rejected, Unavailable
 from providers.models import ProviderAccount
 from providers.types import Capability, LineSnapshot, LineState, PackageSnapshot, PackageStatus
 from tests.catalog.making import make_plan
@@ -26,13 +27,13 @@ from tests.esims.fakes import Fleet
 from tests.esims.making import make_customer, make_staff
 from tests.queue import Queue
 
-CANCEL, REVOKE, SMS = Capability.CANCEL, Capability.REVOKE, Capability.SMS
+CANCEL, REVOKE, SMS, SUSPEND = Capability.CANCEL, Capability.REVOKE, Capability.SMS, Capability.SUSPEND
 BLOCK, TERMINATE, ACTIVATE = Capability.BLOCK, Capability.TERMINATE, Capability.ACTIVATE
 
 
 @pytest.fixture
 def mika(db: None) -> User:
-    return make_staff("cancel_esim", "revoke_esim", "message_esim", "activate_esim")
+    return make_staff("suspend_esim", "cancel_esim", "revoke_esim", "message_esim", "activate_esim")
 
 
 def enter(snapshots: Sequence[LineSnapshot], *, slug: str = "fleet") -> Esim:
@@ -341,10 +342,41 @@ def test_a_package_of_another_line_and_an_unnamed_one_are_refused(fleet: Fleet, 
 
 def test_one_open_action_per_line_whatever_its_kind(fleet: Fleet, mika: User) -> None:
     esim = enter(fleet.add(state=LineState.ACTIVE))
-    ask(esim, mika, SMS, message="Hello")
+    ask(esim, mika, SUSPEND)
     with pytest.raises(ActionRefused, match="Something else is under way"):
         ask(esim, mika, REVOKE)
     assert LineAction.objects.count() == 1
+
+
+def test_a_message_holds_up_nothing_but_another_message(fleet: Fleet, mika: User) -> None:
+    """Of a shaky provider a notice may wait for half an hour; a stolen phone does not."""
+    esim = enter(fleet.add(state=LineState.ACTIVE))
+    fleet.effects[SUSPEND] = becomes(LineState.SUSPENDED)
+    notice = request_action(esim=esim, capability=SMS, message="80 %", reason="Notification 1", by="notifications")
+    fleet.errors.append(Unavailable("down"))
+    assert run_action(action_id=notice.pk).state == "planned"
+    with pytest.raises(ActionRefused, match="Something else is under way"):
+        ask(esim, mika, SMS, message="Hello")
+    stolen = ask(esim, mika, SUSPEND)
+    view = read_line_view(esim, mika)
+    # What changes the line is shown, and nothing more may be asked for meanwhile.
+    assert (view.action, view.is_busy, view.buttons) == (stolen, True, ())
+    with pytest.raises(ActionRefused, match="Something else is under way"):
+        ask(esim, mika, REVOKE)
+    assert finish(stolen).state == "confirmed"
+    # Whoever has the phone now is told nothing by itself.
+    notice = finish(notice)
+    assert (notice.state, notice.error) == ("rejected", "Nothing was sent. The line is suspended.")
+    assert [request.capability for request in fleet.controls] == [SUSPEND]
+    assert finish(ask(esim, mika, SMS, message="Call us")).state == "confirmed"
+
+
+def test_the_page_of_a_line_with_an_open_message_keeps_its_buttons(fleet: Fleet, mika: User) -> None:
+    esim = enter(fleet.add(state=LineState.ACTIVE))
+    message = ask(esim, mika, SMS, message="Hello")
+    view = read_line_view(esim, mika)
+    assert (view.action, view.is_action_open, view.is_busy) == (message, True, False)
+    assert "esim-suspend" in [button.key for button in view.buttons]
 
 
 @pytest.mark.parametrize(
