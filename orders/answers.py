@@ -266,7 +266,7 @@ def _name_other_plans(purchase: Purchase, record: TransactionRecord) -> str:
 
 
 def _was_entered(purchase: Purchase) -> bool:
-    """Whether the purchase's transaction was typed by a person or named by a call, rather than answered to our request."""
+    """Whether the purchase's transaction was typed by a person or named by a call, not answered to our request."""
     typed = OrderEvent.objects.filter(purchase=purchase, kind="purchase.state", facts__has_key="transaction")
     return purchase.transaction_id in typed.values_list("facts__transaction", flat=True)
 
