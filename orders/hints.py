@@ -1,7 +1,7 @@
 """What the hints of deliveries mean here: which orders and lines they name, and that those are made due."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -19,6 +19,8 @@ from providers.types import Capability, WebhookHint, WebhookKind
 DS = WebhookDelivery.State
 _ENDED_VALUES = frozenset(state.value for state in ENDED)
 _OPEN = frozenset(Purchase.State) - frozenset(Purchase.ENDED)
+#: More lines than these are not read again because one event named their order.
+_MOST_LINES = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ class _Words:
 
 
 class _Finder:
-    """Finds what hints name. What most name, a line's reference and an order, is looked up for all of them at once."""
+    """Finds what hints name, looked up for all of them at once: a long list costs no more questions than one event."""
 
     def __init__(self, account_id: int, slug: str, hints: Sequence[WebhookHint]) -> None:
         self._ours = Esim.objects.filter(account_id=account_id)
@@ -124,7 +126,11 @@ class _Finder:
         self._named = _find_purchases(account_id, named)
         self.states: Mapping[int, str] = self._named.states
         self._by_ref = self._find_by_ref({hint.provider_ref for hint in named} - {""})
-        self._seen: dict[tuple[str, str], frozenset[int]] = {}
+        rest = [hint for hint in named if hint.provider_ref not in self._by_ref] if self._tells_lines else []
+        orders, iccids = {hint.order_ref for hint in rest} - {""}, {hint.iccid for hint in rest} - {""}
+        self._of_order = self._find_of_orders(orders)
+        self._with_package = self._find_with_packages(orders)
+        self._newest = self._find_newest(iccids)
 
     def find(self, hint: WebhookHint) -> _Meant:
         if hint.kind is WebhookKind.HEALTH_CHECK:
@@ -143,24 +149,42 @@ class _Finder:
             return frozenset()
         if hint.provider_ref in self._by_ref:
             return frozenset((self._by_ref[hint.provider_ref],))
-        names = (hint.order_ref, hint.iccid)
-        if names not in self._seen:
-            self._seen[names] = self._find_by_names(*names)
-        return self._seen[names]
-
-    def _find_by_names(self, order_ref: str, iccid: str) -> frozenset[int]:
-        """An ICCID alone may have been given to several lines one after the other: the newest is meant then."""
-        ours = self._ours
-        ways: tuple[tuple[bool, Callable[[], QuerySet[Esim]]], ...] = (
-            (bool(order_ref and iccid), lambda: ours.filter(order_ref=order_ref, iccid=iccid)),
-            (bool(order_ref), lambda: ours.filter(pk__in=_lines_with_package(order_ref))),
-            (bool(iccid), lambda: ours.filter(iccid=iccid).order_by("-created_at", "-pk")[:1]),
-            (bool(order_ref and not iccid), lambda: ours.filter(order_ref=order_ref)),
+        of_order = self._of_order[hint.order_ref]
+        ways = (
+            [pk for pk, iccid in of_order if iccid == hint.iccid] if hint.iccid else [],
+            self._with_package[hint.order_ref],
+            # An ICCID alone may have been given to several lines one after the other: the newest is meant then.
+            [self._newest[hint.iccid]] if hint.iccid in self._newest else [],
+            [] if hint.iccid else [pk for pk, _iccid in of_order],
         )
-        for applies, find in ways:
-            if applies and (found := list(find().values_list("pk", flat=True)[:50])):
-                return frozenset(found)
-        return frozenset()
+        return frozenset(next((found for found in ways if found), [])[:_MOST_LINES])
+
+    def _find_of_orders(self, orders: set[str]) -> Mapping[str, list[tuple[int, str]]]:
+        """Lines with their ICCIDs, by the order that brought them."""
+        found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        if orders:
+            rows = self._ours.filter(order_ref__in=orders).order_by("-pk")
+            for order_ref, pk, iccid in rows.values_list("order_ref", "pk", "iccid"):
+                found[order_ref].append((pk, iccid))
+        return found
+
+    def _find_with_packages(self, orders: set[str]) -> Mapping[str, list[int]]:
+        """Lines by the order that brought a package onto them."""
+        found: dict[str, list[int]] = defaultdict(list)
+        if orders:
+            rows = Package.objects.filter(order_ref__in=orders).order_by().values_list("esim_id", "order_ref")
+            packages = sorted(set(rows), reverse=True)
+            ours = set(self._ours.filter(pk__in={pk for pk, _order in packages}).values_list("pk", flat=True))
+            for pk, order_ref in packages:
+                if pk in ours:
+                    found[order_ref].append(pk)
+        return found
+
+    def _find_newest(self, iccids: set[str]) -> Mapping[str, int]:
+        if not iccids:
+            return {}
+        rows = self._ours.filter(iccid__in=iccids).order_by().values_list("created_at", "pk", "iccid")
+        return {iccid: pk for _created, pk, iccid in sorted(rows)}
 
 
 @dataclass(slots=True)
@@ -196,7 +220,3 @@ def _find_purchases(account_id: int, hints: Sequence[WebhookHint]) -> _Named:
     # A hint without a number names no order.
     found.by_order[""] = found.by_key[""] = set()
     return found
-
-
-def _lines_with_package(order_ref: str) -> QuerySet[Package, int]:
-    return Package.objects.filter(order_ref=order_ref).values_list("esim_id", flat=True)

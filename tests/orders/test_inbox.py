@@ -24,10 +24,11 @@ from orders.waking import WAKE_UPS
 from providers import registry
 from providers.models import ProviderAccount, ProviderCall, WebhookDelivery
 from providers.types import LineSnapshot, Priority
+from tests.esims.making import make_customer, make_line, make_snapshot
 from tests.orders import fakes_webhooks
 from tests.orders.fakes_lines import Allocator
 from tests.orders.fakes_webhooks import SECRET, CallingProvider
-from tests.orders.making import make_due, make_fake_account, make_purchase, make_user
+from tests.orders.making import make_due, make_fake_account, make_fake_plan, make_purchase, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -290,6 +291,42 @@ def test_iccid_that_was_given_twice_means_the_newest_line() -> None:
     deliver({"id": "n1", "kind": "validity", "iccid": new.iccid})
     due = Esim.objects.filter(next_refresh_at__lte=timezone.now())
     assert [line.pk for line in due] == [new.pk]
+
+
+def test_each_of_many_events_finds_its_own_line() -> None:
+    """Named one by one or all at once, by whatever names them: the same lines are read again."""
+    plan, customer, account = make_fake_plan("fake-calls"), make_customer(), make_fake_account("fake-calls")
+    named = {
+        "by order and iccid": {"order": "B1", "iccid": "8985200026321360001"},
+        "by a package's order": {"order": "TOP-2", "iccid": "8985200026321360099"},
+        "by iccid, of an order that is nobody's": {"order": "B9", "iccid": "8985200026321360003"},
+        "by order": {"order": "B4"},
+    }
+    for number in range(1, 7):
+        snapshot = make_snapshot(f"26000000000{number}", iccid=f"898520002632136000{number}", order_ref=f"B{number}")
+        esim = make_line(snapshot, account=account, plan=plan, customer=customer)
+        Package.objects.create(esim=esim, kind="top_up", name="x", data_period="total", order_ref=f"TOP-{number}")
+    # Of the same order as the first, with another ICCID, and one of another account's with the package's order.
+    Esim.objects.filter(provider_ref="260000000006").update(order_ref="B1")
+    other = make_line(make_snapshot("1"), account=make_fake_account("fake-slow"), plan=plan, customer=customer)
+    Package.objects.create(esim=other, kind="top_up", name="x", data_period="total", order_ref="TOP-2")
+    Esim.objects.update(next_refresh_at=timezone.now() + timedelta(days=9))
+    for number, names in enumerate(named.values()):
+        assert call({"id": f"n{number}", "kind": "validity", **names}).status_code == 200
+    assert drain_inbox() == 4
+    assert {row.state for row in WebhookDelivery.objects.all()} == {"applied"}
+    due = Esim.objects.filter(next_refresh_at__lte=timezone.now()).order_by("pk").values_list("provider_ref", flat=True)
+    assert [ref[-1] for ref in due] == ["1", "2", "3", "4"]
+    assert "260000000002" in due
+
+
+def test_an_order_of_very_many_lines_wakes_some_of_them() -> None:
+    plan, customer, account = make_fake_plan("fake-calls"), make_customer(), make_fake_account("fake-calls")
+    for number in range(52):
+        make_line(make_snapshot(f"2600000000{number:02d}"), account=account, plan=plan, customer=customer)
+    Esim.objects.update(next_refresh_at=timezone.now() + timedelta(days=9), order_ref="B1")
+    assert deliver({"id": "n1", "kind": "validity", "order": "B1"}).note == "50 to be read again"
+    assert Esim.objects.filter(next_refresh_at__lte=timezone.now()).count() == 50
 
 
 def test_line_of_another_account_is_not_touched() -> None:
