@@ -44,6 +44,8 @@ class Ledger:
     returned: Decimal
     open: Decimal
     perhaps: Decimal
+    #: What was bought and what came back may each have been up to this share less than it is listed at.
+    charged_less: Decimal
     #: Lines and top-ups whose cost is not known, or is in another currency.
     uncounted: int
     #: Purchases without an outcome and actions that have not ended: (what, id).
@@ -55,7 +57,12 @@ class Ledger:
     @property
     def less(self) -> Decimal:
         """So much less than expected the balance may be."""
-        return self.open + self.late
+        return self.open + self.late + self.returned * self.charged_less
+
+    @property
+    def more(self) -> Decimal:
+        """So much more than expected the balance may be."""
+        return self.perhaps + self.bought * self.charged_less
 
 
 def read_ledger(account: ProviderAccount, provider: Provider, *, since: datetime, currency: str) -> Ledger:
@@ -82,6 +89,7 @@ def read_ledger(account: ProviderAccount, provider: Provider, *, since: datetime
         returned=returned,
         open=undecided,
         perhaps=perhaps,
+        charged_less=provider.charged_less,
         uncounted=unknown + unknown_too,
         under_way=frozenset({*(("purchase", pk) for pk in purchases), *(("action", pk) for pk in actions)}),
     )
@@ -143,7 +151,7 @@ def _read_returned(
         is_top_up = row["package__kind"] == Package.Kind.TOP_UP
         units[("top_up", row["package_id"]) if is_top_up else ("line", row["esim_id"])].append(row)
     under_way = [row["pk"] for rows in units.values() for row in rows if row["finished_at"] is None]
-    returned = perhaps = ZERO
+    returned, perhaps = ZERO, _read_top_ups_of_ended(units, until_settled=until_settled, currency=currency)
     for (what, _pk), rows in units.items():
         line = _TOP_UP if what == "top_up" else _LINE
         cost, code = rows[0][f"{line}__unit_cost"], rows[0][f"{line}__cost_currency"]
@@ -155,10 +163,30 @@ def _read_returned(
             continue
         if sure and all(row["sent_at"] > since for row in rows):
             returned += cost
-        elif any(row["finished_at"] is None or row["finished_at"] > until_settled for row in rows):
+        elif _may_still_bring(rows, until_settled):
             # A part of it, or nobody knows; or it may have come before the moment as well.
             perhaps += cost
     return under_way, returned, perhaps
+
+
+def _read_top_ups_of_ended(
+    units: Mapping[tuple[str, int], list[Mapping[str, Any]]], *, until_settled: datetime, currency: str
+) -> Decimal:
+    """What the top-ups of lines cost that were ended as a whole: whether that comes back too, no document says."""
+    ended = {
+        pk
+        for (what, pk), rows in units.items()
+        if what == "line" and _may_still_bring([row for row in rows if row["package_id"] is None], until_settled)
+    }
+    apart = {pk for what, pk in units if what == "top_up"}
+    costs = ("package_id", "purchase__order_line__unit_cost", "purchase__order_line__cost_currency")
+    rows = PurchasedPackage.objects.filter(esim__in=ended).values_list(*costs) if ended else ()
+    total, _unknown = _sum(((cost, code, 1) for package, cost, code in rows if package not in apart), currency)
+    return total
+
+
+def _may_still_bring(rows: Iterable[Mapping[str, Any]], until_settled: datetime) -> bool:
+    return any(row["finished_at"] is None or row["finished_at"] > until_settled for row in rows)
 
 
 def _is_sure(action: Mapping[str, Any], returns: Mapping[str, Returned]) -> bool:

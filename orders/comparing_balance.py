@@ -94,7 +94,7 @@ def _is_explained(account: ProviderAccount, mark: LedgerMark, ledger: Ledger, re
     A difference that is open stays one while nothing has changed but what is not known: it must not disappear in the
     uncertainty of what came after it.
     """
-    if not -ledger.less <= rest <= ledger.perhaps:
+    if not -ledger.less <= rest <= ledger.more:
         return False
     known = Difference.objects.filter(
         account=account, kind=Kind.BALANCE, key=str(mark.pk), state=Difference.State.OPEN
@@ -103,8 +103,8 @@ def _is_explained(account: ProviderAccount, mark: LedgerMark, ledger: Ledger, re
         return True
     told = known.details
     change = rest - Decimal(known.facts["theirs"]["unexplained"])
-    less = ledger.less - Decimal(told.get("open", "0")) - Decimal(told.get("late", "0"))
-    more = ledger.perhaps - Decimal(told.get("perhaps", "0"))
+    less = ledger.less - sum((Decimal(told.get(name, "0")) for name in ("open", "late", "dearer")), ZERO)
+    more = ledger.more - sum((Decimal(told.get(name, "0")) for name in ("perhaps", "cheaper")), ZERO)
     return not -max(ZERO, less) <= change <= max(ZERO, more)
 
 
@@ -128,6 +128,8 @@ def _make_finding(mark: LedgerMark, reading: Reading) -> Finding:
             "open": _write(ledger.open),
             "late": _write(ledger.late),
             "perhaps": _write(ledger.perhaps),
+            "cheaper": _write(ledger.bought * ledger.charged_less),
+            "dearer": _write(ledger.returned * ledger.charged_less),
             "uncounted": ledger.uncounted,
         },
         amount=amount - expected,

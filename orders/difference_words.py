@@ -1,7 +1,7 @@
 """Differences and comparisons in words for staff: what differs, what it means, and what to do about it."""
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -46,6 +46,8 @@ ADVICE: Mapping[str, Any] = {
 _ADVICE_OVER = gettext_lazy(
     "The line is over, so it can be given to nobody. Find who ended it, and whether its money came back, and close it."
 )
+#: OURS: a larger part of what was bought is no discount (0.86 for a listed 0.90 was seen).
+_LARGEST_DISCOUNT = Decimal("0.2")
 _NAMES: Mapping[str, Any] = {
     "line": gettext_lazy("Line"),
     "iccid": gettext_lazy("ICCID"),
@@ -72,6 +74,8 @@ RECKONING = (
     ("open", 0, gettext_lazy("Undecided orders: perhaps charged already")),
     ("late", 0, gettext_lazy("Orders under way at that time: perhaps charged since")),
     ("perhaps", 0, gettext_lazy("Ended lines: perhaps given back")),
+    ("cheaper", 0, gettext_lazy("What was bought: perhaps charged so much less than listed")),
+    ("dearer", 0, gettext_lazy("What came back: perhaps so much less than listed")),
 )
 STEPS: Mapping[str, Any] = {
     "lines": gettext_lazy("Lines"),
@@ -122,7 +126,27 @@ def advise(difference: Difference) -> str:
     """What a person can do about it."""
     if difference.kind == Kind.UNKNOWN_LINE and difference.details.get("state") in ENDED:
         return str(_ADVICE_OVER)
-    return str(ADVICE.get(difference.kind, ""))
+    advice = str(ADVICE.get(difference.kind, ""))
+    if difference.kind == Kind.BALANCE and (percent := _find_discount(difference)):
+        words = {"percent": f"{percent:f}"}
+        return (
+            f"{advice} "
+            + _(
+                "It is %(percent)s %% of what was bought since: perhaps the provider charges less than it lists. If its"
+                " invoices say so, whoever runs this system can enter the percentage in the account's settings, and it"
+                " no longer shows."
+            )
+            % words
+        )
+    return advice
+
+
+def _find_discount(difference: Difference) -> Decimal | None:
+    """How many percent less than listed were charged, if a balance looks like that."""
+    bought, rest = read_amount(difference.details.get("bought")), difference.amount
+    if not bought or rest is None or not 0 < rest <= bought * _LARGEST_DISCOUNT:
+        return None
+    return (rest / bought * 100).quantize(Decimal("0.1"), ROUND_UP)
 
 
 def read_amount(text: Any) -> Decimal | None:

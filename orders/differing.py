@@ -155,9 +155,16 @@ def _is_covered(part: Part, row: Difference) -> bool:
 def close_difference(*, difference: Difference, verdict: str, why: str, by: User) -> Difference:
     """Close an open difference with a decision and its reason. Raises ``DifferenceRefused``.
 
-    Of a balance the reckoning goes on from the reading that was looked at.
+    Of a balance the reckoning goes on from the reading that was looked at: ``difference.amount`` is what was shown, and
+    another one by now is not closed with it.
     """
     with _deciding(difference, by, why) as row:
+        if row.kind == Kind.BALANCE and row.amount != difference.amount:
+            words = {"amount": f"{(row.amount or Decimal(0)).normalize():f}", "currency": row.currency}
+            raise DifferenceRefused(
+                _("It has changed meanwhile: %(amount)s %(currency)s are unexplained now. Look at it again.") % words,
+                "shown",
+            )
         if verdict not in VERDICTS[Kind(row.kind)]:
             raise DifferenceRefused(_("This cannot be decided of such a difference."), "verdict")
         if row.kind == Kind.BALANCE:

@@ -16,6 +16,7 @@ Neither touches the database except for the rate budget and the call log; neithe
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 from providers.activation_form import ActivationRules
@@ -121,6 +122,9 @@ class Provider(ABC):
     allocation_patience: ClassVar[timedelta] = timedelta(hours=1)
     #: What an action gives us back by the provider's document. An action that is missing: nobody knows.
     money_back: ClassVar[Mapping[Capability, MoneyBack]] = {}
+
+    #: The account may be charged up to this share less than what is listed (0.05: five percent), by its settings.
+    charged_less: Decimal = Decimal(0)
 
     def __init__(self, account: str) -> None:
         self.account = account

@@ -166,7 +166,7 @@ def _read_reckoning(details: Mapping[str, Any]) -> list[ReckoningRow]:
     rows = []
     for name, sign, label in RECKONING:
         amount = read_amount(details.get(name))
-        if amount is None or (not amount and name in ("open", "late", "perhaps", "returned")):
+        if amount is None or (not amount and name in ("open", "late", "perhaps", "cheaper", "dearer", "returned")):
             continue
         rows.append(
             ReckoningRow(

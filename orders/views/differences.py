@@ -1,6 +1,7 @@
 """Comparing with providers: runs, the list of differences, one with its facts, and what can be decided about it."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 from django.contrib import messages
@@ -100,17 +101,32 @@ def difference_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @staff_page("orders.reconcile")
 def difference_close(request: HttpRequest, pk: int) -> HttpResponse:
     difference = _find(pk)
-    form = CloseForm(_posted(request), verdicts=VERDICTS[Kind(difference.kind)])
+    is_balance = difference.kind == Kind.BALANCE
+    form = CloseForm(
+        _posted(request),
+        verdicts=VERDICTS[Kind(difference.kind)],
+        shown=difference.amount if is_balance else None,
+    )
     consequences = [
         _("It leaves the list; your decision stands on its timeline."),
         _("The next comparison leaves it closed while its facts stay as they are."),
     ]
-    if difference.kind == Kind.BALANCE:
+    if is_balance:
         consequences[1] = _("The balance is reckoned from this reading on: what was closed here does not show again.")
     words = {"title": _("Close this difference?"), "consequences": consequences, "action": _("Close it")}
 
     def decide(data: Mapping[str, Any]) -> None:
-        close_difference(difference=difference, by=person(request), **data)
+        seen = copy(difference)
+        seen.amount = data.get("shown", difference.amount)
+        try:
+            close_difference(difference=seen, verdict=data["verdict"], why=data["why"], by=person(request))
+        except DifferenceRefused as refused:
+            if refused.field == "shown":
+                # The page shows what it is now, and this is what the next click closes.
+                difference.refresh_from_db(fields=["amount", "facts", "details"])
+                form.data = {**request.POST.dict(), "shown": str(difference.amount)}
+                raise DifferenceRefused(refused.message) from refused
+            raise
 
     return _decide(request, difference, form, words, decide, done=_("The difference is closed."))
 

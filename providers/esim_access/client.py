@@ -126,6 +126,7 @@ class EsimAccessProvider(Provider):
     def __init__(self, account: str, config: EsimAccessConfig) -> None:
         super().__init__(account)
         self.config = config
+        self.charged_less = config.charged_less
         self._gateway = Gateway(account=account, config=config)
         longest = timedelta(seconds=settings.HTTP_CONNECT_TIMEOUT + 2 * settings.HTTP_ORDER_READ_TIMEOUT)
         self.order_deadline = max(timedelta(minutes=5), longest + timedelta(minutes=1))
