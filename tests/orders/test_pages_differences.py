@@ -163,7 +163,7 @@ def test_a_balance_that_looks_like_a_discount_says_so() -> None:
     assert "It is 4.5 % of what was bought since" in page
     assert "perhaps charged so much less than listed" in page
     for number, amount in enumerate(("4.01", "-0.90", "500")):
-        other = make_difference("balance", key=f"P{number}", amount=amount)
+        other = make_difference("balance", key=f"mark {number}", amount=amount)
         page = client.get(f"/differences/{other.pk}/").content.decode()
         assert "of what was bought since" not in page
         assert "charged so much less" not in page
