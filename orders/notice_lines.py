@@ -74,8 +74,7 @@ def clock_reason(line: Esim, now: datetime, hints: TopUpHints, packages: Iterabl
                 **_name(line),
                 "deadline": say_moment(deadline),
                 "on_phone": line.state != LineState.READY,
-                # Where the provider does not answer, or never tells of lines.
-                "as_of": "" if _is_fresh(line, now) else say_moment(line.refreshed_at or line.created_at),
+                "as_of": _say_age(line, now),
             },
             facts={"deadline": deadline.isoformat(), "mark_hours": min(days) * 24},
         )
@@ -98,7 +97,12 @@ def _package_waits(line: Esim, package: Package, now: datetime) -> Reason | None
     return Reason(
         kind=K.DEADLINE,
         key=f"deadline-{mark}:package:{package.pk}:{deadline:%Y%m%d%H%M}",
-        context=lambda: {**_name(line), "deadline": say_moment(deadline), "package": package.name},
+        context=lambda: {
+            **_name(line),
+            "deadline": say_moment(deadline),
+            "package": package.name,
+            "as_of": _say_age(line, now),
+        },
         facts={"deadline": deadline.isoformat(), "mark_hours": mark * 24, "package": package.pk},
     )
 
@@ -117,12 +121,13 @@ def is_same_moment(new: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
     return abs(at - before) < timedelta(hours=new["mark_hours"]) / 2
 
 
-def wants_reading(line: Esim, now: datetime) -> bool:
+def wants_reading(line: Esim, now: datetime, packages: Iterable[Package]) -> bool:
     """Whether the line is to be read before its customer is hurried: what is stored is old, and may be asked for.
 
     Only for a while: then it is told as what was last known.
     """
-    came = [at for at, until in deadline_moments(line) if at <= now < until]
+    waiting = (moment for package in packages for moment in package_moments(line, package))
+    came = [at for at, until in (*deadline_moments(line), *waiting) if at <= now < until]
     if not came or _is_fresh(line, now) or now >= max(came) + _WAIT_FOR_READING:
         return False
     return Capability.READ_LINE in abilities_of(line.account)
@@ -133,6 +138,11 @@ def read_first(line: Esim, now: datetime) -> Mapping[str, datetime]:
     again = {"notice_due_at": now + _LOOK_AGAIN}
     is_soon = line.next_refresh_at is not None and line.next_refresh_at <= now
     return again if line.refresh_failures or is_soon else {**again, "next_refresh_at": now}
+
+
+def _say_age(line: Esim, now: datetime) -> str:
+    """Of when we know it, where the provider does not answer, or never tells of lines; else ""."""
+    return "" if _is_fresh(line, now) else say_moment(line.refreshed_at or line.created_at)
 
 
 def _is_fresh(line: Esim, now: datetime) -> bool:

@@ -175,7 +175,9 @@ def _take_due_lines(due: Sequence[Esim]) -> int:
         lines = list(waiting.select_related("account", "plan", "customer"))
         # What may have changed since it was read is told by what the next reading says.
         waiting_packages = _packages_that_wait(lines)
-        unread = {line.pk: read_first(line, now) for line in lines if wants_reading(line, now)}
+        unread = {
+            line.pk: read_first(line, now) for line in lines if wants_reading(line, now, waiting_packages[line.pk])
+        }
         told = [line for line in lines if line.pk not in unread]
         hints = TopUpHints(told)
         _tell(_leave_out_told((line, clock_reason(line, now, hints, waiting_packages[line.pk])) for line in told))

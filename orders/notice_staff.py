@@ -95,7 +95,7 @@ def _plan_kind(kind: str, watch: Watch) -> int:
         "count": count,
         "in_all": found.in_all,
         "named": [trouble.words for trouble in new[:_NAMED]],
-        "others": max(0, count - _NAMED),
+        "others": count - len(new[:_NAMED]),
         "site": settings.SITE_URL.rstrip("/") + reverse(_choose_page(new, watch)),
     }
     rows = [_make_row(kind, user, words, facts) for user in find_staff(kind, watch.permission)]

@@ -139,6 +139,21 @@ def let_package_wait(esim: Esim, by: timedelta) -> None:
         )
 
 
+def test_a_line_with_a_package_that_waits_is_read_first() -> None:
+    esim = make_told_line()
+    waits = PackageSnapshot(
+        package_ref="add-on", name="More", status=PackageStatus.WAITING, activate_by=timezone.now() + 20 * DAY
+    )
+    read_again(esim, LineState.ACTIVE, activation_deadline=None, packages=(waits,))
+    let_package_wait(esim, 13.1 * DAY)
+    Esim.objects.filter(pk=esim.pk).update(refreshed_at=timezone.now() - DAY, next_refresh_at=timezone.now() + DAY)
+    assert tell() == []
+    begun = replace(waits, status=PackageStatus.ACTIVE)
+    read_again(esim, LineState.ACTIVE, activation_deadline=None, packages=(begun,))
+    assert tell() == []
+    assert Esim.objects.get(pk=esim.pk).notice_due_at is None
+
+
 def test_a_package_that_has_begun_has_no_deadline() -> None:
     esim = make_told_line()
     waits = PackageSnapshot(

@@ -117,7 +117,9 @@ def test_of_a_flood_beyond_what_is_remembered_the_number_is_right() -> None:
 def test_a_purchase_beyond_a_thousand_is_told(wholesaler: Wholesaler, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notice_staff, "_REMEMBERED", 3)
     reader = make_user("orders.reconcile")
-    wholesaler.plan_orders(*["lost_before"] * 6)
+    buy(1)
+    bought = Purchase.objects.get()
+    wholesaler.plan_orders(*["lost_before"] * 5)
     for _ in range(4):
         buy(1)
     assert tell() == [f"{reader.email}: 4 purchases need a decision"]
@@ -128,9 +130,11 @@ def test_a_purchase_beyond_a_thousand_is_told(wholesaler: Wholesaler, monkeypatc
     assert newest.number in mail.outbox[0].body
     assert "In all 5 wait now." in " ".join(mail.outbox[0].body.split())
     an_hour_passes()
-    # An old one that is not among the newest: the number tells of it.
-    Purchase.objects.filter(pk=Purchase.objects.order_by("pk").values("pk")[:1]).update(state="fulfilled")
     assert tell() == []
+    # An old one that is not among the newest: the number tells of it.
+    Purchase.objects.filter(pk=bought.pk).update(attention="look at it")
+    assert tell() == [f"{reader.email}: 1 purchase needs a decision"]
+    assert "… and 1 more." in mail.outbox[0].body
     an_hour_passes()
     assert tell() == []
 
