@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -232,6 +234,27 @@ def test_nobody_says_not_bought_of_what_the_line_shows(late: Late) -> None:
             verb(purchase=late.purchase, why="portal", by=late.office.user)
     assert (late.again().state, Refund.objects.count(), late.office.emulator.count("topup")) == ("held", 0, 1)
     assert (settle_arrivals(), late.again().state) == (1, "fulfilled")
+
+
+def test_top_up_whose_key_the_line_shows_is_not_sent(late: Late) -> None:
+    """An earlier request of it went through after all: the look before sending finds it, and nothing goes out."""
+    Purchase.objects.update(state="planned", next_attempt_at=timezone.now())
+    late.show()
+    assert late.office.step(late.again()).state == "planned"
+    assert (late.office.emulator.count("topup"), PurchasedPackage.objects.count()) == (1, 0)
+    assert (settle_arrivals(), late.again().state) == (1, "fulfilled")
+    late.office.check_books()
+
+
+def test_packages_of_before_are_looked_at_once(late: Late) -> None:
+    """What the migration does: every top-up under a key, from before readings marked them."""
+    late.show()
+    late.office.refresh(late.esim)
+    Package.objects.update(awaits_order=False)
+    migration = import_module("esims.migrations.0010_packages_of_before")
+    migration.look_once(apps, connection.schema_editor())
+    assert list(due_arrivals().values_list("kind", "order_key")) == [("top_up", late.purchase.idempotency_key)]
+    assert (settle_arrivals(), late.again().state, due_arrivals().exists()) == (1, "fulfilled", False)
 
 
 def test_own_look_comes_first(late: Late) -> None:
