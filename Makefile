@@ -58,7 +58,7 @@ test: test-sqlite  ## All tests (on SQLite; those that need PostgreSQL or a brow
 test-sqlite: .venv/dev.stamp  ## The whole suite on SQLite; the tests that need PostgreSQL are skipped
 	$(PYTEST) $(ARGS)
 
-test-postgres: .venv/dev.stamp  ## The whole suite on a throw-away PostgreSQL server (or on DATABASE_URL)
+test-postgres: .venv/dev.stamp  ## The whole suite, but how pages look, on a throw-away PostgreSQL server (or on DATABASE_URL)
 	TEST_DATABASE=postgres $(PYTEST) $(ARGS)
 
 # How many schedules, how many killed workers; one block of schedules again: make faults SEED=17

@@ -18,6 +18,7 @@ from tests.simulator_cards import CardService
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.looks
 def test_every_page_about_cards(console: Console, cards: CardService, wholesaler: Wholesaler) -> None:
     refund = owe(cards, wholesaler)
     make_dispute(Payment.objects.get())
@@ -56,6 +57,7 @@ def test_every_page_about_cards(console: Console, cards: CardService, wholesaler
     assert faults == []
 
 
+@pytest.mark.looks
 def test_every_page_about_what_hangs(console: Console, cards: CardService, wholesaler: Wholesaler) -> None:
     sent, waiting = owe(cards, wholesaler), ask_for_card()
     long_ago = timezone.now() - timedelta(days=2)

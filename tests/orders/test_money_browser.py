@@ -71,6 +71,7 @@ def office(wholesaler: Wholesaler, settings: Settings) -> Iterator[dict[str, str
 
 
 @pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
+@pytest.mark.looks
 def test_every_page_fits_and_is_accessible(
     console: Console, office: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:

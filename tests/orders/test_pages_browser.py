@@ -112,6 +112,7 @@ def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize(("viewport", "theme"), [(DESKTOP, "light"), (PHONE, "dark")])
+@pytest.mark.looks
 def test_every_page_fits_and_is_accessible(
     console: Console, office: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:
