@@ -73,7 +73,8 @@ def is_late(line: Esim) -> bool:
 
 def give_up_waiting(lines: Sequence[Esim]) -> None:
     """These lines hold their orders' messages up no longer: what is there is told, and staff look for the rest."""
-    brought = PurchasedEsim.objects.filter(esim__in=lines).order_by("purchase__order_line__order_id", "purchase_id")
+    brought = PurchasedEsim.objects.filter(esim__in=lines)
+    brought = brought.order_by("purchase__order_line__order_id", "purchase_id", "esim_id")
     found: dict[int, dict[int, list[str]]] = {}
     for row in brought.select_related("esim", "purchase__order_line") if lines else ():
         purchases = found.setdefault(row.purchase.order_line.order_id, {})
