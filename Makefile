@@ -20,7 +20,7 @@ PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" ROAMDESK_ENV_FILE=/dev/null \
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-postgres faults lint format bench screenshots requirements messages compilemessages clean
+.PHONY: help demo test test-sqlite test-postgres faults lint format bench screenshots requirements messages compilemessages clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
@@ -48,15 +48,17 @@ help:  ## This list
 demo: .venv/runtime.stamp  ## A filled, working back office on this machine, until Ctrl-C (DEMO="--port 8080")
 	@exec $(BIN)/python manage.py demo $(DEMO)
 
-test: .venv/dev.stamp  ## All tests (on SQLite; those that need PostgreSQL or a browser run where there is one)
-	$(PYTEST) $(ARGS)
+test: test-sqlite  ## All tests (on SQLite; those that need PostgreSQL or a browser run where there is one)
 	@if $(BIN)/python -m tests.postgres; then \
 		TEST_DATABASE=postgres $(PYTEST) -m postgres $(ARGS); \
 	else \
 		echo "PostgreSQL is not installed here: the tests marked 'postgres' were skipped."; \
 	fi
 
-test-postgres: .venv/dev.stamp  ## The whole suite on a throw-away PostgreSQL server (or on DATABASE_URL)
+test-sqlite: .venv/dev.stamp  ## The whole suite on SQLite; the tests that need PostgreSQL are skipped
+	$(PYTEST) $(ARGS)
+
+test-postgres: .venv/dev.stamp  ## The whole suite, but how pages look, on a throw-away PostgreSQL server (or on DATABASE_URL)
 	TEST_DATABASE=postgres $(PYTEST) $(ARGS)
 
 # How many schedules, how many killed workers; one block of schedules again: make faults SEED=17

@@ -1,5 +1,6 @@
 """How many decimals a currency has (ISO 4217), and rounding to amounts that can be paid."""
 
+import re
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
 #: ISO 4217 "minor unit" of the currencies that do not have two decimals.
@@ -11,6 +12,11 @@ MINOR_UNITS = {
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
     **dict.fromkeys(("CLF", "UYW"), 4),
 }
+
+
+def is_currency(code: str) -> bool:
+    """Whether it looks like a code of ISO 4217: three capital letters."""
+    return re.fullmatch(r"[A-Z]{3}", code) is not None
 
 
 def minor_units(currency: str) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from providers.redaction import mask_keys, redact_text
+from providers.redaction import mask_addresses, mask_keys, redact_text
 
 
 def tell_exception(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -14,3 +14,8 @@ def tell_exception(logger: Any, method: str, event: MutableMapping[str, Any]) ->
     if isinstance(text := told.get("exception"), str):
         told["exception"] = mask_keys(redact_text(text))
     return told
+
+
+def hide_addresses(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor: paths are told without what opens something. Django logs the path of everything it refuses."""
+    return {name: mask_addresses(value) if isinstance(value, str) else value for name, value in event.items()}

@@ -2,17 +2,12 @@
 
 import re
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-# Before the first look: these settings are read before all others.
-environ.Env.read_env(env.str("ROAMDESK_ENV_FILE", default=str(BASE_DIR / ".env")))
+from config.environment import env
 
 
 def read_percent(text: str) -> Decimal | None:

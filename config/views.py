@@ -44,8 +44,10 @@ def _back(request: HttpRequest) -> str:
 @require_safe
 @cache_control(max_age=86400, public=True)
 def robots(_request: HttpRequest) -> HttpResponse:
-    """A back office is nobody's search result."""
-    return HttpResponse("User-agent: *\nDisallow: /\n", content_type="text/plain; charset=utf-8")
+    """A back office is nobody's search result. Customers' links may be read: who must not read a page never learns from
+    it that it is not to be listed, and lists its bare address, where somebody posted it.
+    """
+    return HttpResponse("User-agent: *\nAllow: /l/\nDisallow: /\n", content_type="text/plain; charset=utf-8")
 
 
 # -- Errors -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from esims.action_rules import RULES, shows_effect
+from esims.action_rules import RULES, ended_otherwise, shows_effect
 from esims.action_steps import finish_action, move_action
 from esims.events import EventKind
 from esims.models import Esim, LineAction
@@ -61,17 +61,21 @@ def look_for_effect(action: LineAction) -> None:
         return
     now = timezone.now()
     if action.deadline_at is not None and now >= action.deadline_at:
-        message = (
-            _("The provider's reports still show the line as before.")
-            if _is_newer(action, esim)
-            else _("The provider has reported nothing newer about the line.")
-        )
+        message = _say_what_shows(action, esim)
         finish_action(action, State.UNKNOWN, code=action.error_code, message=f"{message} {trouble}".strip())
         return
     next_at = min(now + wait, action.deadline_at) if action.deadline_at else now + wait
     LineAction.objects.filter(pk=action.pk, state=State.NOT_CONFIRMED).update(
         checks=action.checks + 1, next_attempt_at=next_at, error=trouble[:300]
     )
+
+
+def _say_what_shows(action: LineAction, esim: Esim) -> str:
+    if not _is_newer(action, esim):
+        return _("The provider has reported nothing newer about the line.")
+    if ended_otherwise(action.capability, esim):
+        return _("The line was ended in another way, not by this: nothing says that the provider gave its cost back.")
+    return _("The provider's reports still show the line as before.")
 
 
 def _is_newer(action: LineAction, esim: Esim) -> bool:

@@ -177,7 +177,10 @@ def _why_not_detail(rule: ActionRule, esim: Esim, package: Package | None) -> st
 def shows_effect(capability: Capability, esim: Esim, package: Package | None = None) -> bool:
     """Whether a line that looks like this has got what was asked for."""
     state = LineState(esim.state)
-    if capability in {Capability.CANCEL, Capability.REVOKE, Capability.BLOCK}:
+    if capability is Capability.CANCEL:
+        # Only a cancelled line's cost comes back: one that ended in another way (revoked, deleted) did not get this.
+        return state is LineState.CANCELLED
+    if capability in {Capability.REVOKE, Capability.BLOCK}:
         return state in _GONE
     if capability in _PACKAGE_EFFECTS:
         return package is not None and package.status in _PACKAGE_EFFECTS[capability]
@@ -185,6 +188,11 @@ def shows_effect(capability: Capability, esim: Esim, package: Package | None = N
         return state not in ENDED and is_suspended(esim)
     is_clear = esim.is_restricted is False or state not in {LineState.UNKNOWN, LineState.PROVISIONING}
     return capability is Capability.RELEASE and state not in ENDED and not is_suspended(esim) and is_clear
+
+
+def ended_otherwise(capability: Capability, esim: Esim) -> bool:
+    """Whether the line was ended, but not in the way that was asked for."""
+    return capability is Capability.CANCEL and esim.state == LineState.TERMINATED
 
 
 def is_suspended(esim: Esim) -> bool:

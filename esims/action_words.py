@@ -63,12 +63,19 @@ def money_words(capability: Capability, esim: Esim, package: Package | None, *, 
         return _("The provider gives us no money back.")
     if fact.only_waiting and package is not None and package.status != PackageStatus.WAITING:
         return _("The provider gives us no money back: the package has begun already.")
-    bought_at = package.created_at if package is not None else esim.created_at
+    bought_at = _find_bought_at(esim, package)
     if fact.within is not None and now >= bought_at + fact.within:
         return _("The provider gives us no money back: more than %(days)s days have passed since the order.") % {
             "days": fact.within.days
         }
     return _SUMS[fact.returned](fact, bought_at)
+
+
+def _find_bought_at(esim: Esim, package: Package | None) -> datetime:
+    """The provider's periods run from its own order; ours may have heard of that late, or taken the line over."""
+    if package is None:
+        return esim.created_at
+    return package.ordered_at or package.created_at
 
 
 def _find_money_back(esim: Esim, capability: Capability) -> MoneyBack | None:

@@ -23,9 +23,11 @@ from django_q.tasks import async_task
 
 from customers.models import User
 from esims.action_effects import LONGEST_WAIT, back_off, give_up_waiting, look_for_effect, start_looking
-from esims.action_rules import LONGEST_MESSAGE, RULES, why_not
+from esims.action_rules import LONGEST_MESSAGE, RULES, is_suspended, why_not
 from esims.action_steps import action_facts, finish_action, postpone_action, take_turn
 from esims.events import EventKind, make_event
+from esims.link_places import fill_links, find_places
+from esims.links import forget_links, make_links
 from esims.models import Esim, LineAction, Package
 from esims.refresh import refresh_line
 from providers.errors import NotSent, OutcomeUnknown, ProviderError, RateLimited, Rejected
@@ -57,16 +59,19 @@ def request_action(
     package: Package | None = None,
     message: str = "",
 ) -> LineAction:
-    """Plan an action on a line (on its ``package``, where the provider acts on packages; ``message`` is an SMS's text)
-    and put its job into the queue, in one transaction.
+    """Plan an action on a line (on its ``package``, where the provider acts on packages; ``message`` is an SMS's
+    text) and put its job into the queue, in one transaction. A text of ours may hold places (``esims.link_places``).
 
     ``by``: a person, or the name of a job of ours. Permissions are the caller's business. Raises ``ActionRefused``:
-    not offered, paused, not in this state, or another action of this line is under way. The worker looks at the line
-    afresh before anything is sent.
+    not offered, paused, not in this state, or another action of this line is under way (an SMS holds up an SMS alone).
+    The worker looks at the line afresh before anything is sent.
     """
     why = why_refused(esim, capability, package) or _why_not_text(capability, message)
     if why:
         raise ActionRefused(why)
+    if capability is Capability.SMS and isinstance(by, str) and esim.actions.filter(state__in=LineAction.OPEN).exists():
+        # A job's message waits for whatever a person has asked for.
+        raise ActionRefused(_under_way())
     now = timezone.now()
     with transaction.atomic():
         try:
@@ -81,7 +86,7 @@ def request_action(
                     next_attempt_at=now,
                 )
         except IntegrityError as error:
-            raise ActionRefused(_("Something else is under way for this line: wait until it has ended.")) from error
+            raise ActionRefused(_under_way()) from error
         who = by.email if isinstance(by, User) else by
         make_event(esim, EventKind.ACTION_ASKED, by=who, why=action.reason, facts=action_facts(action)).save()
         async_task("esims.tasks.run_action", action.pk, cluster=settings.QUEUES["orders"])
@@ -167,7 +172,6 @@ def sweep_actions() -> int:
 def _look_and_send(action: LineAction, turn: datetime) -> None:
     """Read the line, see whether the action still makes sense, and send it, once."""
     now = timezone.now()
-    slug, capability = action.esim.account.slug, action.capability
     if now - action.requested_at > SEND_WITHIN:
         last = f" {action.error}" if action.error else ""
         finish_action(
@@ -177,8 +181,8 @@ def _look_and_send(action: LineAction, turn: datetime) -> None:
             message=_("It could not be sent in time; nothing was sent.") + last,
         )
         return
-    if slug not in configured_accounts() or action.esim.account.is_paused:
-        postpone_action(action, wait=LONGEST_WAIT, error=_("The provider account is paused or not set up."))
+    if later := _why_later(action):
+        postpone_action(action, wait=LONGEST_WAIT, error=later)
         return
     try:
         esim = refresh_line(esim_id=action.esim_id, priority=Priority.PEOPLE, by="actions")
@@ -193,11 +197,34 @@ def _look_and_send(action: LineAction, turn: datetime) -> None:
         return
     if action.package is not None:
         action.package.refresh_from_db()
-    why = why_not(capability, esim, action.package)
+    why = why_not(action.capability, esim, action.package)
+    if not why and _is_notice(action) and is_suspended(esim):
+        # The phone may be in other hands.
+        why = _("The line is suspended.")
     if why:
         finish_action(action, State.REJECTED, code="state", message=_("Nothing was sent.") + f" {why}")
         return
     _send(action, turn, looked_as_of=esim.state_as_of)
+
+
+def _why_later(action: LineAction) -> str:
+    """Why nothing is sent now; "" where it can be."""
+    if action.esim.account.slug not in configured_accounts() or action.esim.account.is_paused:
+        return _("The provider account is paused or not set up.")
+    if not _is_notice(action):
+        return ""
+    # What a person has asked for first: it may be a suspension.
+    others = LineAction.objects.filter(esim=action.esim_id, state__in=LineAction.OPEN).exclude(pk=action.pk)
+    return _under_way() if others.exists() else ""
+
+
+def _under_way() -> str:
+    return _("Something else is under way for this line: wait until it has ended.")
+
+
+def _is_notice(action: LineAction) -> bool:
+    """Whether it is a message that a job has written."""
+    return action.capability is Capability.SMS and action.requested_by_id is None
 
 
 def _send(action: LineAction, turn: datetime, *, looked_as_of: datetime | None) -> None:
@@ -216,13 +243,18 @@ def _send(action: LineAction, turn: datetime, *, looked_as_of: datetime | None) 
         # Our turn ran out while we looked: somebody else has taken the action over.
         return
     action.refresh_from_db()
+    made_for = f"action:{action.pk}:{action.attempts}"
+    request = _write_request(action, made_for)
     try:
-        outcome = provider.read_control_reply(provider.send_control(_write_request(action)), capability)
+        outcome = provider.read_control_reply(provider.send_control(request), capability)
     except NotSent as error:
+        forget_links(made_for=made_for)
         postpone_action(action, wait=back_off(action.attempts - 1), error=error.message)
     except RateLimited as error:
+        forget_links(made_for=made_for)
         postpone_action(action, wait=error.retry_after, error=error.message)
     except Rejected as error:
+        forget_links(made_for=made_for)
         finish_action(action, State.REJECTED, code=error.code, message=error.message)
     except OutcomeUnknown as error:
         start_looking(action, code=error.code, error=error.message)
@@ -234,13 +266,17 @@ def _send(action: LineAction, turn: datetime, *, looked_as_of: datetime | None) 
             finish_action(action, State.CONFIRMED, refunded=outcome.refund)
 
 
-def _write_request(action: LineAction) -> ControlRequest:
-    package = action.package
+def _write_request(action: LineAction, made_for: str) -> ControlRequest:
+    """Fresh links are made here, for what a job writes alone: what a person wrote is sent as it reads."""
+    package, message = action.package, action.message
+    if action.requested_by_id is None and (places := find_places(message)):
+        with transaction.atomic():
+            message = fill_links(message, make_links(esim_ids=places, made_for=made_for))
     return ControlRequest(
         provider_ref=action.esim.provider_ref,
         capability=action.capability,
         iccid=action.esim.iccid,
         package_ref=package.package_ref if package else "",
         order_ref=package.order_ref if package else action.esim.order_ref,
-        message=action.message,
+        message=message,
     )

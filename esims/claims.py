@@ -1,7 +1,8 @@
 """Which lines are due to be read, and the right to read them: one worker at a time, by a conditional update.
 
-A claim is the stamp until which it holds. Whoever records what came of a read shows it; a worker that was thought dead
-must not undo another's bookkeeping.
+A claim holds until its stamp. Whoever records what came of a read shows it; a worker that was thought dead must not
+undo another's bookkeeping. It also knows when the line was to be read as things stood then: another time on the line is
+somebody's request that came while it was being read, and of which the answer may not have heard.
 """
 
 from collections.abc import Sequence
@@ -30,6 +31,29 @@ class LineBusy(RateLimited):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to read a line until ``until``, and when it was to be read when that was taken."""
+
+    until: datetime
+    next_refresh_at: datetime | None
+    next_usage_at: datetime | None
+
+    def keep_asked(self, line: Esim, planned: datetime | None) -> datetime | None:
+        """``planned``, or the sooner time that somebody has put on the line's state since."""
+        return _sooner(planned, line.next_refresh_at, self.next_refresh_at)
+
+    def keep_asked_usage(self, line: Esim, planned: datetime | None) -> datetime | None:
+        """The same for its use."""
+        return _sooner(planned, line.next_usage_at, self.next_usage_at)
+
+
+def _sooner(planned: datetime | None, stored: datetime | None, known: datetime | None) -> datetime | None:
+    if stored is None or stored == known:
+        return planned
+    return stored if planned is None else min(planned, stored)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedLine:
     """A line that this worker may read. ``wants_state``: all of it is due, not the use alone."""
 
@@ -39,7 +63,7 @@ class ClaimedLine:
     failures: int
     is_watched: bool
     wants_state: bool
-    claim: datetime
+    claim: Claim
 
 
 def longest_call() -> timedelta:
@@ -47,8 +71,8 @@ def longest_call() -> timedelta:
     return timedelta(seconds=settings.HTTP_CONNECT_TIMEOUT + settings.HTTP_READ_TIMEOUT + 30)
 
 
-def claim_line(esim: Esim, *, only_if_due: bool) -> datetime:
-    """Take the right to read one line; the returned stamp is the proof of it. Raises ``LineBusy``."""
+def claim_line(esim: Esim, *, only_if_due: bool) -> Claim:
+    """Take the right to read one line, just loaded; what is returned is the proof of it. Raises ``LineBusy``."""
     now = timezone.now()
     line = Esim.objects.filter(_unclaimed(now), pk=esim.pk)
     if only_if_due:
@@ -62,7 +86,7 @@ def claim_line(esim: Esim, *, only_if_due: bool) -> datetime:
             operation="read_line",
             account=esim.account.slug,
         )
-    return until
+    return Claim(until=until, next_refresh_at=esim.next_refresh_at, next_usage_at=esim.next_usage_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,20 +166,20 @@ def _find_soon_used(plan: ClaimPlan, use: Sequence[Esim], now: datetime) -> list
 
 def release_lines(lines: Sequence[ClaimedLine]) -> None:
     """Give back what was claimed and not read: it stays due as it was."""
-    for claim in {line.claim for line in lines}:
-        held = Esim.objects.filter(pk__in=[line.pk for line in lines if line.claim == claim])
-        held.filter(refresh_claimed_until=claim).update(refresh_claimed_until=None)
+    for until in {line.claim.until for line in lines}:
+        held = Esim.objects.filter(pk__in=[line.pk for line in lines if line.claim.until == until])
+        held.filter(refresh_claimed_until=until).update(refresh_claimed_until=None)
 
 
 def postpone_lines(lines: Sequence[ClaimedLine], *, wait: timedelta) -> None:
     """Not a failure of the lines: the budget is spent. They stay due, at a new time."""
     later = timezone.now() + wait
-    for claim in {line.claim for line in lines}:
-        mine = [line for line in lines if line.claim == claim]
+    for until in {line.claim.until for line in lines}:
+        mine = [line for line in lines if line.claim.until == until]
         for wants_state, field in ((True, "next_refresh_at"), (False, "next_usage_at")):
             ids = [line.pk for line in mine if line.wants_state is wants_state]
             if ids:
-                held = Esim.objects.filter(pk__in=ids, refresh_claimed_until=claim)
+                held = Esim.objects.filter(pk__in=ids, refresh_claimed_until=until)
                 held.update(**{field: later, "refresh_claimed_until": None})
 
 
@@ -185,7 +209,15 @@ def _unclaimed(now: datetime) -> Q:
 def _free_lines(account_id: int, now: datetime) -> QuerySet[Esim]:
     """Rows that another worker is claiming at this moment are passed over (on SQLite nobody else is)."""
     lines = Esim.objects.select_for_update(of=("self",), skip_locked=True)
-    needed = ("pk", "provider_ref", "order_ref", "refresh_failures", "watched_until", "next_refresh_at")
+    needed = (
+        "pk",
+        "provider_ref",
+        "order_ref",
+        "refresh_failures",
+        "watched_until",
+        "next_refresh_at",
+        "next_usage_at",
+    )
     return lines.only(*needed).filter(_unclaimed(now), account_id=account_id)
 
 
@@ -207,7 +239,7 @@ def _claim(whole: Sequence[Esim], use: Sequence[Esim], now: datetime, lease: tim
             failures=line.refresh_failures,
             is_watched=line.watched_until is not None and line.watched_until > now,
             wants_state=wants_state[pk],
-            claim=until,
+            claim=Claim(until=until, next_refresh_at=line.next_refresh_at, next_usage_at=line.next_usage_at),
         )
         for pk, line in lines.items()
     ]

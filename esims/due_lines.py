@@ -115,7 +115,7 @@ class _Run:
 
     def _make_call(self, desk: Desk, call: Call) -> None:
         """Make it, and write down what came of it."""
-        if min(line.claim for line in call.lines) < timezone.now() + longest_call():
+        if min(line.claim.until for line in call.lines) < timezone.now() + longest_call():
             # Somebody else may take the lines over before this call has ended.
             release_lines(call.lines)
             return

@@ -37,6 +37,7 @@ class EventKind(StrEnum):
     QR_SHOWN = "qr_shown"
     USAGE_SIMULATED = "usage_simulated"
     USAGE_REACHED = "usage_reached"  # facts: percent, used, total (bytes), package (its id), as_of
+    NOTICE_FAILED = "notice_failed"  # the customer was not told of something; facts: crash
     LINKS_REVOKED = "links_revoked"  # facts: count
     REPLACED = "replaced"  # by a reissue; facts: line (the new one's id), order (its number)
     REPLACEMENT_ORDERED = "replacement_ordered"  # of a faulty line; facts: order (the number of the new one)
@@ -100,6 +101,7 @@ _TONES: dict[str, str] = {
     EventKind.ACTION_UNKNOWN: "danger",
     EventKind.READ_FAILED: "warn",
     EventKind.CODES_CHANGED: "warn",
+    EventKind.NOTICE_FAILED: "danger",
     EventKind.MONEY_BACK_OWED: "warn",
     EventKind.MONEY_BACK_NOT_OWED: "warn",
 }
@@ -134,6 +136,10 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         _("The line could not be read: %(message)s") % {"message": message}
         if (message := facts.get("message"))
         else _("The line could not be read.")
+    ),
+    EventKind.NOTICE_FAILED: lambda facts: (
+        _("The customer was not told: our program failed over the message (%(crash)s).")
+        % {"crash": facts.get("crash", "")}
     ),
     EventKind.CODES_REVEALED: lambda _facts: _("Activation codes and device numbers were shown."),
     EventKind.QR_SHOWN: lambda _facts: _("The QR code was shown."),

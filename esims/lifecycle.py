@@ -72,7 +72,8 @@ def register_bare_lines(
 
     Within the caller's transaction. Raises ``LineAlreadyHeld``, then nothing was written.
     """
-    first_read = timezone.now() if Capability.READ_LINE in abilities_of(account) else None
+    now = timezone.now()
+    first_read = now if Capability.READ_LINE in abilities_of(account) else None
     esims = [
         Esim(
             account=account,
@@ -81,9 +82,12 @@ def register_bare_lines(
             provider_ref=ref,
             state=LineState.PROVISIONING.value,
             next_refresh_at=first_read,
+            created_at=now,
         )
         for ref in refs
     ]
+    for esim in esims:
+        esim.notice_due_at = plan_next_notice(esim, now=now)
     with transaction.atomic():
         _insert_lines(esims, by=by)
         Package.objects.bulk_create(package for esim in esims for package in make_packages(esim, plan, ()))

@@ -5,6 +5,7 @@ than one that tells of one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
 
 import structlog
@@ -15,9 +16,10 @@ from esims.abilities import abilities_of
 from esims.days import DayChanges, sample_of
 from esims.facts import STORED, describe_changes, take_state, take_usage
 from esims.models import Esim, LineEvent, Package
-from esims.notices import MOMENT_FIELDS, measure_total_use, note_use, plan_next_notice
+from esims.notices import MOMENT_FIELDS, has_deadline, measure_total_use, note_use, plan_next_notice
 from esims.packages import PackageChanges, apply_packages, find_plans
 from esims.row_changes import write_changes
+from esims.used_up import tell_used_up
 from providers.types import Capability, LineSnapshot
 
 log = structlog.get_logger(__name__)
@@ -37,6 +39,7 @@ class LineBatch:
         self.packages = packages
         self._before = {line.pk: {name: getattr(line, name) for name in STORED} for line in lines}
         self._kept = {line.pk: {name: getattr(line, name) for name in BOOKKEEPING} for line in lines}
+        self._deadlines = {line.pk: _deadlines(packages[line.pk]) for line in lines}
         self._used = {line.pk: measure_total_use(line, packages[line.pk]) for line in lines}
         self._package_changes = PackageChanges()
         self._days = DayChanges()
@@ -63,7 +66,7 @@ class LineBatch:
         """
         self._by = by
         plans = self._find_plans(snapshots)
-        for pk, snapshot in snapshots.items():
+        for pk, snapshot in tell_used_up(snapshots, self.packages).items():
             self._apply_one(self.lines[pk], snapshot, plans, by=by)
 
     def save(self) -> None:
@@ -72,8 +75,11 @@ class LineBatch:
         changes: dict[int, dict[str, Any]] = {}
         for pk, line in self.lines.items():
             before = {**self._before[pk], **self._kept[pk]}
-            if any(before[name] != getattr(line, name) for name in MOMENT_FIELDS):
-                line.notice_due_at = plan_next_notice(line, now=now)
+            packages = self.packages[pk]
+            if any(before[name] != getattr(line, name) for name in MOMENT_FIELDS) or (
+                self._deadlines[pk] != _deadlines(packages)
+            ):
+                line.notice_due_at = plan_next_notice(line, now=now, packages=packages)
             changes[pk] = {name: value for name, old in before.items() if (value := getattr(line, name)) != old}
         write_changes(changes)
         self._package_changes.save()
@@ -127,3 +133,8 @@ class LineBatch:
         if line.account_id not in self._abilities:
             self._abilities[line.account_id] = abilities_of(line.account)
         return Capability.USAGE_BY_DAY not in self._abilities[line.account_id]
+
+
+def _deadlines(packages: Iterable[Package]) -> list[datetime | None]:
+    """By when those that wait are to be started."""
+    return [package.activate_by for package in packages if has_deadline(package)]

@@ -29,6 +29,7 @@ from esims.states import (
     shown_state,
     state_label,
     surely_over_instant,
+    use_deadline,
 )
 from esims.usage import Caps, find_caps
 from providers.types import LineState
@@ -115,7 +116,8 @@ def describe_time(esim: Esim, now: datetime) -> str:
         return text % {"when": japan_date_words(esim.expires_on)}
     if esim.expires_at is not None and now < esim.expires_at:
         return _("It ends on %(when)s.") % {"when": instant_words(esim.expires_at)}
-    deadline = esim.activation_deadline
-    if state in {LineState.READY, LineState.DOWNLOADED} and deadline is not None and now < deadline:
-        return _("Install it before %(when)s.") % {"when": instant_words(deadline)}
-    return ""
+    deadline = use_deadline(esim)
+    if deadline is None or now >= deadline:
+        return ""
+    text = _("Use it before %(when)s.") if state is LineState.INSTALLED else _("Install it before %(when)s.")
+    return text % {"when": instant_words(deadline)}

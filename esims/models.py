@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models import PERIODS, Plan
 from customers.models import Customer
+from esims.link_places import fill_links, find_places
 from providers.models import ProviderAccount
 from providers.types import Capability, LineState, PackageStatus
 
@@ -189,8 +190,12 @@ class Package(models.Model):
     starts_at = models.DateTimeField(_("starts"), null=True, blank=True)
     ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
     activate_by = models.DateTimeField(_("start it before"), null=True, blank=True)
-    #: The times above have not happened: the provider tells what they would be.
+    #: When the provider entered the order that brought it; its periods for money back run from then.
+    ordered_at = models.DateTimeField(_("ordered"), null=True, blank=True)
+    #: The times above, but for the order's, have not happened: the provider tells what they would be.
     is_projected = models.BooleanField(_("times are projected"), default=False)
+    #: A reading brought our key of the order, and a higher floor has not yet looked what that settles.
+    awaits_order = models.BooleanField(_("waits for its order"), default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -209,6 +214,7 @@ class Package(models.Model):
         indexes = [
             models.Index(fields=("order_ref",), name="package_by_order", condition=~models.Q(order_ref="")),
             models.Index(fields=("package_ref",), name="package_by_ref", condition=~models.Q(package_ref="")),
+            models.Index(fields=("id",), name="package_awaits", condition=models.Q(awaits_order=True)),
         ]
 
     def __str__(self) -> str:
@@ -302,9 +308,15 @@ class LineAction(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=("esim",),
-                condition=models.Q(state__in=("planned", "sending", "not_confirmed")),
+                condition=models.Q(state__in=("planned", "sending", "not_confirmed")) & ~models.Q(kind="sms"),
                 name="line_action_one_open",
-            )
+            ),
+            # An SMS changes nothing on the line: it keeps nobody from suspending a stolen phone.
+            models.UniqueConstraint(
+                fields=("esim",),
+                condition=models.Q(state__in=("planned", "sending", "not_confirmed"), kind="sms"),
+                name="line_action_one_open_sms",
+            ),
         ]
         indexes = [
             models.Index(
@@ -323,6 +335,12 @@ class LineAction(models.Model):
     @property
     def capability(self) -> Capability:
         return Capability(self.kind)
+
+    @property
+    def shown_message(self) -> str:
+        """The text as staff see it: words where links went."""
+        words = str(_("(a link that is made when it is sent)"))
+        return fill_links(self.message, dict.fromkeys(find_places(self.message), words))
 
 
 class LineEvent(models.Model):

@@ -41,7 +41,8 @@ class PackageChanges:
 #: What a report may change on a package.
 _STORED = (
     *("kind", "package_ref", "plan", "name", "data_bytes", "data_period", "data_unlimited", "used_bytes", "status"),
-    *("raw_status", "order_ref", "order_key", "starts_at", "ends_at", "activate_by", "is_projected"),
+    *("raw_status", "order_ref", "order_key", "starts_at", "ends_at", "activate_by", "is_projected", "awaits_order"),
+    "ordered_at",
 )
 #: The same without asking the database for the plan.
 _COMPARED = tuple("plan_id" if name == "plan" else name for name in _STORED)
@@ -97,6 +98,7 @@ def register_top_up(
         # Our own key stays, whatever the provider calls the order.
         row.order_key = order_key or row.order_key
         row.order_ref = order_ref or row.order_ref
+        row.awaits_order = False
         row.save()
         if Capability.READ_LINE in abilities_of(esim.account):
             # Also a line that had ended: it may live again.
@@ -135,11 +137,13 @@ def apply_packages(
             stored.append(package)
             changes.new.append(package)
         before = [getattr(package, name) for name in _COMPARED]
-        status = package.status
+        status, key = package.status, package.order_key
         package.package_ref = snapshot.package_ref or package.package_ref
         if package.plan_id is None:
             package.plan = plans.get(snapshot.plan_ref)
         _take_package(package, snapshot, state=state, usage=usage)
+        # Perhaps of an order of ours that is taken for lost: whoever knows the orders looks.
+        package.awaits_order |= package.order_key != key and package.kind == Package.Kind.TOP_UP
         if package.pk is None:
             continue
         if package.status != status and status:
@@ -258,6 +262,7 @@ def _take_package(package: Package, snapshot: PackageSnapshot, *, state: bool, u
     package.starts_at = snapshot.starts_at or package.starts_at
     package.ends_at = snapshot.ends_at or package.ends_at
     package.activate_by = snapshot.activate_by or package.activate_by
+    package.ordered_at = snapshot.ordered_at or package.ordered_at
     package.is_projected = snapshot.is_projected
     if snapshot.allowance is not None:
         package.data_bytes = snapshot.allowance.data_bytes

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.utils import timezone
 
 from customers.models import User
@@ -27,6 +27,7 @@ from esims.usage import is_counted_in_total, read_usage_series
 from providers.registry import offers
 from providers.types import Capability
 
+_MESSAGES_LAST = Case(When(kind=Capability.SMS.value, then=1), default=0)
 #: Newest rows of the timeline on the page.
 EVENTS_SHOWN = 50
 #: A package's states share some words with others of the house; their colours are their own.
@@ -54,6 +55,8 @@ class LineView:
     action: LineAction | None
     action_label: str
     is_action_open: bool
+    #: Nothing else may be asked for the line meanwhile.
+    is_busy: bool
     is_being_read: bool
     can_refresh: bool
     #: The provider tells of single lines at all.
@@ -89,10 +92,12 @@ def read_line_view(
     action = (
         LineAction.objects.filter(esim=esim)
         .select_related("requested_by", "package")
-        .order_by(F("finished_at").desc(nulls_first=True), "-pk")
+        # Of two that are open the one that changes the line.
+        .order_by(F("finished_at").desc(nulls_first=True), _MESSAGES_LAST, "-pk")
         .first()
     )
     is_open = action is not None and action.state in LineAction.OPEN
+    is_busy = action is not None and is_open and action.capability is not Capability.SMS
     abilities = abilities_of(esim.account)
     can_read = user.has_perm("esims.refresh_esim") and offers(esim.account.slug, Capability.READ_LINE)
     return LineView(
@@ -100,17 +105,18 @@ def read_line_view(
         state=state.value,
         state_label=state_label(state),
         sentences=explain_state(esim, now, packages=read_packages(esim) if packages is None else packages),
-        buttons=() if is_open else line_buttons(esim, user),
+        buttons=() if is_busy else line_buttons(esim, user),
         action=action,
         action_label=action_label(action.capability) if action else "",
         is_action_open=is_open,
+        is_busy=is_busy,
         is_being_read=_is_being_read(esim, now),
         can_refresh=can_read,
         is_read=Capability.READ_LINE in abilities,
     )
 
 
-def read_package_rows(esim: Esim, user: User, packages: Sequence[Package], *, is_action_open: bool) -> list[PackageRow]:
+def read_package_rows(esim: Esim, user: User, packages: Sequence[Package], *, is_busy: bool) -> list[PackageRow]:
     """The packages with what may be asked for each of them."""
     return [
         PackageRow(
@@ -120,7 +126,7 @@ def read_package_rows(esim: Esim, user: User, packages: Sequence[Package], *, is
                 if is_counted_in_total(package) and package.used_bytes is not None and package.data_bytes
                 else None
             ),
-            buttons=() if is_action_open else package_buttons(esim, package, user),
+            buttons=() if is_busy else package_buttons(esim, package, user),
         )
         for package in packages
     ]
@@ -175,7 +181,7 @@ def read_parts(esim: Esim, user: User, view: LineView, packages: Sequence[Packag
     return {
         "esim": esim,
         "events": read_timeline(esim),
-        "packages": read_package_rows(esim, user, packages, is_action_open=view.is_action_open),
+        "packages": read_package_rows(esim, user, packages, is_busy=view.is_busy),
         "package_tones": PACKAGE_TONES,
         "evidence": read_evidence(esim),
         "may_simulate": may_simulate(esim, user),

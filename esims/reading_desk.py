@@ -119,7 +119,8 @@ class Desk:
     def _ask_for_lines(self, call: Call) -> Sequence[LineSnapshot]:
         if call.order_ref:
             return self.provider.read_order_lines(call.order_ref, priority=call.priority)
-        return [self.provider.read_line(call.lines[0].provider_ref, priority=call.priority)]
+        line = call.lines[0]
+        return [self.provider.read_line(line.provider_ref, priority=call.priority, order_ref=line.order_ref)]
 
     def take_refusal(self, call: Call, error: ProviderError) -> None:
         """A refusal of a batch may be about one of its lines only: each is read by itself. One of keys is about all."""

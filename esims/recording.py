@@ -1,13 +1,13 @@
 """What came of reading lines, written on them: news, or an error beside what is known."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from esims.claims import ClaimedLine
+from esims.claims import Claim, ClaimedLine
 from esims.events import EventKind, make_event
 from esims.line_batch import LineBatch
 from esims.models import Esim, LineEvent
@@ -26,11 +26,12 @@ _ENDED_VALUES = frozenset(state.value for state in ENDED)
 
 
 def record_snapshots(
-    snapshots: Mapping[int, LineSnapshot], claims: Mapping[int, datetime], *, abilities: frozenset[Capability], by: str
+    snapshots: Mapping[int, LineSnapshot], claims: Mapping[int, Claim], *, abilities: frozenset[Capability], by: str
 ) -> Mapping[int, Esim]:
     """Bring lines (by id) up to date and plan their next reads, in one transaction; returns them as they then are.
 
-    News is news, whoever brings it; the bookkeeping is done only where the claim still stands.
+    News is news, whoever brings it; the bookkeeping is done only where the claim still stands. Whoever asked for a line
+    while it was being read is not forgotten: it is read once more.
     """
     usage_apart = Capability.USAGE_BATCH in abilities
     with transaction.atomic():
@@ -41,12 +42,12 @@ def record_snapshots(
         active = [line for line in batch.lines.values() if line.state == LineState.ACTIVE]
         shares = measure_shares(active, batch.packages, now=now)
         for pk, line in batch.lines.items():
-            if line.refresh_claimed_until != claims[pk]:
+            claim, share = claims[pk], shares.get(pk)
+            if line.refresh_claimed_until != claim.until:
                 continue
-            share = shares.get(pk)
             line.refreshed_at, line.refresh_failures, line.refresh_error = now, 0, ""
             line.refresh_claimed_until = None
-            line.next_refresh_at = plan_next_refresh(
+            planned = plan_next_refresh(
                 line,
                 now=now,
                 share_used=share,
@@ -54,7 +55,9 @@ def record_snapshots(
                 usage_apart=usage_apart,
                 packages=batch.packages[pk],
             )
-            line.next_usage_at = plan_next_usage(line, now=now, share_used=share) if usage_apart else None
+            line.next_refresh_at = claim.keep_asked(line, planned)
+            planned = plan_next_usage(line, now=now, share_used=share) if usage_apart else None
+            line.next_usage_at = claim.keep_asked_usage(line, planned)
         batch.save()
     return batch.lines
 
@@ -72,10 +75,11 @@ def record_usages(
         batch.apply(usages)
         now = timezone.now()
         shares = batch.measure_shares(now)
-        mine = [line for pk, line in batch.lines.items() if line.refresh_claimed_until == claims[pk]]
+        mine = [line for pk, line in batch.lines.items() if line.refresh_claimed_until == claims[pk].until]
         for line in mine:
             share = shares.get(line.pk)
-            line.next_usage_at = plan_next_usage(line, now=now, share_used=share)
+            planned = plan_next_usage(line, now=now, share_used=share)
+            line.next_usage_at = claims[line.pk].keep_asked_usage(line, planned)
             if share is not None and share >= _USED_UP and line.next_refresh_at is not None:
                 line.next_refresh_at = min(line.next_refresh_at, now)
         noted = {"refreshed_at": now, "refresh_failures": 0, "refresh_error": "", "refresh_claimed_until": None}
@@ -83,7 +87,7 @@ def record_usages(
     return len(mine)
 
 
-def record_failures(lines: Mapping[int, datetime], error: ProviderError, *, by: str) -> None:
+def record_failures(lines: Mapping[int, Claim], error: ProviderError, *, by: str) -> None:
     """Keep the old data of lines (id → our claim), store the error beside it and wait longer after each failure in a
     row.
     """
@@ -93,13 +97,16 @@ def record_failures(lines: Mapping[int, datetime], error: ProviderError, *, by: 
     with transaction.atomic():
         held = Esim.objects.select_for_update(of=("self",)).filter(pk__in=list(lines)).order_by("pk")
         for line in held:
-            if line.refresh_claimed_until != lines[line.pk]:
+            claim = lines[line.pk]
+            if line.refresh_claimed_until != claim.until:
                 continue
             failures = min(line.refresh_failures + 1, 1000)
             next_at = plan_retry(now=now, failures=failures, refused=isinstance(error, Rejected))
             is_over = line.state in _ENDED_VALUES or is_long_over(line, now)
-            given_up = (is_over and failures >= _LATE_LOOK_FAILURES) or isinstance(error, NotOffered)
-            line.next_refresh_at = None if given_up else next_at
+            planned = None if is_over and failures >= _LATE_LOOK_FAILURES else next_at
+            # Asked for since, also for its use alone: tried once more before the wait.
+            asked = claim.keep_asked_usage(line, claim.keep_asked(line, planned))
+            line.next_refresh_at = None if isinstance(error, NotOffered) else asked
             # A line that fails is read as a whole, by itself, until that works.
             line.next_usage_at = None
             line.refresh_failures, line.refresh_error, line.refresh_claimed_until = failures, message, None
@@ -113,10 +120,10 @@ def record_failures(lines: Mapping[int, datetime], error: ProviderError, *, by: 
         LineEvent.objects.bulk_create(events)
 
 
-def postpone_line(esim: Esim, claim: datetime, *, wait: timedelta) -> None:
-    """Not a failure of the line: the budget is spent. It stays due, at its new time."""
+def postpone_line(esim: Esim, claim: Claim, *, wait: timedelta) -> None:
+    """Not a failure of the line: the budget is spent. It stays due, at its new time, also for whoever asked since."""
     _held(esim, claim).update(next_refresh_at=timezone.now() + wait, refresh_claimed_until=None)
 
 
-def _held(esim: Esim, claim: datetime) -> QuerySet[Esim]:
-    return Esim.objects.filter(pk=esim.pk, refresh_claimed_until=claim)
+def _held(esim: Esim, claim: Claim) -> QuerySet[Esim]:
+    return Esim.objects.filter(pk=esim.pk, refresh_claimed_until=claim.until)

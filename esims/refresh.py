@@ -51,7 +51,7 @@ def refresh_line(*, esim_id: int, priority: Priority, by: str, only_if_due: bool
     provider = get_provider(esim.account.slug)
     claim = claim_line(esim, only_if_due=only_if_due)
     try:
-        snapshot = provider.read_line(esim.provider_ref, priority=priority)
+        snapshot = provider.read_line(esim.provider_ref, priority=priority, order_ref=esim.order_ref)
         if snapshot.provider_ref != esim.provider_ref:
             raise Unavailable("the provider answered for another line", operation="read_line")
     except RateLimited as error:

@@ -67,6 +67,21 @@ def shown_state(esim: Esim, now: datetime | None = None) -> LineState:
     return LineState.EXPIRED if (now or timezone.now()) >= over and not spoken_since else state
 
 
+def use_deadline(esim: Esim) -> datetime | None:
+    """Until when the line must be put to use, as long as that is to be done; None where there is no such moment.
+
+    Where a plan's days begin with the first connection the deadline is for that, so that an installation is not enough.
+    Elsewhere it is the installation's (eSIM Commerce), or nobody knows.
+    """
+    state = LineState(esim.state)
+    if state in {LineState.READY, LineState.DOWNLOADED}:
+        return esim.activation_deadline
+    if state is not LineState.INSTALLED or not esim.plan_id or esim.plan.starts_with != StartsWith.CONNECTION:
+        return None
+    traces = (esim.activated_at, esim.activated_on, esim.expires_at, esim.expires_on, esim.total_used_bytes)
+    return None if any(traces) else esim.activation_deadline
+
+
 def state_label(state: LineState) -> str:
     """The state's name in the reader's language."""
     return str(STATE_LABELS[state])
@@ -223,6 +238,11 @@ def _time_left(esim: Esim, state: LineState, now: datetime) -> str:
         to_come = now < esim.activation_deadline
         text = _("It must be installed before %(when)s.") if to_come else _("It had to be installed before %(when)s.")
         return text % {"when": instant_words(esim.activation_deadline)}
+    deadline = use_deadline(esim) if state is LineState.INSTALLED else None
+    if deadline is not None:
+        to_come = now < deadline
+        text = _("It must be in use before %(when)s.") if to_come else _("It had to be in use before %(when)s.")
+        return text % {"when": instant_words(deadline)}
     return ""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from esims.days import DayChanges, sample_of
@@ -19,9 +19,14 @@ _LOADED = (
     *("total_used_bytes", "total_data_bytes", "usage_as_of", "next_refresh_at", "next_usage_at"),
     "refresh_claimed_until",
 )
-_LOADED_OF_PACKAGES = ("esim_id", "status", "data_period", "data_bytes", "data_unlimited", "used_bytes")
+_LOADED_OF_PACKAGES = (
+    *("esim_id", "status", "data_period", "data_bytes", "data_unlimited", "used_bytes"),
+    *("kind", "created_at"),
+)
 #: Who wrote the rows of the timeline.
 _BY = "refresh"
+#: eSIM Access, the only one that tells the use of many lines: "updated within 2-3 hours".
+_LAG = timedelta(hours=3)
 _WRITTEN = ("total_used_bytes", "total_data_bytes", "usage_as_of", "next_refresh_at", "next_usage_at")
 
 
@@ -45,11 +50,17 @@ class UseBatch:
         return cls(lines, derives_days=derives_days)
 
     def apply(self, usages: Mapping[int, UsageSnapshot]) -> None:
-        """Take the use of lines (by id); older than what is stored is left out, equal is applied."""
+        """Take the use of lines (by id); older than what is stored is left out, equal is applied.
+
+        But a larger use is no older knowledge: a full report carries the moment of asking over a use that was settled
+        hours before, and what is told by itself the moment of its settlement.
+        """
         for pk, line in self.lines.items():
             usage = usages[pk]
             if line.usage_as_of is not None and usage.as_of < line.usage_as_of:
-                continue
+                if not self._knows_more(line, usage):
+                    continue
+                usage = replace(usage, as_of=line.usage_as_of, total_data_bytes=None)
             earlier = sample_of(line)
             if any(package.data_period == DataPeriod.DAY for package in self._packages[pk]):
                 # What is told of a plan by the day may be one day's volume.
@@ -57,6 +68,19 @@ class UseBatch:
             take_usage_alone(line, usage)
             if self._derives_days:
                 self._days.sample(line, earlier)
+
+    def _knows_more(self, line: Esim, usage: UsageSnapshot) -> bool:
+        """Whether a report with an older stamp, but not by more than the lag, has counted more. A use by the day begins
+        anew each day, and whether a top-up begins it anew no document says: what was counted before that says nothing.
+        """
+        packages = self._packages[line.pk]
+        if line.usage_as_of is None or line.usage_as_of - usage.as_of > _LAG:
+            return False
+        if usage.used_bytes is None or usage.used_bytes <= (line.total_used_bytes or 0):
+            return False
+        if any(package.data_period != DataPeriod.TOTAL for package in packages):
+            return False
+        return all(package.kind != Package.Kind.TOP_UP or package.created_at <= usage.as_of for package in packages)
 
     def measure_shares(self, now: datetime) -> Mapping[int, float | None]:
         """The used part of each line's allowance; None where it is not known."""

@@ -11,14 +11,14 @@ from django.utils import timezone
 from esims.models import Esim
 from orders.attention import ask_for_look
 from orders.delivering import Delivery, deliver_refs, deliver_snapshots, deliver_top_up
-from orders.models import Purchase, PurchaseAttempt
+from orders.models import OrderEvent, Purchase, PurchaseAttempt
 from orders.settling import ask_about_oddities, keep_handles, move_or_stay, park_unknown
 from orders.states import lock_purchase, save_purchase, settle_purchase
 from orders.topping import find_arrival, find_ours
 from orders.waiting import is_long_allocating, wait_after_failure, wait_for_allocation
 from providers.base import Provider
 from providers.errors import ProviderError, RateLimited, Rejected, StillAllocating
-from providers.types import TransactionRecord
+from providers.types import LineSnapshot, TransactionRecord
 
 PS = Purchase.State
 
@@ -88,6 +88,10 @@ class _Case:
 
     def apply_record(self, record: TransactionRecord) -> str:
         purchase = self.purchase
+        if why := self._find_foreign(record):
+            if self.newest:
+                park_unknown(purchase, by=self.by, why=why)
+            return "foreign"
         keep_handles(purchase, transaction_id=record.transaction_id, order_ref=record.order_ref, by=self.by)
         refs = tuple(dict.fromkeys(record.line_refs))
         if record.lines:
@@ -96,6 +100,8 @@ class _Case:
             delivery = deliver_refs(purchase, record.line_refs, by=self.by)
         facts = {"delivered": delivery.delivered, "ordered": purchase.quantity, "named": len(refs)}
         ask_about_oddities(purchase, delivery, by=self.by)
+        if delivery.new and (plans := _name_other_plans(purchase, record)):
+            ask_for_look(purchase, f"The provider's lines hold another plan than was ordered: {plans}", by=self.by)
         if delivery.delivered >= purchase.quantity:
             move_or_stay(purchase, to=PS.FULFILLED, by=self.by, facts=facts, error="", error_code="", failures_in_row=0)
         elif not self.newest:
@@ -107,6 +113,20 @@ class _Case:
         else:
             self._confirm_fewer(named=len(refs), delivered=delivery.delivered, facts=facts)
         return "allocating" if record.is_pending and delivery.delivered < purchase.quantity else f"{len(refs)} lines"
+
+    def _find_foreign(self, record: TransactionRecord) -> str:
+        """Why the lines of a record are not of this purchase, "" where nothing speaks against them.
+
+        A number that a person typed may be another order's, and so may one be that a call named. Lines under another
+        key are never ours; of another plan they may be, where the provider itself gave the number for our request.
+        """
+        keys = {line.order_key for line in record.lines if not _is_under(line, self.purchase.idempotency_key)}
+        if others := ", ".join(sorted(keys)):
+            return f"the transaction {record.transaction_id} came by another key than ours: {others}"
+        plans = _name_other_plans(self.purchase, record)
+        if plans and _was_entered(self.purchase):
+            return f"the transaction {record.transaction_id} holds another plan than was ordered: {plans}"
+        return ""
 
     def _park_taken(self, delivery: Delivery, facts: Mapping[str, object]) -> None:
         why = f"{len(delivery.taken)} of the lines named are lines of somebody else here already"
@@ -138,9 +158,15 @@ class _Case:
         wait = wait_for_allocation(self.provider, purchase.inquiries_made)
         if is_long_allocating(purchase, self.provider):
             wait = max(wait, _SELDOM)
-            ask_for_look(purchase, "The provider took the order and has been allocating for long.", by=self.by)
+            ask_for_look(purchase, self._tell_long_wait(), by=self.by)
         save_purchase(purchase, next_attempt_at=self._due_in(wait), failures_in_row=0)
         return "allocating"
+
+    def _tell_long_wait(self) -> str:
+        if self.attempt.kind == PurchaseAttempt.Kind.LOOKUP and not self.purchase.transaction_id:
+            # It allocates: whether that is this order, it does not say.
+            return "The provider has been allocating for long and does not say whether it took this order."
+        return "The provider took the order and has been allocating for long."
 
     # -- a top-up's line --------------------------------------------------------------------------------------------
 
@@ -224,6 +250,25 @@ class _Case:
             if last is None or at - last >= _spacing():
                 count, last = count + 1, at
         return count
+
+
+def _is_under(line: LineSnapshot, key: str) -> bool:
+    """Whether a line, or a package on it, came by our key, as far as the provider tells keys."""
+    return line.order_key in ("", key) or any(package.order_key == key for package in line.packages)
+
+
+def _name_other_plans(purchase: Purchase, record: TransactionRecord) -> str:
+    """The plans' codes of lines that hold none of the ordered plan, as far as the provider tells them; "" for none."""
+    wanted = {purchase.plan_ref, purchase.plan_alias}
+    told = [{package.plan_ref for package in line.packages if package.plan_ref} for line in record.lines]
+    others = {code for codes in told if not codes & wanted for code in codes}
+    return ", ".join(sorted(others)[:10])
+
+
+def _was_entered(purchase: Purchase) -> bool:
+    """Whether the purchase's transaction was typed by a person or named by a call, not answered to our request."""
+    typed = OrderEvent.objects.filter(purchase=purchase, kind="purchase.state", facts__has_key="transaction")
+    return purchase.transaction_id in typed.values_list("facts__transaction", flat=True)
 
 
 def _spacing() -> timedelta:

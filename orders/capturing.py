@@ -63,7 +63,14 @@ def count_outstanding(order: Order) -> Decimal:
 
 
 def capture_payment(
-    *, payment_id: int, amount: Decimal, currency: str, captured_at: datetime, by: str, reference: str = ""
+    *,
+    payment_id: int,
+    amount: Decimal,
+    currency: str,
+    captured_at: datetime,
+    by: str,
+    reference: str = "",
+    why: str = "",
 ) -> Payment:
     """Record that ``amount`` (major units, in the ISO ``currency``) came for a payment, and do what follows from it.
 
@@ -83,21 +90,21 @@ def capture_payment(
         payment.reference = reference[:120] or payment.reference
         payment.client_secret, payment.next_check_at, payment.ended_at, payment.error = None, None, None, ""
         payment.save()
-        note_capture(payment, by=by, facts={"was": was} if was != Payment.State.PENDING else {})
+        note_capture(payment, by=by, why=why, facts={"was": was} if was != Payment.State.PENDING else {})
         settle_capture(payment, by=by)
         pass_checkpoint(Checkpoint.CAPTURING, row_id=payment_id)
     pass_checkpoint(Checkpoint.CAPTURED, row_id=payment_id)
     return payment
 
 
-def note_capture(payment: Payment, *, by: str, facts: dict[str, str] | None = None) -> None:
+def note_capture(payment: Payment, *, by: str, why: str = "", facts: dict[str, str] | None = None) -> None:
     """One row of the timeline for money that came."""
     known = {
         "amount": str(payment.captured_amount),
         "currency": payment.captured_currency,
         "method": payment.method,
     }
-    note_event(payment.order, kind="payment.captured", by=by, facts={**known, **(facts or {})})
+    note_event(payment.order, kind="payment.captured", by=by, why=why, facts={**known, **(facts or {})})
 
 
 def settle_capture(payment: Payment, *, by: str) -> None:

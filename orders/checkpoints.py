@@ -21,6 +21,8 @@ class Checkpoint(StrEnum):
     CAPTURED = "captured"
     REFUNDING = "refunding"
     REFUNDED = "refunded"
+    OPENED = "opened"  # a card payment is committed, the payment service is not asked
+    TOLD = "told"  # the payment service's answer, or that none came, is in memory only; no row
     # -- buying
     LOOKED = "looked"  # the line of a top-up is read, its totals are not kept yet
     KEEPING = "keeping"  # its totals are written

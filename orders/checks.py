@@ -1,6 +1,7 @@
 """System checks of what the order side is configured with."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,6 +9,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
+
+from orders.models import Notification
 
 _CARD_SETTINGS = ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY", "STRIPE_WEBHOOK_SECRET")
 _LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -32,4 +35,28 @@ def check_cards(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list
     if settings.STRIPE_PUBLISHABLE_KEY.startswith("sk_"):
         # It is handed out to customers' apps.
         found.append(Error("STRIPE_PUBLISHABLE_KEY holds a secret key.", id="orders.E003"))
+    return found
+
+
+def check_notifications(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:
+    """The settings that name kinds name such as there are, and ways of customers only kinds of theirs."""
+    del app_configs
+    every = list(Notification.Kind.values)
+    of_customers = [kind for kind in every if kind not in Notification.STAFF_KINDS]
+    found: list[CheckMessage] = []
+    for name, kinds in (
+        ("NOTIFICATION_OFF", every),
+        ("NOTIFICATION_FEED_ONLY", of_customers),
+        ("NOTIFICATION_SMS", of_customers),
+    ):
+        for kind in getattr(settings, name):
+            if kind not in kinds:
+                near = get_close_matches(kind, kinds, n=1)
+                hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(kinds)}."
+                found.append(Error(f"{name} names a kind that it cannot: {kind}", hint=hint, id="orders.E004"))
+    found += [
+        Error(f"{name} is not above 0.", id="orders.E005")
+        for name in ("NOTIFICATION_CODE_HOURS", "NOTIFICATION_CONTENT_DAYS")
+        if getattr(settings, name) <= 0
+    ]
     return found

@@ -5,50 +5,37 @@ cost of everything that came since, and more what was given back for lines that 
 difference: a deposit of ours, mostly, which a person closes as such.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.utils import timezone
 
-from esims.models import LineAction
+from orders.account_ledger import ZERO, Ledger, read_ledger
 from orders.findings import Finding, Pace, Part, PartState
-from orders.models import Difference, LedgerMark, Purchase, PurchaseAttempt, PurchasedEsim, PurchasedPackage
+from orders.models import Difference, LedgerMark
 from providers.balances import record_balance
 from providers.base import Provider
 from providers.models import ProviderAccount
-from providers.types import Capability, Priority, Returned
+from providers.types import Capability, Priority
 
 Kind = Difference.Kind
 BY = "comparison"
-ZERO = Decimal(0)
-#: Sent, or perhaps sent, and not decided: what the provider has charged for them is not known yet.
-UNDECIDED = (
-    Purchase.State.PLANNED,
-    Purchase.State.SENDING,
-    Purchase.State.ALLOCATING,
-    Purchase.State.UNKNOWN,
-    Purchase.State.HELD,
-)
+#: So often the balance is read in one run where something of the account moves meanwhile.
+_READINGS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """What happened at an account since a mark, by our books, in the balance's currency.
+class Reading:
+    """The balance, and our books of the same moment: of just before and just after, unless something moved."""
 
-    ``open`` may have been charged already, and ``perhaps`` may come back: neither is known.
-    """
-
-    bought: Decimal
-    returned: Decimal
-    open: Decimal
-    perhaps: Decimal
-    #: Lines and top-ups whose cost is not known, or is in another currency.
-    uncounted: int
-
-    def expect(self, amount: Decimal) -> Decimal:
-        return amount - self.bought + self.returned
+    mark: LedgerMark | None
+    at: datetime
+    amount: Decimal
+    currency: str
+    ledger: Ledger
+    #: Our books said the same before the balance was read and after.
+    is_steady: bool
 
 
 def compare_balance(account: ProviderAccount, provider: Provider, pace: Pace) -> Part:
@@ -56,26 +43,74 @@ def compare_balance(account: ProviderAccount, provider: Provider, pace: Pace) ->
     if Capability.BALANCE not in provider.offered:
         return Part(state=PartState.IMPOSSIBLE, note="The provider tells no balance.")
     pace.begin(1)
+    for _reading in range(_READINGS):
+        reading = _read(account, provider, pace)
+        if reading.is_steady:
+            break
+    pace.step()
+    if not reading.is_steady:
+        # Which of it the balance holds already, nobody knows.
+        return _leave_open("Something of the account moved while the balance was read: the next comparison reckons.")
+    mark, ledger = reading.mark, reading.ledger
+    if mark is None or mark.currency != reading.currency:
+        return _begin(account, reading)
+    rest = reading.amount - ledger.expect(mark.amount)
+    if not _is_explained(account, mark, ledger, rest):
+        return _part(ledger, (_make_finding(mark, reading),))
+    if not ledger.under_way:
+        set_mark(account=account, at=reading.at, amount=reading.amount, currency=reading.currency, by=BY)
+    return _part(ledger, ())
+
+
+def _read(account: ProviderAccount, provider: Provider, pace: Pace) -> Reading:
+    mark = LedgerMark.objects.filter(account=account).first()
+    since, currency = (timezone.now(), "") if mark is None else (mark.at, mark.currency)
+    before = read_ledger(account, provider, since=since, currency=currency)
     told = pace.ask(lambda: provider.read_balance(priority=Priority.BACKGROUND))
     record_balance(account=account, balance=told)
-    pace.step()
-    amount, currency, now = told.money.amount, told.money.currency, told.as_of
-    mark = LedgerMark.objects.filter(account=account).first()
-    if mark is None or mark.currency != currency:
-        set_mark(account=account, at=now, amount=amount, currency=currency, by=BY)
-        note = "The balance is kept as the point from which the next comparison reckons."
-        return Part(state=PartState.PARTLY, looked=1, note=note)
-    ledger = read_ledger(account, provider, since=mark.at, currency=currency)
-    rest = amount - ledger.expect(mark.amount)
-    is_decided = not (ledger.open or ledger.perhaps)
-    finding = _make_finding(mark, ledger, amount, now) if not -ledger.open <= rest <= ledger.perhaps else None
-    if is_decided and (not rest or (finding is not None and _is_closed(account, finding))):
-        set_mark(account=account, at=now, amount=amount, currency=currency, by=BY)
-    return _part(ledger, () if finding is None else (finding,))
+    after = read_ledger(account, provider, since=since, currency=currency)
+    return Reading(
+        mark=mark,
+        at=told.as_of,
+        amount=told.money.amount,
+        currency=told.money.currency,
+        ledger=after,
+        is_steady=before == after,
+    )
 
 
-def _make_finding(mark: LedgerMark, ledger: Ledger, amount: Decimal, now: datetime) -> Finding:
+def _begin(account: ProviderAccount, reading: Reading) -> Part:
+    """The first reading, or the first in another currency: nothing to reckon from yet."""
+    if reading.ledger.under_way:
+        # What they cost may be in it or not: the next comparison could not tell.
+        return _leave_open("Orders or line actions are undecided: the point to reckon from is kept once none is.")
+    set_mark(account=account, at=reading.at, amount=reading.amount, currency=reading.currency, by=BY)
+    return _leave_open("The balance is kept as the point from which the next comparison reckons.")
+
+
+def _is_explained(account: ProviderAccount, mark: LedgerMark, ledger: Ledger, rest: Decimal) -> bool:
+    """Whether our books leave nothing to explain.
+
+    A difference that is open stays one while nothing has changed but what is not known: it must not disappear in the
+    uncertainty of what came after it.
+    """
+    if not -ledger.less <= rest <= ledger.more:
+        return False
+    known = Difference.objects.filter(
+        account=account, kind=Kind.BALANCE, key=str(mark.pk), state=Difference.State.OPEN
+    ).first()
+    if known is None:
+        return True
+    told = known.details
+    change = rest - Decimal(known.facts["theirs"]["unexplained"])
+    less = ledger.less - sum((Decimal(told.get(name, "0")) for name in ("open", "late", "dearer")), ZERO)
+    more = ledger.more - sum((Decimal(told.get(name, "0")) for name in ("perhaps", "cheaper")), ZERO)
+    return not -max(ZERO, less) <= change <= max(ZERO, more)
+
+
+def _make_finding(mark: LedgerMark, reading: Reading) -> Finding:
     """What our purchases do not explain. The sum alone tells whether it is the same as before: the rest moves daily."""
+    ledger, amount = reading.ledger, reading.amount
     expected = ledger.expect(mark.amount)
     return Finding(
         kind=Kind.BALANCE,
@@ -86,12 +121,15 @@ def _make_finding(mark: LedgerMark, ledger: Ledger, amount: Decimal, now: dateti
             "expected": _write(expected),
             "since": mark.at.isoformat(),
             "from": _write(mark.amount),
-            "until": now.isoformat(),
+            "until": reading.at.isoformat(),
             "amount": _write(amount),
             "bought": _write(ledger.bought),
             "returned": _write(ledger.returned),
             "open": _write(ledger.open),
+            "late": _write(ledger.late),
             "perhaps": _write(ledger.perhaps),
+            "cheaper": _write(ledger.bought * ledger.charged_less),
+            "dearer": _write(ledger.returned * ledger.charged_less),
             "uncounted": ledger.uncounted,
         },
         amount=amount - expected,
@@ -99,20 +137,14 @@ def _make_finding(mark: LedgerMark, ledger: Ledger, amount: Decimal, now: dateti
     )
 
 
-def _is_closed(account: ProviderAccount, finding: Finding) -> bool:
-    """Whether somebody has closed exactly this already: then the reckoning goes on from here."""
-    closed = Difference.objects.filter(
-        account=account, kind=finding.kind, key=finding.key, state=Difference.State.CLOSED
-    ).first()
-    return closed is not None and closed.facts == finding.facts
-
-
 def _part(ledger: Ledger, findings: tuple[Finding, ...]) -> Part:
     notes = []
     if ledger.uncounted:
         notes.append(f"Of {ledger.uncounted} lines the cost is not known in the balance's currency.")
-    if ledger.open or ledger.perhaps:
+    if ledger.late or any(what == "purchase" for what, _pk in ledger.under_way):
         notes.append("Some orders are undecided: what they cost is left open.")
+    if ledger.perhaps:
+        notes.append("For some ended lines money may have come back: how much is left open.")
     return Part(
         state=PartState.PARTLY if notes else PartState.COMPARED,
         looked=1,
@@ -122,79 +154,17 @@ def _part(ledger: Ledger, findings: tuple[Finding, ...]) -> Part:
     )
 
 
+def _leave_open(note: str) -> Part:
+    """Nothing is said of the balance: a difference that is open stays open."""
+    return Part(state=PartState.PARTLY, looked=1, note=note)
+
+
 def set_mark(*, account: ProviderAccount, at: datetime, amount: Decimal, currency: str, by: str) -> LedgerMark:
     """From here on the balance is reckoned. The same moment twice is one mark."""
     mark, _made = LedgerMark.objects.get_or_create(
         account=account, at=at, defaults={"amount": amount, "currency": currency, "by": by}
     )
     return mark
-
-
-def read_ledger(account: ProviderAccount, provider: Provider, *, since: datetime, currency: str) -> Ledger:
-    """Our own books of an account since a moment (aware UTC). The number of queries does not depend on the data."""
-    lines = PurchasedEsim.objects.filter(purchase__account=account, esim__created_at__gt=since)
-    packages = PurchasedPackage.objects.filter(purchase__account=account, at__gt=since)
-    names = ("purchase__order_line__unit_cost", "purchase__order_line__cost_currency")
-    bought, unknown = _sum(
-        [
-            *lines.values_list(*names).annotate(number=Count("pk")).order_by(),
-            *packages.values_list(*names).annotate(number=Count("pk")).order_by(),
-        ],
-        currency,
-    )
-    undecided, _rest = _sum(_read_open(account), currency)
-    returned, perhaps = _sum_returned(account, provider, since=since, currency=currency)
-    return Ledger(bought=bought, returned=returned, open=undecided, perhaps=perhaps, uncounted=unknown)
-
-
-def _read_open(account: ProviderAccount) -> Iterable[tuple[Decimal | None, str, int]]:
-    """(unit cost, currency, eSIMs) of what was sent and is not decided."""
-    orders = PurchaseAttempt.objects.filter(purchase=OuterRef("pk"), kind=PurchaseAttempt.Kind.ORDER)
-    unanswered = Exists(orders.filter(outcome__in=PurchaseAttempt.UNANSWERED))
-    rows = (
-        Purchase.objects.filter(Q(state=Purchase.State.ALLOCATING) | unanswered, account=account, state__in=UNDECIDED)
-        .annotate(came=Count("delivered"))
-        .values_list("order_line__unit_cost", "order_line__cost_currency", "quantity", "came")
-    )
-    for cost, currency, quantity, came in rows:
-        yield cost, currency, max(0, quantity - came)
-
-
-def _sum(rows: Iterable[tuple[Decimal | None, str, int]], currency: str) -> tuple[Decimal, int]:
-    """The sum in the currency, and how many could not be added. Added here: SQLite adds decimals as floats."""
-    total, unknown = ZERO, 0
-    for cost, code, number in rows:
-        if cost is None or code != currency:
-            unknown += number
-        else:
-            total += cost * number
-    return total, unknown
-
-
-def _sum_returned(
-    account: ProviderAccount, provider: Provider, *, since: datetime, currency: str
-) -> tuple[Decimal, Decimal]:
-    """What came back for lines that were ended since, and what may have."""
-    actions = LineAction.objects.filter(
-        esim__account=account,
-        kind__in=[capability.value for capability in provider.money_back],
-        sent_at__isnull=False,
-    ).exclude(state__in=(LineAction.State.REJECTED, LineAction.State.PLANNED))
-    rows = actions.filter(Q(finished_at__gt=since) | Q(finished_at__isnull=True))
-    names = ("kind", "state", "refunded", "esim__purchased__purchase__order_line__unit_cost")
-    returned = perhaps = ZERO
-    for kind, state, refunded, cost, code in rows.values_list(
-        *names, "esim__purchased__purchase__order_line__cost_currency"
-    ):
-        told = next(back for capability, back in provider.money_back.items() if capability.value == kind)
-        if refunded is False or told.returned is Returned.NOTHING or cost is None or code != currency:
-            continue
-        if state == LineAction.State.CONFIRMED and told.returned is Returned.ALL:
-            returned += cost
-        else:
-            # A part of it, or nobody knows.
-            perhaps += cost
-    return returned, perhaps
 
 
 def _write(amount: Decimal) -> str:

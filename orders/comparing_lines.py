@@ -23,9 +23,10 @@ from esims.models import Esim
 from esims.refresh import refresh_line
 from esims.states import ENDED
 from orders.findings import Finding, OutOfTime, Pace, Part, PartState, Span
+from orders.line_evidence import is_denial
 from orders.models import Difference, OrderLine, Purchase
 from providers.base import Provider
-from providers.errors import NOT_TOLD, ProviderError, Rejected, Unavailable
+from providers.errors import ProviderError, Rejected
 from providers.models import ProviderAccount
 from providers.types import Capability, LineSnapshot, LineState, Priority
 
@@ -83,6 +84,7 @@ def _compare_listing(account: ProviderAccount, provider: Provider, pace: Pace) -
     until = timezone.now() - timedelta(minutes=settings.COMPARE_SETTLING_MINUTES)
     span = Span(since=until - timedelta(days=settings.COMPARE_DAYS), until=until)
     theirs = _list_theirs(provider, pace, span)
+    _read_topped_up(account, span, theirs.values())
     ours = dict(Esim.objects.filter(account=account).values_list("provider_ref", "pk"))
     findings = _find_unknown(account, [line for ref, line in theirs.items() if ref not in ours])
     entered = Esim.objects.filter(account=account, created_at__gt=span.since + _ENTERED_WITHIN, created_at__lte=until)
@@ -116,6 +118,19 @@ def _list_theirs(provider: Provider, pace: Pace, span: Span) -> dict[str, LineSn
     return theirs
 
 
+def _read_topped_up(account: ProviderAccount, span: Span, theirs: Iterable[LineSnapshot]) -> None:
+    """Have those lines read soon that are listed with a top-up of ours under its key, of which we do not know that it
+    arrived: the reading brings it.
+    """
+    lost = Purchase.objects.filter(account=account, order_line__kind=OrderLine.Kind.TOP_UP, topped_up__isnull=True)
+    lost = lost.filter(created_at__gte=span.since).exclude(state__in=_UNDER_WAY)
+    lines = dict(lost.values_list("idempotency_key", "order_line__esim_id"))
+    shown = {package.order_key for line in theirs for package in line.packages} & set(lines) if lines else set()
+    if shown:
+        esims = Esim.objects.filter(pk__in=[lines[key] for key in shown])
+        esims.update(next_refresh_at=timezone.now())
+
+
 def _list_slice(provider: Provider, span: Span) -> list[LineSnapshot]:
     return list(provider.list_lines(since=span.since, until=span.until))
 
@@ -136,7 +151,7 @@ def _confirm_missing(
     missing: list[tuple[Esim, str]] = []
     undecided = {line.provider_ref for line in lacking[_MOST_CONFIRMED:]}
     for line in lacking[:_MOST_CONFIRMED]:
-        said = _ask_for(provider, pace, line.provider_ref)
+        said = _ask_for(provider, pace, line)
         if said is None:
             undecided.add(line.provider_ref)
         elif said:
@@ -144,20 +159,13 @@ def _confirm_missing(
     return missing, undecided
 
 
-def _ask_for(provider: Provider, pace: Pace, ref: str) -> str | None:
+def _ask_for(provider: Provider, pace: Pace, line: Esim) -> str | None:
     """What the provider says of a line that it does not know; "" where it knows it, None where it does not tell."""
     try:
-        pace.ask(lambda: provider.read_line(ref, priority=Priority.BACKGROUND))
+        pace.ask(lambda: provider.read_line(line.provider_ref, priority=Priority.BACKGROUND, order_ref=line.order_ref))
     except ProviderError as error:
-        return error.message if _is_denial(error) else None
+        return error.message if is_denial(error) else None
     return ""
-
-
-def _is_denial(error: ProviderError) -> bool:
-    if isinstance(error, Unavailable):
-        return error.code == NOT_TOLD
-    # A refusal of our keys says nothing about the line.
-    return isinstance(error, Rejected) and error.mend is None
 
 
 # -- by transaction and line by line ----------------------------------------------------------------------------------
@@ -239,7 +247,7 @@ def _read_one(pace: Pace, line: Esim) -> str | None:
     except LineBusy:
         return None
     except ProviderError as error:
-        return error.message if _is_denial(error) else None
+        return error.message if is_denial(error) else None
     return ""
 
 
@@ -296,6 +304,9 @@ def _make_unknown(
 ) -> Finding:
     told = {"line": ref, "iccid": iccid, "order": order_ref, "key": order_key, "plan": plan_ref}
     amount, currency = _cost_of(purchase.order_line, plan) if purchase is not None else _net_of(plan)
+    if state == LineState.CANCELLED:
+        # Where a line is cancelled its price may have come back: what it costs us is not known.
+        amount, currency = None, ""
     return Finding(
         kind=Kind.UNKNOWN_LINE,
         key=ref,

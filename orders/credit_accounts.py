@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from catalog.currencies import is_payable
+from catalog.currencies import is_currency, is_payable
 from customers.models import Customer, User
 from orders.amounts import say_amount
 from orders.credit import Note, move_account
@@ -35,6 +35,8 @@ def open_account(
 ) -> CreditAccount:
     """Open a customer's account in a currency; opened twice with the same terms it is one account."""
     _require_permission(by)
+    if not is_currency(currency):
+        raise CreditRefused(_("A currency has three capital letters, such as USD."), "currency")
     _require_terms(credit_limit, currency, payment_days)
     terms = {"credit_limit": credit_limit, "payment_days": payment_days}
     try:

@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-#: With one of these a spreadsheet begins a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: With one of these a spreadsheet begins a formula; a Japanese one also with the wide forms.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 def write_csv(header: Sequence[object], rows: Iterable[Sequence[object]]) -> bytes:

@@ -11,8 +11,10 @@ from esims.events import EventKind, make_event
 from esims.lifecycle import LineAlreadyHeld, register_bare_lines, register_lines
 from esims.models import Esim
 from esims.packages import register_top_up
+from orders.attention import ask_for_look
 from orders.models import Purchase, PurchasedEsim, PurchasedPackage
 from orders.refunding import count_delivered
+from orders.replaced import find_replacement
 from orders.states import note_event
 from providers.types import LineSnapshot, PackageSnapshot
 
@@ -143,10 +145,16 @@ def _deliver(
 
 def _tell_replaced(purchase: Purchase, esims: Sequence[Esim], *, by: str) -> None:
     """Of a replacement: the new line's timeline names the faulty one, and the other way round."""
-    faulty = purchase.order_line.replaces
-    if faulty is None:
+    if purchase.order_line.replaces_id is None:
         return
-    order = purchase.order_line.order.number
+    # Locked, as whoever replaces it locks it: of two replacements the later one sees the other.
+    faulty = Esim.objects.select_for_update(of=("self",), no_key=True).get(pk=purchase.order_line.replaces_id)
+    order = purchase.order_line.order
     for esim in esims:
-        make_event(esim, EventKind.REPLACES, by=by, facts={"line": faulty.label, "order": order}).save()
-        make_event(faulty, EventKind.REPLACEMENT_CAME, by=by, facts={"line": esim.label, "order": order}).save()
+        make_event(esim, EventKind.REPLACES, by=by, facts={"line": faulty.label, "order": order.number}).save()
+        told = {"line": esim.label, "order": order.number}
+        make_event(faulty, EventKind.REPLACEMENT_CAME, by=by, facts=told).save()
+    # This one had been refused, and another was ordered since: the customer has two for nothing.
+    if (other := find_replacement(faulty, but=order)) is not None:
+        word = f"The line is replaced by order {other.order.number} as well; what came here is kept."
+        ask_for_look(purchase, word, by=by)

@@ -1,13 +1,14 @@
 """Differences and comparisons in words for staff: what differs, what it means, and what to do about it."""
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from esims.models import STATE_LABELS
+from esims.states import ENDED
 from orders.models import Difference
 from providers.types import LineState
 
@@ -42,6 +43,11 @@ ADVICE: Mapping[str, Any] = {
         " there."
     ),
 }
+_ADVICE_OVER = gettext_lazy(
+    "The line is over, so it can be given to nobody. Find who ended it, and whether its money came back, and close it."
+)
+#: OURS: a larger part of what was bought is no discount (0.86 for a listed 0.90 was seen).
+_LARGEST_DISCOUNT = Decimal("0.2")
 _NAMES: Mapping[str, Any] = {
     "line": gettext_lazy("Line"),
     "iccid": gettext_lazy("ICCID"),
@@ -66,7 +72,10 @@ RECKONING = (
     ("expected", 0, gettext_lazy("So it ought to be")),
     ("amount", 0, gettext_lazy("What the provider says")),
     ("open", 0, gettext_lazy("Undecided orders: perhaps charged already")),
+    ("late", 0, gettext_lazy("Orders under way at that time: perhaps charged since")),
     ("perhaps", 0, gettext_lazy("Ended lines: perhaps given back")),
+    ("cheaper", 0, gettext_lazy("What was bought: perhaps charged so much less than listed")),
+    ("dearer", 0, gettext_lazy("What came back: perhaps so much less than listed")),
 )
 STEPS: Mapping[str, Any] = {
     "lines": gettext_lazy("Lines"),
@@ -111,6 +120,33 @@ def describe(difference: Difference) -> str:
             return _("Order %(number)s: it would cost another price now") % {"number": ours.get("number", "")}
         case _:
             return _("The balance is not explained")
+
+
+def advise(difference: Difference) -> str:
+    """What a person can do about it."""
+    if difference.kind == Kind.UNKNOWN_LINE and difference.details.get("state") in ENDED:
+        return str(_ADVICE_OVER)
+    advice = str(ADVICE.get(difference.kind, ""))
+    if difference.kind == Kind.BALANCE and (percent := _find_discount(difference)):
+        words = {"percent": f"{percent:f}"}
+        return (
+            f"{advice} "
+            + _(
+                "It is %(percent)s %% of what was bought since: perhaps the provider charges less than it lists. If its"
+                " invoices say so, whoever runs this system can enter the percentage in the account's settings, and it"
+                " no longer shows."
+            )
+            % words
+        )
+    return advice
+
+
+def _find_discount(difference: Difference) -> Decimal | None:
+    """How many percent less than listed were charged, if a balance looks like that."""
+    bought, rest = read_amount(difference.details.get("bought")), difference.amount
+    if not bought or rest is None or not 0 < rest <= bought * _LARGEST_DISCOUNT:
+        return None
+    return (rest / bought * 100).quantize(Decimal("0.1"), ROUND_UP)
 
 
 def read_amount(text: Any) -> Decimal | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -22,10 +23,13 @@ from catalog.models import Plan
 from customers.models import Customer, User
 from esims.lifecycle import LineAlreadyHeld, register_bare_lines
 from esims.models import Esim
+from esims.states import ENDED
 from orders.comparing_balance import set_mark
 from orders.findings import Finding, Part
+from orders.line_evidence import find_doubt
 from orders.models import Comparison, Difference, DifferenceEvent, Purchase
-from orders.reconciliation import ReconciliationRefused, attach_lines, is_possible
+from orders.reconciliation import ReconciliationRefused, check_entered_lines, enter_lines, is_possible
+from orders.settling import find_provider
 from orders.states import lock_purchase
 
 State, Kind, Verdict = Difference.State, Difference.Kind, Difference.Verdict
@@ -151,9 +155,16 @@ def _is_covered(part: Part, row: Difference) -> bool:
 def close_difference(*, difference: Difference, verdict: str, why: str, by: User) -> Difference:
     """Close an open difference with a decision and its reason. Raises ``DifferenceRefused``.
 
-    Of a balance the reckoning goes on from the reading that was looked at.
+    Of a balance the reckoning goes on from the reading that was looked at: ``difference.amount`` is what was shown, and
+    another one by now is not closed with it.
     """
     with _deciding(difference, by, why) as row:
+        if row.kind == Kind.BALANCE and row.amount != difference.amount:
+            words = {"amount": f"{(row.amount or Decimal(0)).normalize():f}", "currency": row.currency}
+            raise DifferenceRefused(
+                _("It has changed meanwhile: %(amount)s %(currency)s are unexplained now. Look at it again.") % words,
+                "shown",
+            )
         if verdict not in VERDICTS[Kind(row.kind)]:
             raise DifferenceRefused(_("This cannot be decided of such a difference."), "verdict")
         if row.kind == Kind.BALANCE:
@@ -163,13 +174,21 @@ def close_difference(*, difference: Difference, verdict: str, why: str, by: User
 
 
 def attach_line(*, difference: Difference, purchase: Purchase, why: str, by: User) -> Difference:
-    """Enter a line that we do not know as one that a purchase of ours brought. Raises ``DifferenceRefused``."""
+    """Enter a line that we do not know as one that a purchase of ours brought. Raises ``DifferenceRefused``.
+
+    The provider is asked about it first: never inside a transaction.
+    """
+    _require(by, why)
+    _require_line(difference)
+    if purchase.account_id != difference.account_id:
+        raise DifferenceRefused(_("This purchase is another provider's."), "purchase")
+    try:
+        refs = check_entered_lines(purchase=purchase, iccids=[difference.key], by=by)
+    except ReconciliationRefused as error:
+        raise DifferenceRefused(error.message, "purchase") from error
     with _deciding(difference, by, why, purchase=purchase) as row:
-        _require_line(row)
-        if purchase.account_id != row.account_id:
-            raise DifferenceRefused(_("This purchase is another provider's."), "purchase")
         try:
-            attach_lines(purchase=purchase, iccids=[row.key], by=by, why=why)
+            enter_lines(purchase=purchase, refs=refs, by=by, why=why)
         except ReconciliationRefused as error:
             raise DifferenceRefused(error.message, "purchase") from error
         row.purchase_id = purchase.pk
@@ -181,12 +200,16 @@ def attach_line(*, difference: Difference, purchase: Purchase, why: str, by: Use
 def take_over_line(*, difference: Difference, customer: Customer, plan: Plan, why: str, by: User) -> Difference:
     """Enter a line that no purchase of ours brought (bought in the portal, say) as a customer's line.
 
-    No order and no money belongs to it here. Raises ``DifferenceRefused``.
+    No order and no money belongs to it here. The provider is asked about it first: never inside a transaction. Raises
+    ``DifferenceRefused``.
     """
+    _require(by, why)
+    _require_line(difference)
+    if plan.account_id != difference.account_id:
+        raise DifferenceRefused(_("This plan is another provider's."), "plan")
+    if doubt := find_doubt(find_provider(difference.account.slug), [difference.key]):
+        raise DifferenceRefused(doubt)
     with _deciding(difference, by, why) as row:
-        _require_line(row)
-        if plan.account_id != row.account_id:
-            raise DifferenceRefused(_("This plan is another provider's."), "plan")
         try:
             (esim,) = register_bare_lines(
                 account=row.account, customer=customer, plan=plan, refs=[row.key], by=by.email
@@ -213,15 +236,19 @@ def reopen_difference(*, difference: Difference, why: str, by: User) -> Differen
 
 def find_fitting_purchases(difference: Difference) -> Sequence[Purchase]:
     """Purchases of the account to which an unknown line may belong, the likeliest first."""
-    if difference.kind != Kind.UNKNOWN_LINE:
+    if not may_enter(difference):
         return ()
     told = difference.facts.get("theirs", {})
     states = (Purchase.State.UNKNOWN, Purchase.State.ALLOCATING, Purchase.State.SHORT, Purchase.State.REJECTED)
     open_ones = Purchase.objects.filter(
         account=difference.account, state__in=(*states, Purchase.State.HELD), order_line__kind="esim"
     )
-    rows = open_ones.select_related("account", "order_line__plan", "order_line__order__customer").order_by("-pk")[:60]
-    fitting = [row for row in rows if is_possible(row, "attach_lines")]
+    rows = open_ones.select_related("account", "order_line__plan", "order_line__order__customer").order_by("-pk")
+    # Those that the line names come first, however old: the newest ones fill the rest.
+    named = {told.get("key"), told.get("order")} - {None, ""}
+    known = Q(idempotency_key__in=named) | Q(transaction_id__in=named) | Q(provider_order_ref__in=named)
+    found = {row.pk: row for row in (*rows.filter(Q(pk=difference.purchase_id) | known)[:20], *rows[:60])}
+    fitting = [row for row in found.values() if is_possible(row, "attach_lines")]
 
     def rank(row: Purchase) -> tuple[int, int]:
         handles = {row.idempotency_key, row.transaction_id, row.provider_order_ref} - {""}
@@ -232,11 +259,19 @@ def find_fitting_purchases(difference: Difference) -> Sequence[Purchase]:
     return sorted(fitting, key=rank)[:20]
 
 
+def may_enter(difference: Difference) -> bool:
+    """Whether its line can become somebody's: one of which the provider said that it is over cannot."""
+    return difference.kind == Kind.UNKNOWN_LINE and difference.details.get("state") not in ENDED
+
+
 def _mark_balance(row: Difference, by: User) -> None:
-    """The reckoning goes on from what was looked at, unless orders were undecided then: a later run does it."""
+    """The reckoning goes on from what was looked at.
+
+    What was under way then, the next comparison knows by its times: it was ordered before, and came after.
+    """
     told = row.details
     at = parse_datetime(str(told.get("until", "")))
-    if at is None or Decimal(str(told.get("open", "0"))) or Decimal(str(told.get("perhaps", "0"))):
+    if at is None:
         return
     set_mark(account=row.account, at=at, amount=Decimal(str(told["amount"])), currency=row.currency, by=by.email)
 
@@ -244,6 +279,8 @@ def _mark_balance(row: Difference, by: User) -> None:
 def _require_line(row: Difference) -> None:
     if row.kind != Kind.UNKNOWN_LINE:
         raise DifferenceRefused(_("This cannot be decided of such a difference."))
+    if not may_enter(row):
+        raise DifferenceRefused(_("The provider says that this line is over: nobody can be given it."))
 
 
 def _require(by: User, why: str) -> None:

@@ -61,16 +61,20 @@ def request_end(
     package: Package | None = None,
     message: str = "",
     gives_back: Decimal | None = None,
+    replaced_by: int | None = None,
+    shown_left: Decimal | None = None,
 ) -> LineAction:
     """``request_action``, and with it what the customer gets back for it once the line shows it (None: nothing).
 
+    ``replaced_by``: the order that replaces the line, as far as the person was told of one. ``shown_left``: what they
+    were told may still go back for it.
     Raises ``ActionRefused`` and ``RefundRefused``, and ``PermissionDenied`` for a promise without ``orders.give_back``;
     nothing is written then.
     """
     if gives_back is not None and not by.has_perm(PERMISSION):
         raise PermissionDenied
     with transaction.atomic():
-        promise = None if gives_back is None else _lock_promise(esim, package, gives_back)
+        promise = None if gives_back is None else _lock_promise(esim, package, gives_back, replaced_by, shown_left)
         action = request_action(
             esim=esim, capability=capability, package=package, message=message, reason=reason, by=by
         )
@@ -141,10 +145,12 @@ def _void(wish: ReturnWish, purchase: Purchase, esim: Esim, why: str) -> None:
     make_event(esim, EventKind.MONEY_BACK_NOT_OWED, by="actions", why=why, facts=told).save()
 
 
-def _lock_promise(esim: Esim, package: Package | None, amount: Decimal) -> Promise:
+def _lock_promise(
+    esim: Esim, package: Package | None, amount: Decimal, replaced_by: int | None, shown_left: Decimal | None
+) -> Promise:
     purchase = find_sold(esim, package)
     if purchase is None:
         raise RefundRefused(_("No order of ours brought it: there is nothing to give back for it."))
     locked = lock_purchase(purchase.pk)
-    require_returnable(locked, esim, amount)
+    require_returnable(locked, esim, amount, replaced_by=replaced_by, shown_left=shown_left)
     return Promise(purchase=locked, amount=amount)

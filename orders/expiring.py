@@ -1,9 +1,11 @@
 """Orders that nobody paid in time, and giving them more time.
 
 An order with money on it never expires by itself: a person decides about that money. Nor does one with a payment that
-is pending: it must be given up first, where its payment service can still stop it.
+is pending: it must be given up first, where its payment service can still stop it. One of which the service has said
+nothing for a day holds its order no longer; money that comes late after all is recorded, and a person decides.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -13,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from customers.models import User
 from orders.capturing import list_kept
+from orders.card.waits import HANGS_AFTER
 from orders.erasing import close_activations
 from orders.models import Order, Payment, Refund
 from orders.states import change_order, lock_order, note_event
@@ -42,8 +45,25 @@ def due_orders() -> QuerySet[Order]:
     """The overdue ones that expire now: no payment of theirs is pending, and none came that they keep."""
     returned = Refund.objects.filter(payment=OuterRef("pk"), kind=Refund.Kind.SURPLUS, state__in=Refund.STANDING)
     came = Q(state=Payment.State.CAPTURED, captured_amount__gt=0) & ~Exists(returned)
-    holding = Payment.objects.filter(came | Q(state=Payment.State.PENDING), order=OuterRef("pk"))
+    holding = Payment.objects.filter(came | _may_come(), order=OuterRef("pk"))
     return overdue_orders().filter(~Exists(holding))
+
+
+def _may_come() -> Q:
+    """Pending payments that are worth waiting for: new ones, and what the service says a bank is carrying out."""
+    is_new = Q(created_at__gt=timezone.now() - HANGS_AFTER)
+    return Q(state=Payment.State.PENDING) & (is_new | Q(service_state="processing", error=""))
+
+
+def is_held(payments: Iterable[Payment], refunds: Iterable[Refund]) -> bool:
+    """Whether money that came keeps an order from ever expiring by itself; its payments and refunds were read already.
+
+    As ``due_orders`` asks it. A payment that is pending only puts it off.
+    """
+    returned = {row.payment_id for row in refunds if row.kind == Refund.Kind.SURPLUS and row.state in Refund.STANDING}
+    return any(
+        row.state == Payment.State.CAPTURED and row.captured_amount and row.pk not in returned for row in payments
+    )
 
 
 def expire_orders(*, limit: int = _AT_ONCE) -> int:
@@ -62,7 +82,7 @@ def expire_if_due(order: Order, *, by: str) -> bool:
     """Let a locked order expire, unless it was paid, extended or is being paid; whether it did."""
     if not overdue_orders().filter(pk=order.pk).exists():
         return False
-    if list_kept(order) or order.payments.filter(state=Payment.State.PENDING).exists():
+    if list_kept(order) or order.payments.filter(_may_come()).exists():
         return False
     change_order(order, to=Order.State.EXPIRED, by=by, why="nobody paid in time")
     close_activations(order)

@@ -35,6 +35,19 @@ class PauseForm(ReasonForm):
         self.fields["why"].help_text = gettext_lazy("It stands on the account's page with your name.")
 
 
+class WentThroughForm(ReasonForm):
+    """That money moved at the payment service: by which number of its own."""
+
+    reference = forms.CharField(
+        label=gettext_lazy("Reference"),
+        max_length=120,
+        help_text=gettext_lazy("The payment service's own number: pi_… or re_…"),
+        error_messages={"required": gettext_lazy("Type the reference: it is the proof.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "code"}),
+    )
+    field_order = ("reference", "why")
+
+
 class RemarkForm(forms.Form):
     """A decision that explains itself; a word more is welcome."""
 
@@ -45,6 +58,22 @@ class RemarkForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=gettext_lazy("It stands on the order's timeline with your name."),
     )
+
+
+class NotBoughtForm(ReasonForm):
+    """That nothing was bought; where the line speaks against it, that somebody has looked at that as well."""
+
+    not_ours = forms.BooleanField(
+        label=gettext_lazy("I have looked: it is not this top-up"),
+        required=False,
+    )
+
+    def ask_about(self, evidence: str) -> None:
+        """``evidence``: what speaks against it, in the reader's language; "" where nothing does."""
+        if evidence:
+            self.fields["not_ours"].help_text = evidence
+        else:
+            del self.fields["not_ours"]
 
 
 class TransactionForm(RemarkForm):

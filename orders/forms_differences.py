@@ -1,6 +1,7 @@
 """What people type about differences between a provider and us."""
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -40,10 +41,23 @@ class CloseForm(_DifferenceForm):
     verdict = forms.ChoiceField(
         label=_("Decision"), widget=forms.RadioSelect, error_messages={"required": _("Say what it is.")}
     )
+    #: Of a balance: what the page showed, whatever it is by now.
+    shown = forms.DecimalField(
+        widget=forms.HiddenInput,
+        max_digits=16,
+        decimal_places=4,
+        error_messages={"required": _("The amount has changed meanwhile. Look at it again.")},
+    )
     field_order = ("verdict", "why")
 
-    def __init__(self, *args: Any, verdicts: Iterable[Difference.Verdict], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, verdicts: Iterable[Difference.Verdict], shown: Decimal | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        if shown is None:
+            del self.fields["shown"]
+        else:
+            self.initial["shown"] = shown
         field = self.fields["verdict"]
         if isinstance(field, forms.ChoiceField):
             field.choices = [(verdict.value, verdict.label) for verdict in verdicts]

@@ -13,7 +13,7 @@ from catalog.currencies import is_payable
 from esims.forms import ActionForm
 from orders.amounts import say_amount
 from orders.forms_decisions import ReasonForm
-from orders.giving_back import Given
+from orders.giving_back import Given, say_changed
 
 
 class Share(TextChoices):
@@ -36,11 +36,21 @@ def _make_amount_field() -> forms.DecimalField:
     )
 
 
+def _make_replaced_field() -> forms.IntegerField:
+    """The order that replaces the line, as the page told of it."""
+    return forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+def _make_left_field() -> forms.DecimalField:
+    """What the page said may still go back: "all of it" means that, whatever is left by now."""
+    return forms.DecimalField(required=False, max_digits=14, decimal_places=4, widget=forms.HiddenInput)
+
+
 def read_share(form: forms.Form, data: dict[str, Any], given: Given) -> Decimal | None:
     """The amount that was chosen, None for nothing or where it cannot be read: then the form says so."""
     share, amount = data.get("share"), data.get("amount")
     if share == Share.ALL:
-        return given.left
+        return data.get("left")
     if share != Share.PART:
         return None
     if "amount" in form.errors:
@@ -57,10 +67,23 @@ def read_share(form: forms.Form, data: dict[str, Any], given: Given) -> Decimal 
     return None
 
 
+def refuse_changed(form: forms.Form, given: Given | None) -> None:
+    """Say that the page no longer is true. It is shown anew, with what is left by now: sent again, that is meant."""
+    form.add_error(None, say_changed())
+    show_left(form, given)
+
+
+def show_left(form: forms.Form, given: Given | None) -> None:
+    """Let a form that was sent stand for what is left by now."""
+    form.data = {**dict(form.data.items()), "left": "" if given is None else str(given.left)}
+
+
 class GiveBackForm(ReasonForm):
     """All or a part of what the customer paid for one line, with the reason."""
 
     form_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    replaced_by = _make_replaced_field()
+    left = _make_left_field()
     share = forms.ChoiceField(
         label=gettext_lazy("What the customer gets back"),
         choices=[choice for choice in Share.choices if choice[0] != Share.NOTHING],
@@ -78,13 +101,17 @@ class GiveBackForm(ReasonForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         data["amount"] = read_share(self, data, self._given)
+        if data.get("share") and data.get("left") is None:
+            # Whether it still is so much is looked at under the lock: the same form sent twice owes once.
+            refuse_changed(self, self._given)
         return data
 
 
 class EndForm(ActionForm):
     """``ActionForm``, and what the customer gets back once the line confirms its end.
 
-    ``given``: what they paid for it; None where the question does not arise, or is not this person's.
+    ``given``: what they paid for it; None where the question does not arise, or is not this person's. Where it was
+    asked, and what is left no longer is what the page told of, the line is not ended either: they look again first.
     """
 
     share = forms.ChoiceField(
@@ -94,20 +121,26 @@ class EndForm(ActionForm):
         error_messages={"required": gettext_lazy("Say what the customer gets back, be it nothing.")},
     )
     amount = _make_amount_field()
+    replaced_by = _make_replaced_field()
+    left = _make_left_field()
     field_order = ("message", "share", "amount", "reason", "number_end")
 
     def __init__(self, *args: Any, given: Given | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._given = given
         if given is None:
-            del self.fields["share"]
-            del self.fields["amount"]
+            for name in ("share", "amount", "replaced_by", "left"):
+                del self.fields[name]
         else:
             self.fields["amount"].help_text = _say_most(given)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        data["gives_back"] = None if self._given is None else read_share(self, data, self._given)
+        given = self._given
+        data["gives_back"] = None if given is None else read_share(self, data, given)
+        wants_money = self.data.get("share", "") not in ("", Share.NOTHING)
+        if wants_money and (given is None or data.get("left") != given.left):
+            refuse_changed(self, given)
         return data
 
 

@@ -20,6 +20,7 @@ from orders.amounts import say_amount
 from orders.models import OrderLine, Purchase, PurchasedEsim, PurchasedPackage, Refund
 from orders.refunding import count_delivered
 from orders.refunds import RefundRefused, lock_refunded
+from orders.replaced import find_replacement
 from orders.states import lock_purchase, note_event
 
 ZERO = Decimal(0)
@@ -68,9 +69,26 @@ def count_given(purchase: Purchase, esim: Esim) -> Given:
     return Given(paid=paid, returned=returned, left=left, currency=line.order.currency)
 
 
-def owe_return(*, purchase: Purchase, esim: Esim, amount: Decimal, reason: str, form_key: UUID, by: User) -> Refund:
+def find_instead(purchase: Purchase, esim: Esim) -> OrderLine | None:
+    """By what the customer gets another line for the price that they paid for this one; never for a top-up's."""
+    return None if purchase.order_line.kind == OrderLine.Kind.TOP_UP else find_replacement(esim)
+
+
+def owe_return(
+    *,
+    purchase: Purchase,
+    esim: Esim,
+    amount: Decimal,
+    reason: str,
+    form_key: UUID,
+    by: User,
+    replaced_by: int | None = None,
+    shown_left: Decimal | None = None,
+) -> Refund:
     """Owe the customer ``amount`` (of the order's currency) back for one line, or one top-up, of a purchase.
 
+    ``replaced_by``: the order that replaces the line, as far as the person was told of one. ``shown_left``: what they
+    were told may still go back; None where nobody was told of an amount.
     The same ``form_key`` gives the same refund, also under a race. Raises ``RefundRefused``, and ``PermissionDenied``
     without ``orders.give_back``; nothing is written then.
     """
@@ -84,7 +102,7 @@ def owe_return(*, purchase: Purchase, esim: Esim, amount: Decimal, reason: str, 
             locked = lock_purchase(purchase.pk)
             if (known := _find_owed(form_key, wanted)) is not None:
                 return known
-            require_returnable(locked, esim, amount)
+            require_returnable(locked, esim, amount, replaced_by=replaced_by, shown_left=shown_left)
             return write_return(locked, esim, amount, reason=reason, by=by.email, form_key=form_key)
     except IntegrityError:
         # The same form was sent twice at once, for two purchases at that.
@@ -155,6 +173,11 @@ def was_delivered(purchase: Purchase, esim: Esim) -> bool:
     return PurchasedEsim.objects.filter(purchase=purchase, esim=esim).exists()
 
 
+def say_changed() -> str:
+    """That a person decided by a page which no longer is true."""
+    return _("What can go back to the customer has changed meanwhile. Look at it again.")
+
+
 def why_nothing_left(given: Given) -> str:
     """Why nothing can be given back for a line, in the reader's language; "" where something can."""
     if not given.paid:
@@ -164,15 +187,26 @@ def why_nothing_left(given: Given) -> str:
     return ""
 
 
-def require_returnable(purchase: Purchase, esim: Esim, amount: Decimal) -> None:
-    """Raise ``RefundRefused`` where the amount cannot be given back now for one line of a locked purchase."""
+def require_returnable(
+    purchase: Purchase, esim: Esim, amount: Decimal, *, replaced_by: int | None, shown_left: Decimal | None = None
+) -> None:
+    """Raise ``RefundRefused`` where the amount cannot be given back now for one line of a locked purchase.
+
+    Also where the line was replaced since the person looked: both are given only by somebody who knows of both. And
+    where more, or less, is left than they were shown: somebody else decided about it meanwhile.
+    """
     if not was_delivered(purchase, esim):
         raise RefundRefused(_("This order did not bring this line: there is nothing to give back for it."))
     if has_due_return(purchase, esim):
         raise RefundRefused(_("Money is owed back for it already: record that it was made, or drop it first."))
+    if (instead := find_instead(purchase, esim)) is not None and instead.order_id != replaced_by:
+        message = _("The line was replaced by order %(number)s meanwhile. Open the page again.")
+        raise RefundRefused(message % {"number": instead.order.number})
     given = count_given(purchase, esim)
     if refusal := why_nothing_left(given):
         raise RefundRefused(refusal)
+    if shown_left is not None and shown_left != given.left:
+        raise RefundRefused(say_changed())
     if not ZERO < amount <= given.left:
         most = say_amount(given.left, given.currency)
         raise RefundRefused(_("Between nothing and %(most)s can be given back for it.") % {"most": most}, "amount")
@@ -185,4 +219,6 @@ def _find_owed(form_key: UUID, wanted: tuple[int, int, Decimal]) -> Refund | Non
     refund = Refund.objects.filter(form_key=form_key).first()
     if refund is not None and (refund.purchase_id, refund.esim_id, refund.amount) != wanted:
         raise RefundRefused(_("This form was sent before, with other contents. Open the page again."))
+    if refund is not None and refund.state == Refund.State.DROPPED:
+        raise RefundRefused(_("This form was sent before, and what it owed was dropped since. Open the page again."))
     return refund

@@ -1,17 +1,11 @@
 """What a notification says, as it is stored: words and codes, with places where fresh links go when it is sent."""
 
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-_PLACE = re.compile(r"\[\[line:([0-9]+)\]\]")
+from esims.link_places import fill_links
+
 _HIDDEN = "••••"
-
-
-def link_place(esim_id: int) -> str:
-    """What stands for the link to a line until the message is sent."""
-    return f"[[line:{esim_id}]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +52,6 @@ class Content:
     @property
     def has_link(self) -> bool:
         return bool(self.lines)
-
-
-def fill_links(text: str, links: Mapping[int, str]) -> str:
-    """The text with the links of ``links`` in their places; a place of any other line stays as it reads."""
-    return _PLACE.sub(lambda match: links.get(int(match[1]), match[0]), text)
 
 
 def show_text(content: Content, *, link_words: str) -> str:

@@ -5,31 +5,31 @@ reports on (``esims/notices.py``), nothing of a line that is suspended or over, 
 by what the line is now.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
-from catalog.search import sellable_plans
+from esims.abilities import abilities_of
 from esims.events import EventKind
-from esims.install import top_up_rules
 from esims.link_page import describe_time
-from esims.models import Esim, LineEvent
-from esims.notices import deadline_moments, end_moments
+from esims.models import Esim, LineEvent, Package
+from esims.notices import deadline_moments, end_moments, package_moments
 from esims.states import ENDED
 from orders.models import Notification
+from orders.notice_top_ups import TopUpHints
 from orders.notice_words import say_moment
-from orders.topups import why_no_top_up
-from providers.types import DataPeriod, LineState
+from providers.types import Capability, DataPeriod, LineState
 
 K = Notification.Kind
 Context = Callable[[], Mapping[str, Any]]
-#: Examples of what can be added, the cheapest first.
-_OFFERS_NAMED = 3
+#: Ours. A reading as old as this still says whether a line is installed.
+_FRESH_FOR = timedelta(hours=2)
+#: Ours. So long a deadline's first word waits for a reading, and so often is looked whether it came.
+_WAIT_FOR_READING, _LOOK_AGAIN = timedelta(hours=6), timedelta(minutes=10)
 _NO_USE = ENDED | {LineState.SUSPENDED, LineState.DEPLETED}
 
 
@@ -43,19 +43,22 @@ class Reason:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def event_reason(event: LineEvent) -> Reason | None:
+def event_reason(event: LineEvent, hints: TopUpHints) -> Reason | None:
     """Why a row of the timeline is told, if it is: by what the line (fetched with account and plan) is now."""
     line = event.esim
     if event.kind == EventKind.USAGE_REACHED:
-        return None if LineState(line.state) in _NO_USE else _usage(line, event.facts)
+        return None if LineState(line.state) in _NO_USE else _usage(line, event.facts, hints)
     if event.kind == EventKind.STATE and event.facts.get("new") == line.state:
-        return _used_up(line, event) if line.state == LineState.DEPLETED else _ended(line, event.facts)
+        return _used_up(line, event, hints) if line.state == LineState.DEPLETED else _ended(line, event.facts)
     # Since then it has become something else, of which another row tells.
     return None
 
 
-def clock_reason(line: Esim, now: datetime) -> Reason | None:
-    """What the clock says of a line now: the nearest moment that has come and in which there is time to act."""
+def clock_reason(line: Esim, now: datetime, hints: TopUpHints, packages: Iterable[Package]) -> Reason | None:
+    """What the clock says of a line now: the nearest moment that has come and in which there is time to act.
+
+    ``packages``: those of the line that wait and have a deadline, the nearest first.
+    """
     deadlines = [at for at, until in deadline_moments(line) if at <= now < until]
     if deadlines and line.activation_deadline is not None:
         days = [
@@ -67,21 +70,86 @@ def clock_reason(line: Esim, now: datetime) -> Reason | None:
         return Reason(
             kind=K.DEADLINE,
             key=f"deadline-{min(days)}:esim:{line.pk}:{deadline:%Y%m%d%H%M}",
-            context=lambda: {**_name(line), "deadline": say_moment(deadline)},
-            facts={"deadline": deadline.isoformat()},
+            context=lambda: {
+                **_name(line),
+                "deadline": say_moment(deadline),
+                "on_phone": line.state != LineState.READY,
+                "as_of": _say_age(line, now),
+            },
+            facts={"deadline": deadline.isoformat(), "mark_hours": min(days) * 24},
         )
     ends = [until for at, until in end_moments(line) if at <= now < until]
     if ends:
         return Reason(
             kind=K.LAST_DAY,
             key=f"last-day:esim:{line.pk}:{ends[0]:%Y%m%d%H%M}",
-            context=lambda: {**_name(line), **_added(line), "end": describe_time(line, now)},
-            facts={"end": ends[0].isoformat()},
+            context=lambda: {**_name(line), **hints.describe(line), "end": describe_time(line, now)},
+            facts={"end": ends[0].isoformat(), "mark_hours": settings.NOTIFICATION_END_HOURS},
         )
-    return None
+    return next(filter(None, (_package_waits(line, package, now) for package in packages)), None)
 
 
-def _usage(line: Esim, facts: Mapping[str, Any]) -> Reason:
+def _package_waits(line: Esim, package: Package, now: datetime) -> Reason | None:
+    deadline = package.activate_by
+    if deadline is None or not any(at <= now < until for at, until in package_moments(line, package)):
+        return None
+    mark = min(days for days in settings.NOTIFICATION_DEADLINE_DAYS if deadline - timedelta(days=days) <= now)
+    return Reason(
+        kind=K.DEADLINE,
+        key=f"deadline-{mark}:package:{package.pk}:{deadline:%Y%m%d%H%M}",
+        context=lambda: {
+            **_name(line),
+            "deadline": say_moment(deadline),
+            "package": package.name,
+            "as_of": _say_age(line, now),
+        },
+        facts={"deadline": deadline.isoformat(), "mark_hours": mark * 24, "package": package.pk},
+    )
+
+
+def is_same_moment(new: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Whether a moment was told at this mark, and has moved by less than half of the mark's time since.
+
+    Some providers work a deadline out anew at each reading, or round it in two ways: that is nothing to tell.
+    """
+    if any(new.get(name) != told.get(name) for name in ("mark_hours", "package")):
+        return False
+    name = "deadline" if "deadline" in new else "end"
+    at, before = parse_datetime(new[name]), parse_datetime(told.get(name) or "")
+    if at is None or before is None:
+        return False
+    return abs(at - before) < timedelta(hours=new["mark_hours"]) / 2
+
+
+def wants_reading(line: Esim, now: datetime, packages: Iterable[Package]) -> bool:
+    """Whether the line is to be read before its customer is hurried: what is stored is old, and may be asked for.
+
+    Only for a while: then it is told as what was last known.
+    """
+    waiting = (moment for package in packages for moment in package_moments(line, package))
+    came = [at for at, until in (*deadline_moments(line), *waiting) if at <= now < until]
+    if not came or _is_fresh(line, now) or now >= max(came) + _WAIT_FOR_READING:
+        return False
+    return Capability.READ_LINE in abilities_of(line.account)
+
+
+def read_first(line: Esim, now: datetime) -> Mapping[str, datetime]:
+    """What is to be written so that the line is read, and looked at again; one that cannot be read keeps its turn."""
+    again = {"notice_due_at": now + _LOOK_AGAIN}
+    is_soon = line.next_refresh_at is not None and line.next_refresh_at <= now
+    return again if line.refresh_failures or is_soon else {**again, "next_refresh_at": now}
+
+
+def _say_age(line: Esim, now: datetime) -> str:
+    """Of when we know it, where the provider does not answer, or never tells of lines; else ""."""
+    return "" if _is_fresh(line, now) else say_moment(line.refreshed_at or line.created_at)
+
+
+def _is_fresh(line: Esim, now: datetime) -> bool:
+    return line.refreshed_at is not None and line.refreshed_at > now - _FRESH_FOR
+
+
+def _usage(line: Esim, facts: Mapping[str, Any], hints: TopUpHints) -> Reason:
     percent, package, total = facts["percent"], facts.get("package"), facts["total"]
     of = f"package:{package}" if package is not None else f"total:{total}"
     as_of = parse_datetime(facts.get("as_of") or "")
@@ -90,7 +158,7 @@ def _usage(line: Esim, facts: Mapping[str, Any]) -> Reason:
         key=f"usage-{percent}:esim:{line.pk}:{of}",
         context=lambda: {
             **_name(line),
-            **_added(line),
+            **hints.describe(line),
             "percent": percent,
             "used": facts["used"],
             "total": total,
@@ -100,7 +168,7 @@ def _usage(line: Esim, facts: Mapping[str, Any]) -> Reason:
     )
 
 
-def _used_up(line: Esim, event: LineEvent) -> Reason | None:
+def _used_up(line: Esim, event: LineEvent, hints: TopUpHints) -> Reason | None:
     if line.plan.data_period == DataPeriod.DAY:
         # Tomorrow there is data again.
         return None
@@ -109,7 +177,7 @@ def _used_up(line: Esim, event: LineEvent) -> Reason | None:
     return Reason(
         kind=K.USED_UP,
         key=f"used-up:esim:{line.pk}:{allowance}",
-        context=lambda: {**_name(line), **_added(line)},
+        context=lambda: {**_name(line), **hints.describe(line)},
     )
 
 
@@ -126,20 +194,3 @@ def _ended(line: Esim, facts: Mapping[str, Any]) -> Reason:
 
 def _name(line: Esim) -> dict[str, Any]:
     return {"label": line.label, "plan": line.plan.name}
-
-
-def _added(line: Esim) -> dict[str, Any]:
-    """Whether data can be added, by what rules, and some examples where it is known what fits."""
-    if why_no_top_up(line) or line.plan.top_up_supported is False:
-        return {"can_top_up": False}
-    return {"can_top_up": True, "rules": top_up_rules(line), "offers": _offers(line)}
-
-
-def _offers(line: Esim) -> list[tuple[str, Decimal, str]]:
-    """Only of lines whose group of top-ups is known; of others the provider is asked when it is sold."""
-    group = line.plan.top_up_profile
-    if not group:
-        return []
-    plans = sellable_plans().filter(account_id=line.account_id, top_up_profile=group, days_choice_max=None)
-    rows = plans.order_by("retail_price", "pk").values_list("name", "retail_price", "currency")[:_OFFERS_NAMED]
-    return [(name, price, currency) for name, price, currency in rows if price is not None]

@@ -13,11 +13,14 @@ from email.utils import parseaddr
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 
+from esims.link_places import fill_links
 from esims.qr import qr_png
 from orders.models import Notification
-from orders.notice_content import Content, fill_links
+from orders.notice_content import Content
 
 _PERMANENT = range(500, 600)
+#: Answers that are a no; smtplib makes −1 of what is no answer.
+_REFUSALS = range(400, 600)
 
 
 class MailRefused(Exception):
@@ -98,6 +101,9 @@ def send_mail(mail: EmailMultiAlternatives) -> None:
         raise MailRefused(words, is_final=code in _PERMANENT) from error
     except smtplib.SMTPResponseException as error:
         code = error.smtp_code
+        if isinstance(error, smtplib.SMTPDataError) and code not in _REFUSALS:
+            # It has the message, and says nothing that can be understood.
+            raise MailUncertain(f"The mail server's answer to the message says nothing ({code}).") from error
         raise MailRefused(f"The mail server refuses the message ({code}).", is_final=code in _PERMANENT) from error
     except (smtplib.SMTPException, OSError) as error:
         words = f"The connection to the mail server ended before it answered ({type(error).__name__})."

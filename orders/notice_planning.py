@@ -3,32 +3,43 @@
 Reasons wait in three places, each behind a small index: rows of lines' timelines, rows of orders' timelines, and lines
 whose clock has come. They are taken in batches; a batch costs the same number of queries whatever it holds. Whether
 somebody was told of a reason is decided by the row's unique key and nothing else.
+
+A reason over which our program fails keeps nobody else waiting: the batch is taken again one by one, what fails alone
+is set aside for staff.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
+import structlog
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from esims.events import EventKind
-from esims.models import Esim, LineEvent
-from esims.notices import plan_next_notice
+from esims.models import Esim, LineEvent, Package
+from esims.notices import lacks_code, plan_next_notice
 from esims.row_changes import write_changes
-from esims.states import ENDED
-from orders.models import Notification, Order, OrderEvent, OrderLine, PurchasedEsim, PurchasedPackage, Refund
-from orders.notice_lines import Reason, clock_reason, event_reason
+from orders.models import Notification, OrderEvent, PurchasedEsim
+from orders.notice_failures import set_line_aside, set_order_aside
+from orders.notice_lines import Reason, clock_reason, event_reason, is_same_moment, read_first, wants_reading
+from orders.notice_orders import give_up_waiting, is_late, plan_order
+from orders.notice_refunds import plan_refunds
 from orders.notice_rows import Telling, write_tellings
+from orders.notice_top_ups import TopUpHints
 from orders.states import lock_order
-from providers.types import LineState
+from orders.verdicts import describe_crash
+from providers.types import PackageStatus
 
-K = Notification.Kind
+log = structlog.get_logger(__name__)
+
 _BATCH = 200
-_ENDED_VALUES = tuple(state.value for state in ENDED)
+#: Nothing that a reason can do for: all of them wait until the database, or our settings, are there again.
+_NOT_A_REASONS_FAULT = (OperationalError, InterfaceError, ImproperlyConfigured)
 
 
 def is_anything_to_plan() -> bool:
@@ -61,19 +72,11 @@ def plan_notifications(*, seconds: float = 10.0) -> int:
 
 def take_line_events(*, limit: int = _BATCH) -> int:
     """Rows of lines' timelines that wait; returns how many were taken."""
-    with transaction.atomic():
-        waiting = waiting_line_events().select_for_update(skip_locked=True, of=("self",))
-        events = list(waiting.select_related("esim__account", "esim__plan", "esim__customer")[:limit])
-        fresh_from = timezone.now() - timedelta(hours=settings.NOTIFICATION_STALE_HOURS)
-        fresh = [event for event in events if event.at >= fresh_from]
-        _tell((event.esim, event_reason(event)) for event in fresh if event.kind != EventKind.CODES_REPORTED)
-        # The order of a line whose codes have come may now have all of them.
-        with_codes = [event.esim_id for event in events if event.kind == EventKind.CODES_REPORTED]
-        orders = _orders_of(with_codes)
-        for order_id in orders:
-            _plan_order(lock_order(order_id))
-        LineEvent.objects.filter(pk__in=[event.pk for event in events]).update(awaits_notice=False)
-    return len(events)
+    return _take(
+        lambda: list(waiting_line_events().values_list("pk", flat=True)[:limit]),
+        lambda one: _take_line_events(waiting_line_events()[:limit] if one is None else _only(one)),
+        _set_line_event_aside,
+    )
 
 
 def take_order_events(*, limit: int = _BATCH) -> int:
@@ -82,23 +85,126 @@ def take_order_events(*, limit: int = _BATCH) -> int:
     for pk, order_id in waiting_order_events().values_list("pk", "order_id")[:limit]:
         found.setdefault(order_id, []).append(pk)
     for order_id, events in found.items():
-        with transaction.atomic():
-            order = lock_order(order_id)
-            _plan_order(order)
-            _plan_refunds(order)
-            OrderEvent.objects.filter(pk__in=events).update(awaits_notice=False)
+        try:
+            _take_order(order_id, events)
+        except _NOT_A_REASONS_FAULT:
+            raise
+        except Exception as error:  # noqa: BLE001  (one poisoned order must not keep the others waiting)
+            set_order_aside(order_id=order_id, events=events, crash=describe_crash(error))
     return sum(map(len, found.values()))
 
 
 def take_due_lines(*, limit: int = _BATCH) -> int:
     """Lines whose clock has come; returns how many were taken. Each gets its next moment, or none."""
+    return _take(
+        lambda: list(due_lines().values_list("pk", flat=True)[:limit]),
+        lambda one: _take_due_lines(list(due_lines()[:limit] if one is None else due_lines().filter(pk=one))),
+        _set_due_line_aside,
+    )
+
+
+# -- turns ------------------------------------------------------------------------------------------------------------
+
+
+def _take(
+    keys: Callable[[], Sequence[int]], take: Callable[[int | None], int], set_aside: Callable[[int, str], None]
+) -> int:
+    """Take all that waits together (``None``); one by one where our program fails over one of them."""
+    try:
+        return take(None)
+    except _NOT_A_REASONS_FAULT:
+        raise
+    except Exception as error:  # noqa: BLE001  (nothing of it was written; who is to blame is found one by one)
+        log.warning("notices_taken_one_by_one", crash=describe_crash(error))
+    done = 0
+    for key in keys():
+        try:
+            done += take(key)
+        except _NOT_A_REASONS_FAULT:
+            raise
+        except Exception as error:  # noqa: BLE001  (one poisoned row must not keep the others waiting)
+            set_aside(key, describe_crash(error))
+            done += 1
+    return done
+
+
+def _only(pk: int) -> QuerySet[LineEvent]:
+    return waiting_line_events().filter(pk=pk)
+
+
+def _take_line_events(waiting: QuerySet[LineEvent]) -> int:
+    with transaction.atomic():
+        rows = waiting.select_for_update(skip_locked=True, of=("self",))
+        events = list(rows.select_related("esim__account", "esim__plan", "esim__customer"))
+        fresh_from = timezone.now() - timedelta(hours=settings.NOTIFICATION_STALE_HOURS)
+        fresh = [event for event in events if event.at >= fresh_from]
+        news = [event for event in fresh if event.kind != EventKind.CODES_REPORTED]
+        hints = TopUpHints(event.esim for event in news)
+        _tell((event.esim, event_reason(event, hints)) for event in news)
+        # The order of a line whose codes have come may now have all of them.
+        with_codes = [event.esim_id for event in events if event.kind == EventKind.CODES_REPORTED]
+        for order_id in _orders_of(with_codes):
+            plan_order(lock_order(order_id))
+        LineEvent.objects.filter(pk__in=[event.pk for event in events]).update(awaits_notice=False)
+    return len(events)
+
+
+def _set_line_event_aside(pk: int, crash: str) -> None:
+    event = LineEvent.objects.get(pk=pk)
+    LineEvent.objects.filter(pk=pk).update(awaits_notice=False)
+    set_line_aside(esim_id=event.esim_id, crash=crash)
+
+
+def _take_order(order_id: int, events: Sequence[int]) -> None:
+    with transaction.atomic():
+        order = lock_order(order_id)
+        plan_order(order)
+        plan_refunds(order)
+        OrderEvent.objects.filter(pk__in=events).update(awaits_notice=False)
+
+
+def _take_due_lines(due: Sequence[Esim]) -> int:
+    if not due:
+        return 0
+    # Before the lines are locked: an order is locked before its lines.
+    give_up_waiting([line for line in due if lacks_code(line) and is_late(line)])
     with transaction.atomic():
         now = timezone.now()
-        waiting = due_lines().select_for_update(skip_locked=True, of=("self",))
-        lines = list(waiting.select_related("account", "plan", "customer")[:limit])
-        _tell((line, clock_reason(line, now)) for line in lines)
-        write_changes({line.pk: {"notice_due_at": plan_next_notice(line, now=now, after=now)} for line in lines})
+        waiting = due_lines().filter(pk__in=[line.pk for line in due])
+        waiting = waiting.select_for_update(skip_locked=True, of=("self",))
+        lines = list(waiting.select_related("account", "plan", "customer"))
+        # What may have changed since it was read is told by what the next reading says.
+        waiting_packages = _packages_that_wait(lines)
+        unread = {
+            line.pk: read_first(line, now) for line in lines if wants_reading(line, now, waiting_packages[line.pk])
+        }
+        told = [line for line in lines if line.pk not in unread]
+        hints = TopUpHints(told)
+        _tell(_leave_out_told((line, clock_reason(line, now, hints, waiting_packages[line.pk])) for line in told))
+        write_changes(
+            {
+                **unread,
+                **{line.pk: {"notice_due_at": _plan_next(line, now, waiting_packages[line.pk])} for line in told},
+            }
+        )
     return len(lines)
+
+
+def _packages_that_wait(lines: Sequence[Esim]) -> Mapping[int, list[Package]]:
+    found: dict[int, list[Package]] = {line.pk: [] for line in lines}
+    rows = Package.objects.filter(esim__in=lines, status=PackageStatus.WAITING, activate_by__isnull=False)
+    for package in rows.order_by("activate_by", "pk"):
+        found[package.esim_id].append(package)
+    return found
+
+
+def _plan_next(line: Esim, now: datetime, packages: Sequence[Package]) -> datetime | None:
+    return plan_next_notice(line, now=now, after=now, packages=packages)
+
+
+def _set_due_line_aside(pk: int, crash: str) -> None:
+    Esim.objects.filter(pk=pk).update(notice_due_at=None)
+    set_line_aside(esim_id=pk, crash=crash)
 
 
 # -- lines ------------------------------------------------------------------------------------------------------------
@@ -124,111 +230,28 @@ def _tell(found: Iterable[tuple[Esim, Reason | None]]) -> None:
     )
 
 
+def _leave_out_told(found: Iterable[tuple[Esim, Reason | None]]) -> list[tuple[Esim, Reason]]:
+    """Without moments that were told already and have only drifted since. The lines are locked."""
+    reasons = [(line, reason) for line, reason in found if reason is not None]
+    if not reasons:
+        return []
+    told = Notification.objects.filter(
+        esim__in=[line for line, _reason in reasons],
+        kind__in={reason.kind for _line, reason in reasons},
+        resent_of=None,
+    )
+    before: dict[tuple[int | None, str], list[Mapping[str, Any]]] = {}
+    for esim_id, kind, facts in told.values_list("esim_id", "kind", "facts"):
+        before.setdefault((esim_id, kind), []).append(facts)
+    return [
+        (line, reason)
+        for line, reason in reasons
+        if not any(is_same_moment(reason.facts, facts) for facts in before.get((line.pk, reason.kind), ()))
+    ]
+
+
 def _orders_of(esim_ids: Sequence[int]) -> list[int]:
     if not esim_ids:
         return []
     brought = PurchasedEsim.objects.filter(esim_id__in=esim_ids)
     return sorted(set(brought.values_list("purchase__order_line__order_id", flat=True)))
-
-
-# -- orders -----------------------------------------------------------------------------------------------------------
-
-
-def _plan_order(order: Order) -> None:
-    """Tell of what a locked order has delivered and was not told of before, once all of it can be installed."""
-    if order.state not in (Order.State.COMPLETED, Order.State.PARTIAL):
-        return
-    write_tellings([*_deliveries(order), *_top_ups(order)])
-
-
-def _deliveries(order: Order) -> Iterable[Telling]:
-    lines = Esim.objects.filter(purchased__purchase__order_line__order=order).exclude(state__in=_ENDED_VALUES)
-    told = set[int]()
-    tellings = Notification.objects.filter(
-        order=order, kind__in=(K.ORDER_READY, K.REPLACEMENT), channel__in=_MAIN, resent_of=None
-    )
-    for facts in tellings.values_list("facts", flat=True):
-        told.update(facts.get("esims", ()))
-    new = list(lines.exclude(pk__in=told).select_related("account", "plan").order_by("pk"))
-    if not new or any(_has_no_code_yet(line) for line in new):
-        return
-    order_lines = list(OrderLine.objects.filter(order=order).select_related("replaces"))
-    replaced = next((line.replaces for line in order_lines if line.replaces is not None), None)
-    ordered = sum(line.quantity for line in order_lines if line.kind != OrderLine.Kind.TOP_UP)
-    came = PurchasedEsim.objects.filter(purchase__order_line__order=order).count()
-    yield Telling(
-        kind=K.ORDER_READY if replaced is None else K.REPLACEMENT,
-        # What came later is another telling; who is first is decided by the order's lock, and by this key.
-        key=f"ready:order:{order.pk}:{len(told)}",
-        customer=order.customer,
-        order=order,
-        esim=new[0] if len(new) == 1 else None,
-        delivered=tuple(new),
-        context=lambda: {
-            "order": order.number,
-            "count": len(new),
-            "missing": max(0, ordered - came) if order.state == Order.State.PARTIAL else 0,
-            "replaced": replaced.label if replaced else "",
-        },
-        facts={"esims": [line.pk for line in new]},
-    )
-
-
-_MAIN = (Notification.Channel.EMAIL, Notification.Channel.FEED)
-
-
-def _has_no_code_yet(line: Esim) -> bool:
-    """Whether its code is still to come; a line that was made for one device has none."""
-    return not line.lpa and not line.eid and line.state in _BEFORE_CODE
-
-
-_BEFORE_CODE = frozenset({LineState.PROVISIONING.value, LineState.READY.value})
-
-
-def _top_ups(order: Order) -> Iterable[Telling]:
-    brought = PurchasedPackage.objects.filter(purchase__order_line__order=order)
-    for row in brought.select_related("esim__account", "esim__plan", "purchase__order_line").order_by("pk"):
-        yield Telling(
-            kind=K.TOPPED_UP,
-            key=f"topped-up:purchase:{row.purchase_id}",
-            customer=order.customer,
-            order=order,
-            esim=row.esim,
-            context=_top_up_context(order, row),
-            facts={"package": row.package_id},
-        )
-
-
-def _top_up_context(order: Order, row: PurchasedPackage) -> Any:
-    return lambda: {"order": order.number, "label": row.esim.label, "package": row.purchase.order_line.plan_name}
-
-
-def _plan_refunds(order: Order) -> None:
-    """Tell of money that goes back for a locked order: that it is owed, each time it changes, and that it went."""
-    refunds = Refund.objects.filter(~Q(state=Refund.State.DROPPED), order=order, amount__gt=0).order_by("pk")
-    write_tellings(_refund(order, refund) for refund in refunds)
-
-
-def _refund(order: Order, refund: Refund) -> Telling:
-    is_made = refund.state == Refund.State.MADE
-    amount = f"{refund.amount.normalize():f}"
-    return Telling(
-        kind=K.REFUND_MADE if is_made else K.REFUND_DUE,
-        key=f"refund-made:{refund.pk}" if is_made else f"refund-due:{refund.pk}:{amount}",
-        customer=order.customer,
-        order=order,
-        esim=None,
-        context=lambda: _refund_context(order, refund),
-        facts={"refund": refund.pk, "amount": amount, "currency": refund.currency},
-    )
-
-
-def _refund_context(order: Order, refund: Refund) -> Mapping[str, Any]:
-    return {
-        "order": order.number,
-        "amount": refund.amount,
-        "currency": refund.currency,
-        "reason": refund.kind,
-        "method": refund.get_method_display(),
-        "reference": refund.reference,
-    }

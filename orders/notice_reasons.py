@@ -5,7 +5,7 @@ from typing import Any
 
 from orders.models import Order
 
-REFUND_KINDS = frozenset({"refund.due", "refund.made"})
+REFUND_KINDS = frozenset({"refund.due", "refund.returned", "refund.made", "refund.failed", "refund.dropped"})
 _DELIVERED = frozenset({Order.State.COMPLETED, Order.State.PARTIAL})
 
 

@@ -22,7 +22,7 @@ from customers.push import find_service
 from esims.actions import ActionRefused, request_action
 from esims.links import forget_links, make_links
 from orders.models import Notification
-from orders.notice_content import Content, fill_links
+from orders.notice_content import Content
 from orders.notice_mail import Letter, MailRefused, MailUncertain, build_mail, send_mail
 from orders.notice_push import NO_PHONE, push
 from orders.verdicts import describe_crash
@@ -128,19 +128,21 @@ def _send_email(row: Notification) -> None:
 
 
 def _hand_over_sms(row: Notification) -> None:
-    """Ask the provider for an SMS as staff would; the request and this row's end are one transaction."""
+    """Ask the provider for an SMS as staff would; the request and this row's end are one transaction.
+
+    The action keeps the place of the link: it is made when the SMS is sent (``esims.actions``).
+    """
     content = Content.unpack(row.content)
     try:
         with transaction.atomic():
             if row.esim is None:
                 raise ActionRefused("The line is gone.")
-            links = make_links(esim_ids=content.lines[:1], made_for=f"notification:{row.pk}:{row.attempts}")
             action = request_action(
                 esim=row.esim,
                 capability=Capability.SMS,
                 reason=f"Notification {row.pk}",
                 by=BY,
-                message=fill_links(content.sms, links),
+                message=content.sms,
             )
             _record(row, S.SENT, facts={**row.facts, "action": action.pk})
     except ActionRefused as refused:

@@ -22,9 +22,10 @@ from esims.install import (
     install_links,
     needs_confirmation_code,
 )
+from esims.link_places import link_place
 from esims.models import Esim
 from esims.states import instant_words
-from orders.notice_content import Code, Content, link_place
+from orders.notice_content import Code, Content
 
 _BLANK_LINES, _SPACES = re.compile(r"\n\n+"), re.compile(r" {2,}")
 _LINE_BREAKS = re.compile(r"\n{3,}")

@@ -9,8 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.models import Customer, User
+from esims.models import Esim
+from esims.states import ENDED, shown_state
 from orders.models import NoticeChoice, Notification
 from orders.notice_staff import WATCHES
+from orders.replaced import find_replaced
 from orders.states import lock_order, note_event
 
 C = Notification.Channel
@@ -29,11 +32,25 @@ def why_not_resent(row: Notification) -> str:
     """Why it cannot be sent again now, in the reader's language; "" where it can. It comes with customer and user."""
     if row.state in (S.PLANNED, S.SENDING):
         return _("It has not been sent yet: it goes by itself.")
+    if row.content_erased_at is not None:
+        return _("Its content was erased: nothing is left that could be sent. Hand the line over from its own page.")
     if row.channel == C.FEED:
         return _("It is shown in the app only.")
+    handed = row.facts.get("esims", ())
+    if handed and len(find_over_lines(row)) == len(handed):
+        return _("Its lines are over or were replaced: it would hand over what is of no use any more.")
     if row.channel == C.EMAIL and not find_address(row):
         return _("There is no e-mail address. Enter one with the customer first.")
     return ""
+
+
+def find_over_lines(row: Notification) -> list[Esim]:
+    """Lines that it hands over and that are of no use any more: over, or replaced."""
+    if row.kind not in (Notification.Kind.ORDER_READY, Notification.Kind.REPLACEMENT):
+        return []
+    lines = list(Esim.objects.filter(pk__in=row.facts.get("esims", ())).order_by("pk"))
+    replaced = find_replaced(line.pk for line in lines) if lines else frozenset()
+    return [line for line in lines if line.pk in replaced or shown_state(line) in ENDED]
 
 
 def find_address(row: Notification) -> str:

@@ -1,6 +1,5 @@
 """Taking money by hand: what staff hold in their hands, or see on the bank's statement."""
 
-import re
 from decimal import Decimal
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from catalog.currencies import is_payable
+from catalog.currencies import is_currency, is_payable
 from customers.models import User
 from orders.amounts import say_amount
 from orders.capturing import begin_buying, count_captured, count_outstanding, note_capture, settle_capture
@@ -122,7 +121,7 @@ def record_what_came(
 def _require_arrival(method: str, amount: Decimal, currency: str) -> None:
     if method not in Payment.BY_HAND:
         raise PaymentRefused(_("Choose how the customer paid."), "method")
-    if not re.fullmatch(r"[A-Z]{3}", currency):
+    if not is_currency(currency):
         raise PaymentRefused(_("A currency has three capital letters, such as USD."), "currency")
     if amount <= 0 or not is_payable(amount, currency):
         message = _("%(amount)s is no amount that can be paid.")

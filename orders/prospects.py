@@ -119,6 +119,8 @@ def _window(purchase: Purchase, provider: Provider) -> list[Prospect]:
 def _of_unknown(purchase: Purchase, provider: Provider) -> list[Prospect]:
     """Nothing, and until when a decision can still make the provider be asked."""
     steps = [Prospect(text=_("Nothing: it is never sent again by itself. A late reply is applied all the same."))]
+    if purchase.order_line.kind == OrderLine.Kind.TOP_UP and Capability.READ_LINE in provider.offered:
+        steps.append(Prospect(text=_("Should any reading of its line show it under our key, it counts as delivered.")))
     if purchase.order_line.kind != OrderLine.Kind.ESIM:
         return steps
     if Capability.TRANSACTION_INQUIRY in provider.offered and provider.inquiry_window is not None:

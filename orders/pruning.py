@@ -13,7 +13,7 @@ from customers.keeping_house import delete_idle_sign_ups, forget_ended_sign_ins
 from esims.days import trim_usage_samples
 from esims.links import delete_old_links
 from orders.erasing import erase_waiting_forms
-from orders.models import PaymentDelivery, Purchase, PurchaseAttempt
+from orders.models import Notification, PaymentDelivery, Purchase, PurchaseAttempt
 from orders.topups import forget_old_offers
 from providers.calls import prune_calls
 from providers.models import WebhookDelivery
@@ -29,6 +29,7 @@ def prune_old_rows() -> Mapping[str, int]:
         "deliveries": delete_deliveries(older_than=timedelta(days=settings.DELIVERY_DAYS)),
         "payment deliveries": delete_payment_deliveries(older_than=timedelta(days=settings.DELIVERY_DAYS)),
         "forms": erase_waiting_forms(older_than=timedelta(days=settings.ACTIVATION_FORM_DAYS)),
+        "contents": erase_contents(older_than=timedelta(days=settings.NOTIFICATION_CONTENT_DAYS)),
         "offers": forget_old_offers(older_than=timedelta(days=1)),
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
         "links": delete_old_links(),
@@ -65,6 +66,16 @@ def delete_payment_deliveries(*, older_than: timedelta) -> int:
     old = PaymentDelivery.objects.filter(state__in=done, received_at__lt=timezone.now() - older_than)
     deleted: int = old.delete()[0]
     return deleted
+
+
+def erase_contents(*, older_than: timedelta) -> int:
+    """Erase what old notifications said, with the codes in it, unless they are still to be sent; that they were, when
+    and to whom stays.
+    """
+    now = timezone.now()
+    under_way = (Notification.State.PLANNED, Notification.State.SENDING)
+    old = Notification.objects.filter(content__isnull=False, created_at__lt=now - older_than)
+    return old.exclude(state__in=under_way).update(content=None, content_erased_at=now)
 
 
 def _delete_jobs(*, older_than: timedelta) -> int:

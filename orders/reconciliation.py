@@ -18,12 +18,14 @@ from esims.lifecycle import LineAlreadyHeld
 from orders.applying import apply_verdict
 from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.delivering import deliver_refs, deliver_top_up, find_holders
+from orders.line_evidence import find_doubt
 from orders.models import OrderLine, Purchase, PurchaseAttempt
 from orders.planning import enqueue_purchase
 from orders.refunding import count_delivered
 from orders.requests import build_request
 from orders.settling import find_provider, move_or_stay
 from orders.states import change_purchase, lock_purchase, note_event, save_purchase
+from orders.topping import find_late_arrival, find_ours
 from orders.verdicts import Unreadable, build_reply, read_verdict
 from orders.waiting import find_look, has_unanswered_request, is_inquirable, is_long_allocating
 from providers.base import Provider
@@ -130,28 +132,43 @@ def enter_transaction_id(*, purchase: Purchase, transaction_id: str, by: User, w
 
 
 def attach_lines(*, purchase: Purchase, iccids: Sequence[str], by: User, why: str = "") -> Purchase:
-    """Enter the lines that the provider's portal shows for this order; each is then read from the provider.
+    """Enter the lines that the provider's portal shows for this order, once the provider has told of each of them.
 
     With all lines that were ordered the purchase is fulfilled; with fewer it stays, for more or for
-    ``mark_not_bought``. Raises ``ReconciliationRefused`` and then enters none.
+    ``mark_not_bought``. Raises ``ReconciliationRefused`` and then enters none. Never inside a transaction.
     """
+    wanted = check_entered_lines(purchase=purchase, iccids=iccids, by=by)
+    return enter_lines(purchase=purchase, refs=wanted, by=by, why=why)
+
+
+def check_entered_lines(*, purchase: Purchase, iccids: Sequence[str], by: User) -> list[str]:
+    """The references that were typed, each told of by the provider just now, where it tells of lines.
+
+    Raises ``ReconciliationRefused`` for what it does not know, what is over, and what is another order's.
+    """
+    _require_permission(by)
     wanted = [iccid.strip() for iccid in iccids if iccid.strip()]
-    _check_references(wanted, find_provider(purchase.account.slug))
+    provider = find_provider(purchase.account.slug)
+    _check_references(wanted, provider)
+    now = Purchase.objects.select_related("account", "order_line").get(pk=purchase.pk)
+    _require_possible(now, "attach_lines")
+    _check_places(now, wanted)
+    if doubt := find_doubt(provider, wanted, now):
+        raise ReconciliationRefused(doubt, "iccids")
+    return wanted
+
+
+def enter_lines(*, purchase: Purchase, refs: Sequence[str], by: User, why: str = "") -> Purchase:
+    """Enter lines that ``check_entered_lines`` has let pass; each is read again soon."""
     with _deciding(purchase, by, "attach_lines") as locked:
-        if taken := sorted(find_holders(locked, wanted)):
-            message = _("These lines are in the books already: %(refs)s")
-            raise ReconciliationRefused(message % {"refs": ", ".join(taken)}, "iccids")
-        missing = locked.quantity - count_delivered(locked)
-        if len(wanted) > missing:
-            message = _("Only %(missing)d of the ordered eSIMs are missing; you entered %(given)d.")
-            raise ReconciliationRefused(message % {"missing": missing, "given": len(wanted)}, "iccids")
+        _check_places(locked, refs)
         try:
-            delivery = deliver_refs(locked, wanted, by=by.email)
+            delivery = deliver_refs(locked, refs, by=by.email)
         except LineAlreadyHeld as error:
             raise ReconciliationRefused(_("One of these lines was entered just now. Look again."), "iccids") from error
         done = delivery.delivered >= locked.quantity
         state = PS.FULFILLED if done else PS.UNKNOWN if locked.state == PS.REJECTED else locked.state
-        facts = {"entered": len(wanted), "delivered": delivery.delivered, "ordered": locked.quantity}
+        facts = {"entered": len(refs), "delivered": delivery.delivered, "ordered": locked.quantity}
         fields = {"error": "", "error_code": ""} if done else {"next_attempt_at": locked.next_attempt_at}
         move_or_stay(locked, to=state, by=by.email, why=why.strip() or "lines entered by hand", facts=facts, **fields)
     return locked
@@ -191,11 +208,18 @@ def await_completion(*, purchase: Purchase, why: str, by: User) -> Purchase:
     return locked
 
 
-def mark_not_bought(*, purchase: Purchase, why: str, by: User) -> Purchase:
-    """Decide that nothing (more) was bought: what is missing is owed back. Raises ``ReconciliationRefused``."""
+def mark_not_bought(*, purchase: Purchase, why: str, by: User, not_ours: bool = False) -> Purchase:
+    """Decide that nothing (more) was bought: what is missing is owed back. Raises ``ReconciliationRefused``.
+
+    What the line holds speaks first: a top-up under our own key was bought, and one that may be it is no longer in the
+    way once ``not_ours`` says that somebody has looked whose it is.
+    """
     if not why.strip():
         raise ReconciliationRefused(_("Say how you know that nothing was bought."), "why")
     with _deciding(purchase, by, "mark_not_bought") as locked:
+        _refuse_arrived(locked)
+        if not not_ours and (evidence := tell_evidence(locked)):
+            raise ReconciliationRefused(evidence, "not_ours")
         state = PS.SHORT if count_delivered(locked) else PS.REJECTED
         change_purchase(locked, to=state, by=by.email, why=why.strip(), error=why.strip(), error_code="")
     return locked
@@ -204,6 +228,7 @@ def mark_not_bought(*, purchase: Purchase, why: str, by: User) -> Purchase:
 def resume_purchase(*, purchase: Purchase, by: User, why: str = "") -> Purchase:
     """Send a held purchase again, with its key, because what stopped it is mended."""
     with _deciding(purchase, by, "resume_purchase") as locked:
+        _refuse_arrived(locked)
         change_purchase(
             locked,
             to=PS.PLANNED,
@@ -225,6 +250,7 @@ def give_up_purchase(*, purchase: Purchase, why: str, by: User) -> Purchase:
     if not why.strip():
         raise ReconciliationRefused(_("Say why it is given up."), "why")
     with _deciding(purchase, by, "give_up_purchase") as locked:
+        _refuse_arrived(locked)
         if has_unanswered_request(locked):
             raise ReconciliationRefused(
                 _("An earlier request may have gone through. Wait until the provider has answered the repeated one.")
@@ -275,11 +301,43 @@ def settle_attention(*, purchase: Purchase, by: User, why: str = "") -> Purchase
     return locked
 
 
+def tell_evidence(purchase: Purchase) -> str:
+    """What the line as it is stored says against a top-up's being taken for not bought, in the reader's language."""
+    if said := _tell_arrived(purchase):
+        return said
+    found = find_late_arrival(purchase)
+    if found is None:
+        return ""
+    if not found.package_ref:
+        return _("The line holds as much more data than before as this top-up brings: it may have arrived.")
+    told = {"package": found.package_ref}
+    return _("The line holds a package of this plan that it did not hold before: %(package)s. It may be ours.") % told
+
+
+def _tell_arrived(purchase: Purchase) -> str:
+    esim = purchase.order_line.esim
+    if esim is None or find_ours(purchase, esim) is None:
+        return ""
+    return _("The line shows this top-up under our own key: it was bought, and is entered as delivered in a moment.")
+
+
+def _refuse_arrived(purchase: Purchase) -> None:
+    if said := _tell_arrived(purchase):
+        raise ReconciliationRefused(said)
+
+
 def _check_references(wanted: Sequence[str], provider: Provider | None) -> None:
     name = provider.line_reference_name if provider else Provider.line_reference_name
     pattern = provider.line_reference_pattern if provider else Provider.line_reference_pattern
     if not wanted:
         raise ReconciliationRefused(_("Enter at least one line (%(name)s).") % {"name": name}, "iccids")
+    orders = provider.order_reference_pattern if provider else Provider.order_reference_pattern
+    if of_orders := [text for text in wanted if orders and re.fullmatch(orders, text)]:
+        message = _(
+            "This is an order's number, not a line's: %(wrong)s. Enter the %(name)s of each line, or this number as the"
+            " transaction id."
+        )
+        raise ReconciliationRefused(message % {"name": name, "wrong": ", ".join(of_orders[:5])}, "iccids")
     if wrong := [text for text in wanted if not re.fullmatch(pattern, text)]:
         message = _("This is no %(name)s of this provider: %(wrong)s")
         if name == Provider.line_reference_name:
@@ -291,9 +349,25 @@ def _check_references(wanted: Sequence[str], provider: Provider | None) -> None:
         raise ReconciliationRefused(message % {"repeated": ", ".join(repeated[:5])}, "iccids")
 
 
+def _check_places(purchase: Purchase, refs: Sequence[str]) -> None:
+    if taken := sorted(find_holders(purchase, refs)):
+        message = _("These lines are in the books already: %(refs)s")
+        raise ReconciliationRefused(message % {"refs": ", ".join(taken)}, "iccids")
+    missing = purchase.quantity - count_delivered(purchase)
+    if len(refs) > missing:
+        message = _("Only %(missing)d of the ordered eSIMs are missing; you entered %(given)d.")
+        raise ReconciliationRefused(message % {"missing": missing, "given": len(refs)}, "iccids")
+
+
 def _require_permission(by: User) -> None:
     if not by.has_perm("orders.reconcile"):
         raise PermissionDenied
+
+
+def _require_possible(purchase: Purchase, decision: str) -> None:
+    if not is_possible(purchase, decision):
+        message = _("This purchase is %(state)s now: this can no longer be decided.")
+        raise ReconciliationRefused(message % {"state": purchase.get_state_display()})
 
 
 @contextmanager
@@ -301,9 +375,7 @@ def _deciding(purchase: Purchase, by: User, decision: str) -> Iterator[Purchase]
     _require_permission(by)
     with transaction.atomic():
         locked = lock_purchase(purchase.pk)
-        if not is_possible(locked, decision):
-            message = _("This purchase is %(state)s now: this can no longer be decided.")
-            raise ReconciliationRefused(message % {"state": locked.get_state_display()})
+        _require_possible(locked, decision)
         yield locked
         pass_checkpoint(Checkpoint.DECIDING, row_id=locked.pk)
     pass_checkpoint(Checkpoint.DECIDED, row_id=locked.pk)

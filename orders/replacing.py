@@ -28,9 +28,10 @@ from esims.models import Esim, Package
 from orders.capturing import begin_buying, note_capture
 from orders.checkout import why_not_sellable
 from orders.giving_back import count_given, find_sold
-from orders.models import Order, OrderLine, Payment
+from orders.models import Order, OrderLine, Payment, Purchase, ReturnWish
 from orders.numbers import draw_number
-from orders.states import note_event
+from orders.replaced import find_replacement
+from orders.states import lock_purchase, note_event
 from providers.types import Capability
 
 PERMISSION = "orders.replace"
@@ -38,7 +39,6 @@ PRICE_SOURCE = "replacement"
 #: Other plans that are offered where the line's own cannot be had any more.
 MOST_CHOICES = 20
 _TRIES = 5
-_NOTHING_CAME = (Order.State.FAILED, Order.State.CANCELLED, Order.State.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +67,6 @@ class ReplacementRefused(Exception):
         self.field = field
 
 
-def find_replacement(esim: Esim) -> OrderLine | None:
-    """The order line that replaces this line or will; None where there is none, or it brought nothing."""
-    lines = OrderLine.objects.filter(replaces=esim).exclude(order__state__in=_NOTHING_CAME)
-    return lines.select_related("order").order_by("pk").first()
-
-
 def why_not_replaceable(esim: Esim) -> str:
     """Why the line cannot be replaced now, in the reader's language; "" where it can."""
     if Capability.LINE_ACTIVATION in abilities_of(esim.account) or esim.plan.kind != Plan.Kind.ESIM:
@@ -84,7 +78,15 @@ def why_not_replaceable(esim: Esim) -> str:
         given = count_given(purchase, esim)
         if given.paid and not given.left:
             return _("All that the customer paid for it is owed back or went back: sell a new one instead.")
+        if given.paid and count_promised(purchase, esim) >= given.left:
+            return _("All that the customer paid for it was promised back for its end: sell a new one instead.")
     return ""
+
+
+def count_promised(purchase: Purchase, esim: Esim) -> Decimal:
+    """What the customer of a line is to get back once the line confirms its end."""
+    waiting = ReturnWish.objects.filter(purchase=purchase, action__esim=esim, state=ReturnWish.State.WAITING)
+    return sum(waiting.values_list("amount", flat=True), Decimal(0))
 
 
 def find_choices(esim: Esim) -> Choices:
@@ -125,7 +127,7 @@ def replace_line(
     for remaining in reversed(range(_TRIES)):
         try:
             with transaction.atomic():
-                locked = lock_line(esim)
+                locked = lock_replaced(esim)
                 if (known := _find_placed(checkout_key, esim, plan)) is not None:
                     return known
                 return _write(
@@ -138,8 +140,13 @@ def replace_line(
     raise AssertionError("the loop returns or raises")
 
 
-def lock_line(esim: Esim) -> Esim:
-    """The line as it is now: whoever else would replace it waits here, and then sees that it is replaced."""
+def lock_replaced(esim: Esim) -> Esim:
+    """The line as it is now, locked after the order and the purchase that brought it, as everybody locks them.
+
+    Whoever else would replace it waits here, and then sees that it is replaced; so does who gives its money back.
+    """
+    if (purchase := find_sold(esim)) is not None:
+        lock_purchase(purchase.pk)
     rows = Esim.objects.select_for_update(of=("self",)).select_related("account", "plan", "customer")
     return rows.get(pk=esim.pk)
 

@@ -80,7 +80,11 @@ def claim_line(purchase: Purchase, provider: Provider) -> bool:
     line = purchase.order_line
     if line.esim_id is None or not _needs_look(purchase, provider):
         return True
-    Esim.objects.select_for_update(of=("self",)).get(pk=line.esim_id)
+    esim = Esim.objects.select_for_update(of=("self",)).get(pk=line.esim_id)
+    if find_ours(purchase, esim) is not None:
+        # An earlier request of it went through after all: ``arrivals.py`` settles it in a moment.
+        save_purchase(purchase, next_attempt_at=timezone.now() + _TURN)
+        return False
     others = Purchase.objects.filter(order_line__kind=OrderLine.Kind.TOP_UP, order_line__esim_id=line.esim_id)
     states = set(others.exclude(pk=purchase.pk).values_list("state", flat=True))
     if PS.UNKNOWN in states:
@@ -109,28 +113,54 @@ def read_totals(esim: Esim, looked_at: datetime) -> dict[str, Any]:
 
 
 def find_arrival(purchase: Purchase, esim: Esim) -> PackageSnapshot | None:
-    """The package of a top-up on its line, freshly read: by our key, else what the line did not hold before.
+    """The package of a top-up on its line, freshly read: by our key, else of the plan and not there before.
 
-    A line that only holds more data than before gives a package without a reference. None: nothing shows it, or what
-    is new is somebody else's.
+    A line that tells no packages and holds as much more data as the plan has gives a package without a reference. None:
+    nothing shows it, or what is new is of somebody else: under another key, of another plan, or of another size.
     """
     if (ours := find_ours(purchase, esim)) is not None:
         return ours
-    before = purchase.totals_before
-    known = set(before.get("packages", ()))
-    new = list(Package.objects.filter(esim=esim).exclude(package_ref="").exclude(package_ref__in=known).order_by("pk"))
-    if known and new:
-        free = [package for package in new if not package.order_key]
-        return PackageSnapshot(package_ref=free[0].package_ref) if free else None
-    total = before.get("total_data_bytes")
-    grown = total is not None and esim.total_data_bytes is not None and esim.total_data_bytes > total
-    return PackageSnapshot(package_ref="") if grown else None
+    if new := _find_new(purchase, esim):
+        fitting = next((package for package in new if _may_be_ours(package, purchase)), None)
+        return None if fitting is None else PackageSnapshot(package_ref=fitting.package_ref)
+    return PackageSnapshot(package_ref="") if _has_grown_by_it(purchase, esim) else None
+
+
+def find_late_arrival(purchase: Purchase) -> PackageSnapshot | None:
+    """As ``find_arrival``, by what is stored of the line now, whoever read it and whenever: for a person's decision."""
+    esim = purchase.order_line.esim
+    if esim is None:
+        return None
+    return find_arrival(purchase, esim) if purchase.totals_before else find_ours(purchase, esim)
 
 
 def find_ours(purchase: Purchase, esim: Esim) -> PackageSnapshot | None:
     """The package that the line shows under our own key of the top-up: a proof whenever it was read."""
     ours = Package.objects.filter(esim=esim, order_key=purchase.idempotency_key).first()
     return None if ours is None else PackageSnapshot(package_ref=ours.package_ref)
+
+
+def _find_new(purchase: Purchase, esim: Esim) -> list[Package]:
+    """Packages that the line did not hold at the look before the top-up was sent."""
+    known = set(purchase.totals_before.get("packages", ()))
+    named = Package.objects.filter(esim=esim).exclude(package_ref="").exclude(package_ref__in=known).order_by("pk")
+    # Where none was named then, the line's first one may only have got its name since.
+    return [package for package in named if known or package.kind == Package.Kind.TOP_UP]
+
+
+def _may_be_ours(package: Package, purchase: Purchase) -> bool:
+    """Whether a new package is under nobody's key and of the plan that was ordered. Of another it is somebody else's,
+    however well the time fits: the provider's portal tops lines up as well.
+    """
+    return not package.order_key and package.plan_id == purchase.order_line.plan_id
+
+
+def _has_grown_by_it(purchase: Purchase, esim: Esim) -> bool:
+    """Whether the line holds as much more data than before as the plan has, to a hundredth; else it is another's."""
+    before, wanted = purchase.totals_before.get("total_data_bytes"), purchase.order_line.plan.data_bytes
+    if before is None or esim.total_data_bytes is None or not wanted:
+        return False
+    return abs(esim.total_data_bytes - int(before) - wanted) * 100 <= wanted
 
 
 def _find_look_time(purchase: Purchase) -> datetime | None:

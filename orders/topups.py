@@ -19,7 +19,7 @@ from esims.models import Esim
 from esims.top_up_words import why_not_topped_up
 from orders.checkout import CheckoutRefused, Wish, take_order, why_not_sellable
 from orders.models import Order, OrderLine, TopUpOffer
-from orders.replacing import find_replacement
+from orders.replaced import find_replacement
 from orders.selling import PaymentTaken, take_payment
 from providers.errors import ProviderError
 from providers.registry import get_provider, offers
@@ -48,16 +48,21 @@ class TopUpsUnknown(Exception):
 
 def why_no_top_up(esim: Esim) -> str:
     """Why the line cannot be topped up, going by what is stored; in the reader's language, "" where it can."""
-    if not offers(esim.account.slug, Capability.TOP_UP):
-        return _("This provider does not offer top-ups, or its account is not set up.")
-    if esim.account.is_paused:
-        return _("Calls to this provider are paused by staff.")
-    if refusal := why_not_topped_up(esim):
+    if refusal := why_taken_by_no_provider(esim):
         return refusal
     if (line := find_replacement(esim)) is not None:
         message = _("The line is replaced by order %(number)s: top up the eSIM that came in its place.")
         return message % {"number": line.order.number}
     return ""
+
+
+def why_taken_by_no_provider(esim: Esim) -> str:
+    """The part of it that the line's provider decides; costs no query."""
+    if not offers(esim.account.slug, Capability.TOP_UP):
+        return _("This provider does not offer top-ups, or its account is not set up.")
+    if esim.account.is_paused:
+        return _("Calls to this provider are paused by staff.")
+    return why_not_topped_up(esim)
 
 
 def find_top_ups(*, esim: Esim) -> list[TopUpChoice]:

@@ -16,6 +16,7 @@ from esims.actions import run_due_actions, sweep_actions
 from esims.claims import are_lines_due
 from esims.due_lines import refresh_due_lines
 from esims.models import LineAction
+from orders.arrivals import due_arrivals, settle_arrivals
 from orders.card.inbox import drain_payment_inbox, due_payment_deliveries
 from orders.card.payments import due_card_payments, run_card_payments, unneeded_card_payments
 from orders.card.refunds import due_card_refunds, run_card_refunds
@@ -103,6 +104,10 @@ def _are_actions_due() -> bool:
     return LineAction.objects.filter(waiting | overdue).exists()
 
 
+def _are_arrivals_due() -> bool:
+    return due_arrivals().exists()
+
+
 def _are_wishes_due() -> bool:
     return due_wishes().exists()
 
@@ -169,6 +174,7 @@ WAKE_UPS: Mapping[str, WakeUp] = {
     ),
     "cards": WakeUp(purpose="orders", is_due=_are_cards_due, run=_run_cards, alone=_longest_card_job),
     "actions": WakeUp(purpose="orders", is_due=_are_actions_due, run=_run_actions),
+    "arrivals": WakeUp(purpose="orders", is_due=_are_arrivals_due, run=settle_arrivals),
     "returns": WakeUp(purpose="orders", is_due=_are_wishes_due, run=settle_return_wishes),
     "lines": WakeUp(
         purpose="refresh",

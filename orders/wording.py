@@ -146,6 +146,7 @@ _OUTCOME_WORDS: Mapping[str, Any] = {
     "failed": gettext_lazy("failed"),
     "late": gettext_lazy("overtaken by a newer one"),
     "not_found": gettext_lazy("not found"),
+    "foreign": gettext_lazy("somebody else's lines"),
     "unchanged": gettext_lazy("the line is as before"),
 }
 _LINES = re.compile(r"(\d+) lines")
@@ -181,6 +182,7 @@ _KIND_WORDS: Mapping[str, Any] = {
     "payment.voided": gettext_lazy("Payment taken back: entered by mistake"),
     "payment.failed": gettext_lazy("Payment failed"),
     "payment.cancelled": gettext_lazy("Payment given up"),
+    "notification.failed": gettext_lazy("The customer was not told"),
     "notification.again": gettext_lazy("A notification is sent again"),
     "refund.due": gettext_lazy("A refund is due"),
     "refund.returned": gettext_lazy("Money is owed back for what was delivered"),
@@ -237,6 +239,7 @@ _WARNS = frozenset(
         "purchase.attention",
         "payment.attention",
         "payment.failed",
+        "notification.failed",
         "refund.failed",
     }
 )

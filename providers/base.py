@@ -16,6 +16,7 @@ Neither touches the database except for the rate budget and the call log; neithe
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 from providers.activation_form import ActivationRules
@@ -115,10 +116,15 @@ class Provider(ABC):
     #: How staff know a line in this provider's portal: what its reference is called, and how it is written.
     line_reference_name: ClassVar[str] = "ICCID"
     line_reference_pattern: ClassVar[str] = r"[0-9]{18,22}"
+    #: How it writes the numbers of its orders, where they are easily taken for a line's; "" where they are not.
+    order_reference_pattern: ClassVar[str] = ""
     #: After so long an allocation that brings nothing is a person's matter.
     allocation_patience: ClassVar[timedelta] = timedelta(hours=1)
     #: What an action gives us back by the provider's document. An action that is missing: nobody knows.
     money_back: ClassVar[Mapping[Capability, MoneyBack]] = {}
+
+    #: The account may be charged up to this share less than what is listed (0.05: five percent), by its settings.
+    charged_less: Decimal = Decimal(0)
 
     def __init__(self, account: str) -> None:
         self.account = account
@@ -172,6 +178,11 @@ class Provider(ABC):
 
     def _read_line(self, provider_ref: str, priority: Priority) -> LineSnapshot:
         raise AssertionError("declared but not written")
+
+    def _read_line_of_order(self, provider_ref: str, order_ref: str, priority: Priority) -> LineSnapshot:
+        """Overridden where a line may have to be looked for among those of its order."""
+        del order_ref
+        return self._read_line(provider_ref, priority)
 
     def _read_order_lines(self, order_ref: str, priority: Priority) -> tuple[LineSnapshot, ...]:
         raise AssertionError("declared but not written")
@@ -304,14 +315,19 @@ class Provider(ABC):
     def find_order(self, idempotency_key: str, *, sent_at: datetime) -> TransactionRecord | None:
         """The order (or top-up) that the provider holds under our own key, sent not before ``sent_at`` (aware UTC).
 
-        None: it is not among those that the provider lists, which may also mean "not yet".
+        None: it is not among those that the provider lists, which may also mean "not yet". Raises ``StillAllocating``
+        where it lists nothing because it is allocating orders, this one perhaps.
         """
         self.require(Capability.ORDER_LOOKUP)
         return self._find_order(idempotency_key, sent_at)
 
-    def read_line(self, provider_ref: str, *, priority: Priority = Priority.BACKGROUND) -> LineSnapshot:
-        """What the provider says of one line now."""
+    def read_line(
+        self, provider_ref: str, *, priority: Priority = Priority.BACKGROUND, order_ref: str = ""
+    ) -> LineSnapshot:
+        """What the provider says of one line now. ``order_ref``: its order there, where we know it."""
         self.require(Capability.READ_LINE)
+        if order_ref:
+            return self._read_line_of_order(provider_ref, order_ref, priority)
         return self._read_line(provider_ref, priority)
 
     def read_order_lines(self, order_ref: str, *, priority: Priority = Priority.BACKGROUND) -> tuple[LineSnapshot, ...]:

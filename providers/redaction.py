@@ -58,6 +58,8 @@ _PATTERNS = (
 )
 #: The secret part of a webhook address, ours or another office's; JSON may escape its slashes.
 _HOOK = re.compile(r"(\\?/hooks\\?/[\w-]+\\?/)[^\s\"'<>/?#\\]+", re.ASCII)
+#: The token of a line's link (esims/links.py): whoever has it sees the line's codes.
+_LINE_LINK = re.compile(r"(\\?/l\\?/)[\w%-]{16,}", re.ASCII)
 #: A quoted name and a scalar value that may end where the text ends.
 _PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$)|[\[{]|[^\s,}\]"\[{]+)', re.DOTALL)
 _LOOSE_PAIR = re.compile(
@@ -195,9 +197,14 @@ def _redact_loose(text: str) -> str:
     text = _LOOSE_PAIR.sub(lambda pair: pair[1] + pair[2] + MASK if is_secret_name(pair[1]) else pair[0], text)
     for pattern in _PATTERNS:
         text = pattern.sub(MASK, text)
-    return mask_hook_secrets(text)
+    return mask_addresses(text)
 
 
 def mask_hook_secrets(text: str) -> str:
     """A text in which every address of a webhook lacks its secret part, whosever it is."""
     return _HOOK.sub(rf"\1{MASK}", text)
+
+
+def mask_addresses(text: str) -> str:
+    """A text in which no address of ours opens anything: webhooks lack their secret, links to lines their token."""
+    return _LINE_LINK.sub(rf"\1{MASK}", mask_hook_secrets(text))

@@ -59,16 +59,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What opens a browser is marked so; what needs PostgreSQL is skipped on SQLite, with a word."""
+    """What opens a browser is marked so. What needs PostgreSQL is skipped on SQLite, with a word; what would only show
+    the same pages once more is skipped on PostgreSQL.
+    """
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
+    name, reason = "postgres", "needs PostgreSQL: make test-postgres"
     if connection.vendor == "postgresql":
-        return
-    skip = pytest.mark.skip(reason="needs PostgreSQL: make test-postgres")
+        name, reason = "looks", "looks the same on every database: make test-sqlite"
     for item in items:
-        if item.get_closest_marker("postgres"):
-            item.add_marker(skip)
+        if item.get_closest_marker(name):
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -48,7 +48,7 @@ SALES = (
         account=SANDBOX,
         fates=(Fate.USES_UP,),
     ),
-    Sale(name="lost phone", customer="sofia.rossi@example.it", country="GB", days=15, fates=(Fate.IS_SUSPENDED,)),
+    Sale(name="lost phone", customer="Sofia Rossi", country="GB", days=15, fates=(Fate.IS_SUSPENDED,)),
     Sale(
         name="trial",
         customer="priya.shah@example.in",
@@ -112,7 +112,7 @@ SALES = (
     ),
     Sale(
         name="stolen bag",
-        customer="sofia.rossi@example.it",
+        customer="Sofia Rossi",
         country="FR",
         days=7,
         account=ACCESS,

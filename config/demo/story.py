@@ -50,7 +50,7 @@ class Trouble(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class Person:
     name: str
-    email: str
+    email: str = ""
     phone: str = ""
     company: str = ""
     country: str
@@ -61,6 +61,8 @@ class Person:
 @dataclass(frozen=True, kw_only=True)
 class Sale:
     """One order: who, where to, for how many days, how many eSIMs. Lines beyond ``fates`` wait.
+
+    ``customer``: the e-mail address, or the name of somebody without one.
 
     ``by_day``: a plan of which the customer chooses the days. ``topped_up``: the first line is topped up later.
     ``replaced``: the last line is faulty, and replaced free of charge.
@@ -96,7 +98,8 @@ class Sale:
 PEOPLE = (
     Person(name="Hanako Sato", email="hanako.sato@example.jp", phone="+81 90 5555 0101", country="JP", language="ja"),
     Person(name="Liam Carter", email="liam.carter@example.com", phone="+1 202 555 0142", country="US"),
-    Person(name="Sofia Rossi", email="sofia.rossi@example.it", phone="+39 06 5555 0118", country="IT"),
+    # Nobody can write to her.
+    Person(name="Sofia Rossi", phone="+39 06 5555 0118", country="IT", note="Calls; has no e-mail address."),
     Person(name="Min-jun Kim", email="minjun.kim@example.kr", phone="+82 10 5555 0199", country="KR"),
     Person(name="Chloé Dubois", email="chloe.dubois@example.fr", phone="+33 1 55 55 01 07", country="FR"),
     Person(name="Lukas Weber", email="lukas.weber@example.de", country="DE", note="Prefers to be written to."),

@@ -19,6 +19,8 @@ from django.core.exceptions import ImproperlyConfigured
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
 
+from orders.checkpoints import Checkpoint, pass_checkpoint
+
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -239,7 +241,13 @@ def _call(send: Callable[[stripe.StripeClient], Any], read: Callable[[Mapping[st
         with _open_client() as client:
             answer = send(client).to_dict()
     except stripe.StripeError as error:
+        pass_checkpoint(Checkpoint.TOLD, row_id=0)
         raise _explain(error) from error
+    except (AttributeError, TypeError, ValueError, KeyError, RecursionError) as error:
+        # The library takes every answer for an object.
+        pass_checkpoint(Checkpoint.TOLD, row_id=0)
+        raise OutcomeUnknown("The payment service answered nonsense") from error
+    pass_checkpoint(Checkpoint.TOLD, row_id=0)
     return _read_answer(answer, read)
 
 

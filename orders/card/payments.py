@@ -13,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,6 +24,7 @@ from orders.card import gateway
 from orders.card.amounts import AmountRefused, from_minor, to_minor
 from orders.card.gateway import CardServiceError, Intent, NotDone, OutcomeUnknown, Refused
 from orders.card.waits import GiveWay, lease, never, wait_after
+from orders.checkpoints import Checkpoint, pass_checkpoint
 from orders.models import Order, Payment
 from orders.payments import PaymentRefused
 from orders.states import lock_order, note_event
@@ -32,6 +33,7 @@ from orders.verdicts import describe_crash
 log = structlog.get_logger(__name__)
 PS = Payment.State
 SYSTEM = "system"
+SUCCEEDED = "succeeded"
 
 #: A payment that its order no longer needs is given up within this, and tried again as soon.
 _UNNEEDED_WAIT = timedelta(seconds=60)
@@ -181,9 +183,11 @@ def _open_payment(order: Order, form_key: UUID, by: User) -> tuple[Payment, bool
             locked = lock_order(order.pk)
             known = Payment.objects.filter(form_key=form_key, order=locked, method=Payment.Method.CARD).first()
             known = known or _find_open(locked)
-            return (known, False) if known is not None else (_write_payment(locked, form_key, by), True)
+            payment = known or _write_payment(locked, form_key, by)
     except IntegrityError as error:
         raise PaymentRefused(_("This form was sent before, with other contents. Open the order again.")) from error
+    pass_checkpoint(Checkpoint.OPENED, row_id=payment.pk)
+    return payment, known is None
 
 
 def _find_open(order: Order) -> Payment | None:
@@ -286,7 +290,8 @@ def _apply(payment: Payment, intent: Intent, *, by: str, why: str = "") -> Payme
         raise OutcomeUnknown("The payment service answered about another payment")
     if not _note_intent(payment, intent):
         return _find(payment.pk)
-    if intent.status == "succeeded":
+    _compare_with_decision(payment, intent)
+    if intent.status == SUCCEEDED:
         return capture_payment(
             payment_id=payment.pk,
             amount=from_minor(intent.received, intent.currency),
@@ -304,7 +309,9 @@ def _apply(payment: Payment, intent: Intent, *, by: str, why: str = "") -> Payme
 def _note_intent(payment: Payment, intent: Intent) -> bool:
     """Keep what the service said; False when the payment is another one there."""
     same = Payment.objects.filter(Q(intent_id="") | Q(intent_id=intent.id), pk=payment.pk)
-    if same.update(intent_id=intent.id, service_state=intent.status[:40]) != 1:
+    # Of what came this is how it came: an answer from before says nothing new.
+    word = Case(When(state=PS.CAPTURED, then=F("service_state")), default=Value(intent.status[:40]))
+    if same.update(intent_id=intent.id, service_state=word) != 1:
         _ask_about_second(payment, intent)
         return False
     open_fields: dict[str, object] = {
@@ -315,6 +322,24 @@ def _note_intent(payment: Payment, intent: Intent) -> bool:
         open_fields["client_secret"] = intent.client_secret.encode()
     same.filter(state=PS.PENDING).update(**open_fields)
     return True
+
+
+def _compare_with_decision(payment: Payment, intent: Intent) -> None:
+    """Show it where a person said that it was paid, and the service says something else."""
+    if not Payment.objects.filter(pk=payment.pk, state=PS.CAPTURED).exclude(service_state=SUCCEEDED).exists():
+        return
+    with transaction.atomic():
+        order = lock_order(payment.order_id)
+        locked = Payment.objects.select_for_update(no_key=True).get(pk=payment.pk)
+        locked.order = order
+        if locked.state != PS.CAPTURED or locked.service_state == SUCCEEDED:
+            return
+        if intent.status == SUCCEEDED:
+            locked.service_state = SUCCEEDED
+            locked.save(update_fields=["service_state"])
+            return
+        what = f"It was recorded as paid, and the payment service says that it is “{intent.status}”."
+        ask_about_payment(locked, what, by=SYSTEM)
 
 
 def _ask_about_second(payment: Payment, intent: Intent) -> None:

@@ -116,6 +116,22 @@ def refresh_service_refund(*, payment: Payment, refund_id: str, by: str) -> None
     _follow(gateway.read_refund(refund_id), payment, seen, by=by)
 
 
+def look_for_refund(*, refund: Refund, by: str) -> str:
+    """What the service says of one that is under way, after it was done; "" when it has no such refund.
+
+    Nothing is sent, as ``take_refund_turn`` does. Raises ``CardServiceError``, or ``ImproperlyConfigured``.
+    """
+    if refund.payment is None:
+        return ""
+    seen = _look(refund.payment)
+    ref = refund.service_ref
+    found = gateway.read_refund(ref) if ref else _find_sent(refund, refund.payment)
+    if found is None:
+        return ""
+    _follow(found, refund.payment, seen, by=by)
+    return found.status
+
+
 # -- by itself --------------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +230,7 @@ def _begin(refund: Refund, by: User) -> bool:
         now = timezone.now()
         locked.state, locked.method, locked.payment = RS.SENDING, Payment.Method.CARD, payment
         locked.tries, locked.calls, locked.sent_at = locked.tries + 1, 1, now
+        locked.sending_since = now
         locked.service_ref, locked.error, locked.made_by = "", "", by
         # Until then this process has it to itself.
         locked.next_attempt_at = now + lease()
@@ -282,7 +299,7 @@ def _give_back(row: Refund, error: Refused, *, by: str) -> None:
         locked = Refund.objects.select_for_update().get(pk=row.pk)
         if locked.state == RS.SENDING and locked.tries == row.tries:
             locked.order = order
-            _make_due(locked, error.message, purchase, by=by)
+            make_due(locked, error.message, purchase, by=by)
 
 
 def _wait(row: Refund, error: str) -> None:
@@ -305,7 +322,11 @@ def _find_named(found: ServiceRefund, payment: Payment) -> Refund | None:
 
 def _note_made(refund: Refund, found: ServiceRefund, payment: Payment, purchase: Purchase | None, *, by: str) -> None:
     if refund.state == RS.MADE:
-        if refund.service_ref != found.id:
+        # A person said so before the service did.
+        if refund.method == Payment.Method.CARD and not refund.service_ref:
+            refund.service_ref = found.id
+            refund.save(update_fields=["service_ref"])
+        elif refund.service_ref != found.id:
             _note_foreign(found, payment, by=by)
         return
     was, refund.state, refund.method, refund.payment = refund.state, RS.MADE, Payment.Method.CARD, payment
@@ -324,13 +345,13 @@ def _note_failed(refund: Refund, found: ServiceRefund, payment: Payment, purchas
         return
     was_made = refund.state == RS.MADE
     reason = found.failure or found.status
-    _make_due(refund, f"The payment service could not pay it back: {reason}", purchase, by=by)
+    make_due(refund, f"The payment service could not pay it back: {reason}", purchase, by=by)
     if was_made:
         told = say_amount(refund.amount, refund.currency)
         _ask(payment, f"A refund of {told} that had been made came back ({reason}): it is due again.", by=by)
 
 
-def _make_due(refund: Refund, error: str, purchase: Purchase | None, *, by: str) -> None:
+def make_due(refund: Refund, error: str, purchase: Purchase | None, *, by: str) -> None:
     """A locked refund is owed again, as much as is owed now."""
     fields: dict[str, Any] = {
         "state": RS.DUE,
@@ -339,6 +360,7 @@ def _make_due(refund: Refund, error: str, purchase: Purchase | None, *, by: str)
         "service_ref": "",
         "made_at": None,
         "made_by": None,
+        "sending_since": None,
         "sent_at": None,
         "next_attempt_at": None,
         "error": error[:300],

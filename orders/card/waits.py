@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from django.conf import settings
 
+#: What nobody could settle within this hangs, and a person may decide about it: longer than an idempotency key lives.
+HANGS_AFTER = timedelta(hours=24)
 #: Whether a job is to end now, because its worker is needed for something else.
 GiveWay = Callable[[], bool]
 

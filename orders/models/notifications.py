@@ -98,8 +98,9 @@ class Notification(models.Model):
     language = models.CharField(_("language"), max_length=8)
     address = models.CharField(_("address"), max_length=254, blank=True)
     subject = models.CharField(_("subject"), max_length=300)
-    #: Text, HTML and codes (orders/notice_content.py); encrypted, because codes install lines.
-    content = EncryptedBytesField(_("content"))
+    #: Text, HTML and codes (orders/notice_content.py); encrypted, because codes install lines. None: erased.
+    content = EncryptedBytesField(_("content"), null=True, blank=True)
+    content_erased_at = models.DateTimeField(_("content erased"), null=True, blank=True)
     #: By what it was decided; never secret.
     facts = models.JSONField(_("facts"), default=dict, blank=True)
     state = models.CharField(_("state"), max_length=9, choices=State.choices, default=State.PLANNED)
@@ -133,6 +134,10 @@ class Notification(models.Model):
                 fields=("next_attempt_at",),
                 name="notification_due",
                 condition=models.Q(next_attempt_at__isnull=False),
+            ),
+            # What is still to be erased; the rows themselves stay.
+            models.Index(
+                fields=("created_at",), name="notification_with_content", condition=models.Q(content__isnull=False)
             ),
             models.Index(
                 fields=("deadline_at",), name="notification_overdue", condition=models.Q(deadline_at__isnull=False)

@@ -210,6 +210,8 @@ class Refund(models.Model):
         #: The provider delivered late after all, before the money went back.
         DROPPED = "dropped", _("no longer due")
 
+    #: The money has not arrived, as far as anybody knows.
+    OWED = (State.DUE, State.SENDING)
     #: Owed or paid back: it counts in the books.
     STANDING = (State.DUE, State.SENDING, State.MADE)
     #: It may have left: it can no longer be taken back by itself.
@@ -248,6 +250,8 @@ class Refund(models.Model):
     service_ref = models.CharField(_("service's refund"), max_length=80, blank=True)
     #: How often it was begun anew after the service said no: each has its own idempotency key.
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    #: Since when it is on its way, whatever was begun anew meanwhile.
+    sending_since = models.DateTimeField(_("on its way since"), null=True, blank=True)
     #: When this try was first sent: its idempotency key is good for a day.
     sent_at = models.DateTimeField(_("first sent"), null=True, blank=True)
     #: How often the service was called or asked for this try.

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.amounts import say_amount
 from orders.card import gateway
+from orders.card.deciding import may_decide_payment, may_decide_refund
 from orders.card.disputes import disputes_for_a_person
 from orders.card.refunds import choose_card, find_charge_backs
 from orders.models import Dispute, Order, Payment, PaymentDelivery, Refund
@@ -40,12 +41,15 @@ class CardPanel:
     disputes: Sequence[Dispute]
     #: Refunds that can go back to a card.
     refundable: frozenset[int]
+    #: The open one has waited so long that a person may say what became of it; so have refunds that are under way.
+    hangs: bool = False
+    hanging: frozenset[int] = frozenset()
 
     @property
     def digest(self) -> str:
         """Changes when something that the panel shows does."""
         row = self.payment
-        return "none" if row is None else f"{row.pk}-{row.service_state}-{row.checks}-{len(row.error)}"
+        return "none" if row is None else f"{row.pk}-{row.service_state}-{row.checks}-{len(row.error)}-{self.hangs}"
 
 
 def read_card_panel(page: OrderPage) -> CardPanel:
@@ -58,12 +62,14 @@ def read_card_panel(page: OrderPage) -> CardPanel:
     chosen = {row.pk for row in due if choose_card(row, cards, page.refunds, disputes)}
     to_be_paid = order.state == Order.State.UNPAID and page.outstanding > 0
     return CardPanel(
-        is_offered=gateway.is_configured() and (pending is not None or to_be_paid),
+        is_offered=pending is not None or (gateway.is_configured() and to_be_paid),
         payment=pending,
         sentence=describe_service_state(pending) if pending is not None else "",
         failure="" if pending is not None or failed is None else failed.error,
         disputes=disputes,
         refundable=frozenset(chosen),
+        hangs=pending is not None and may_decide_payment(pending),
+        hanging=frozenset(row.pk for row in page.refunds if may_decide_refund(row)),
     )
 
 

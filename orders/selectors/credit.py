@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from customers.models import Customer
 from orders.issuer import Issuer, read_issuer
 from orders.models import CreditAccount, CreditEntry, CreditStatement
+from orders.selectors.overdue import find_overdue
 
 STATEMENTS_SHOWN = 12
 
@@ -30,9 +31,11 @@ def find_credit(customer: Customer | None, currency: str = "") -> list[CreditAcc
     return list(accounts.filter(currency=currency) if currency else accounts)
 
 
-def find_accounts(text: str = "") -> QuerySet[CreditAccount]:
+def find_accounts(text: str = "", *, overdue_only: bool = False) -> QuerySet[CreditAccount]:
     """Accounts with their customers, those who owe most first; ``text`` is of a name, a company or an address."""
     accounts = CreditAccount.objects.select_related("customer").order_by("-owed", "customer__name", "pk")
+    if overdue_only:
+        accounts = accounts.filter(pk__in=list(find_overdue()))
     if not text:
         return accounts
     named = Q(customer__name__icontains=text) | Q(customer__company__icontains=text)

@@ -11,6 +11,7 @@ from esims.models import Esim
 from esims.states import ENDED
 from orders.models import CreditAccount, Order, Refund
 from orders.selectors.order_list import OrderRow, list_rows
+from orders.selectors.overdue import CreditLook, look_at_accounts
 
 SHOWN = 20
 
@@ -27,7 +28,7 @@ class CustomerPage:
     #: Paid orders, by currency.
     spent: Sequence[tuple[str, Decimal]]
     refunds_due: Sequence[tuple[str, Decimal]]
-    credit: Sequence[CreditAccount]
+    credit: Sequence[CreditLook]
 
 
 def read_customer_page(customer: Customer) -> CustomerPage:
@@ -40,7 +41,7 @@ def read_customer_page(customer: Customer) -> CustomerPage:
         all=Count("pk"), in_service=Count("pk", filter=~Q(state__in=[state.value for state in ENDED]))
     )
     paid = orders.filter(paid_at__isnull=False).values_list("currency").annotate(amount=Sum("total"))
-    due = Refund.objects.filter(state=Refund.State.DUE, order__customer=customer)
+    due = Refund.objects.filter(state__in=Refund.OWED, order__customer=customer)
     return CustomerPage(
         customer=customer,
         orders=list_rows(newest),
@@ -51,5 +52,5 @@ def read_customer_page(customer: Customer) -> CustomerPage:
         in_service=lines["in_service"],
         spent=list(paid.order_by("currency")),
         refunds_due=list(due.values_list("currency").annotate(amount=Sum("amount")).order_by("currency")),
-        credit=list(CreditAccount.objects.filter(customer=customer).order_by("currency")),
+        credit=look_at_accounts(list(CreditAccount.objects.filter(customer=customer).order_by("currency"))),
     )

@@ -14,9 +14,11 @@ from catalog.models import SyncRun
 from esims.models import STATE_LABELS, Esim
 from esims.search import DEADLINE_NEAR_DAYS, must_be_installed_within
 from esims.states import ENDED
+from orders.card.deciding import hanging_refunds
 from orders.card.disputes import disputes_for_a_person
 from orders.models import Order, OrderLine, PaymentDelivery, Purchase, PurchasedEsim, Refund
 from orders.selectors.order_list import OrderRow, list_rows, start_of_day
+from orders.selectors.overdue import sum_overdue
 from orders.selectors.payments import count_unfit
 from orders.selectors.queue import waits_long
 from orders.selectors.queue_entries import count_others
@@ -47,8 +49,10 @@ class Attention:
     held: int
     to_look_at: int
     waiting_long: int
+    #: Due, or on their way and perhaps not arriving.
     refunds_due: int
     refund_amounts: Mapping[str, Decimal]
+    refunds_hanging: int
     unpaid_long: int
     payments_unfit: int
     lines_in_error: int
@@ -58,6 +62,8 @@ class Attention:
     accounts_failing: Sequence[ProviderAccount]
     balances_low: Sequence[LowBalance]
     deliveries_waiting: int
+    credit_overdue: int
+    overdue_amounts: Mapping[str, Decimal]
     disputes: int
     payment_calls_parked: int
     actions_unknown: int
@@ -153,18 +159,20 @@ def _read_attention(states: Mapping[str, Mapping[str, int]], accounts: Sequence[
         waiting_long=Count("pk", filter=waits_long(now)),
     )
     due = list(
-        Refund.objects.filter(state=Refund.State.DUE)
+        Refund.objects.filter(state__in=Refund.OWED)
         .values_list("currency")
-        .annotate(number=Count("pk"), amount=Sum("amount"))
+        .annotate(number=Count("pk"), amount=Sum("amount"), hanging=Count("pk", filter=hanging_refunds()))
         .order_by("currency")
     )
+    credit_overdue, overdue_amounts = sum_overdue()
     newest = SyncRun.objects.filter(account=OuterRef("account")).order_by("-created_at", "-pk").values("pk")[:1]
     asks = SyncRun.State.NEEDS_APPROVAL
     runs = list(SyncRun.objects.filter(Q(pk=Subquery(newest)) | Q(state=asks)).select_related("account").order_by("pk"))
     return Attention(
         **purchases,
-        refunds_due=sum(number for _currency, number, _amount in due),
-        refund_amounts={currency: amount for currency, _number, amount in due},
+        refunds_due=sum(number for _currency, number, _amount, _hanging in due),
+        refund_amounts={currency: amount for currency, _number, amount, _hanging in due},
+        refunds_hanging=sum(hanging for *_others, hanging in due),
         unpaid_long=Order.objects.filter(state=Order.State.UNPAID, created_at__lt=now - UNPAID_LONG).count(),
         payments_unfit=count_unfit(),
         lines_in_error=states.get(LineState.ERROR.value, {}).get("number", 0),
@@ -179,6 +187,8 @@ def _read_attention(states: Mapping[str, Mapping[str, int]], accounts: Sequence[
             and account.newest_amount is not None
             and account.newest_amount < account.low_balance
         ],
+        credit_overdue=credit_overdue,
+        overdue_amounts=overdue_amounts,
         disputes=disputes_for_a_person().count(),
         payment_calls_parked=PaymentDelivery.objects.filter(state=PaymentDelivery.State.PARKED).count(),
         deliveries_waiting=sum(account.deliveries_waiting for account in accounts),

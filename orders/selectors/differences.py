@@ -10,12 +10,12 @@ from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from orders.difference_words import (
-    ADVICE,
     MEANINGS,
     PART_STATES,
     PART_TONES,
     RECKONING,
     STEPS,
+    advise,
     describe,
     name_fact,
     read_amount,
@@ -112,7 +112,7 @@ def find_differences(wanted: DifferenceFilter) -> QuerySet[Difference]:
 
 
 def look_at(difference: Difference) -> DifferenceRow:
-    return DifferenceRow(difference=difference, title=describe(difference), advice=str(ADVICE.get(difference.kind, "")))
+    return DifferenceRow(difference=difference, title=describe(difference), advice=advise(difference))
 
 
 def count_by_state(wanted: DifferenceFilter) -> dict[str, int]:
@@ -136,7 +136,7 @@ def read_difference_page(difference: Difference) -> DifferencePage:
         difference=difference,
         title=describe(difference),
         meaning=str(MEANINGS.get(difference.kind, "")),
-        advice=str(ADVICE.get(difference.kind, "")),
+        advice=advise(difference),
         facts=[] if is_balance else _read_facts(difference.facts),
         details=[]
         if is_balance
@@ -166,7 +166,7 @@ def _read_reckoning(details: Mapping[str, Any]) -> list[ReckoningRow]:
     rows = []
     for name, sign, label in RECKONING:
         amount = read_amount(details.get(name))
-        if amount is None or (not amount and name in ("open", "perhaps", "returned")):
+        if amount is None or (not amount and name in ("open", "late", "perhaps", "cheaper", "dearer", "returned")):
             continue
         rows.append(
             ReckoningRow(

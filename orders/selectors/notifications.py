@@ -24,7 +24,10 @@ class NotificationFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedItem:
-    """One item of the app's feed: words without codes; the app shows the line itself beside it."""
+    """One item of the app's feed: words without codes; the app shows the line itself beside it.
+
+    Of an old one only the subject is left: no paragraphs.
+    """
 
     id: int
     kind: str
@@ -37,9 +40,9 @@ class FeedItem:
     is_read: bool
 
 
-def find_notifications(wanted: NotificationFilter) -> QuerySet[Notification]:
-    """Rows that fit, the newest first, without their contents."""
-    rows = _rows()
+def find_notifications(wanted: NotificationFilter, *, reader: User) -> QuerySet[Notification]:
+    """Rows that fit and that this member of staff may see, the newest first, without their contents."""
+    rows = _rows().filter(_visible_to(reader))
     if wanted.state:
         rows = rows.filter(state=wanted.state)
     if wanted.kind:
@@ -47,10 +50,15 @@ def find_notifications(wanted: NotificationFilter) -> QuerySet[Notification]:
     return rows
 
 
-def count_needing_look() -> dict[str, int]:
-    """How many have failed, or may have been sent: states that are few."""
+def count_needing_look(*, reader: User) -> dict[str, int]:
+    """How many that the reader may see have failed, or may have been sent: states that are few."""
     few = (N.State.FAILED, N.State.UNCERTAIN)
-    rows = N.objects.filter(state__in=few).order_by().values_list("state").annotate(number=Count("pk"))
+    rows = (
+        N.objects.filter(_visible_to(reader), state__in=few)
+        .order_by()
+        .values_list("state")
+        .annotate(number=Count("pk"))
+    )
     return dict(rows)
 
 
@@ -74,7 +82,9 @@ def find_notification(pk: int) -> Notification | None:
 
 
 def read_text(row: Notification) -> str:
-    """Its text as it may be shown to staff: without codes."""
+    """Its text as it may be shown to staff: without codes; "" where it was erased."""
+    if row.content is None:
+        return ""
     return show_text(Content.unpack(row.content), link_words=_("(a link that is made when it is sent)"))
 
 
@@ -101,7 +111,7 @@ def look_at_item(row: Notification) -> FeedItem:
         kind=row.kind,
         at=row.created_at,
         subject=row.subject,
-        paragraphs=Content.unpack(row.content).paragraphs,
+        paragraphs=Content.unpack(row.content).paragraphs if row.content is not None else (),
         order_number=row.order.number if row.order is not None else "",
         esim_id=row.esim_id,
         is_read=row.read_at is not None,
@@ -111,6 +121,11 @@ def look_at_item(row: Notification) -> FeedItem:
 def may_see(user: User, row: Notification) -> bool:
     """Whether a member of staff who may see notifications may see this one: of staff's only their own."""
     return row.audience == N.Audience.CUSTOMER or row.user_id == user.pk or user.is_superuser
+
+
+def _visible_to(user: User) -> Q:
+    """``may_see`` as a condition."""
+    return Q() if user.is_superuser else Q(audience=N.Audience.CUSTOMER) | Q(user=user)
 
 
 def _rows() -> QuerySet[Notification]:

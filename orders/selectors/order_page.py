@@ -12,6 +12,7 @@ from django.utils import timezone
 from esims.models import Esim
 from orders import wording
 from orders.capturing import sum_captured
+from orders.expiring import is_held
 from orders.models import Order, OrderEvent, OrderLine, Payment, Purchase, Refund
 from orders.selectors.order_money import OrderMoney, read_order_money
 from orders.selectors.refunds import with_purpose
@@ -84,6 +85,11 @@ class OrderPage:
         return max(Decimal(0), self.order.total - self.paid)
 
     @property
+    def is_held(self) -> bool:
+        """Whether it waits for its payment without an end: money came for it."""
+        return self.order.state == Order.State.UNPAID and is_held(self.payments, self.refunds)
+
+    @property
     def is_partly_paid(self) -> bool:
         """Whether money came that does not cover the total, or came in several parts."""
         return bool(self.paid) and (self.paid < self.order.total or len(self.payments) > 1)
@@ -149,7 +155,7 @@ def read_order_page(order: Order) -> OrderPage:
 def _sum_due(refunds: Iterable[Refund]) -> dict[str, Decimal]:
     due: dict[str, Decimal] = {}
     for row in refunds:
-        if row.state == Refund.State.DUE:
+        if row.state in Refund.OWED:
             due[row.currency] = due.get(row.currency, Decimal(0)) + row.amount
     return due
 

@@ -17,9 +17,9 @@ class Due:
 
 
 def find_refunds(state: str) -> QuerySet[Refund]:
-    """Refunds in a state with what a row shows: the longest due first, what was made last first."""
+    """Refunds in a state with what a row shows: the longest owed first, what was made last first."""
     refunds = with_purpose(Refund.objects.filter(state=state)).select_related("order__customer", "made_by")
-    return refunds.order_by("created_at", "pk") if state == Refund.State.DUE else refunds.order_by("-made_at", "-pk")
+    return refunds.order_by("created_at", "pk") if state in Refund.OWED else refunds.order_by("-made_at", "-pk")
 
 
 def with_purpose(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
@@ -28,9 +28,9 @@ def with_purpose(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
 
 
 def count_due() -> Sequence[Due]:
-    """What is due, by currency."""
+    """What is owed, by currency: due, or on its way and perhaps not arriving."""
     rows = (
-        Refund.objects.filter(state=Refund.State.DUE)
+        Refund.objects.filter(state__in=Refund.OWED)
         .values_list("currency")
         .annotate(number=Count("pk"), amount=Sum("amount"))
         .order_by("currency")

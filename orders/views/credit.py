@@ -29,6 +29,7 @@ from orders.selectors.credit import (
     name_order,
     sum_accounts,
 )
+from orders.selectors.overdue import find_overdue, look_at_accounts, look_at_statements
 from orders.views.credit_changes import CHANGES
 from orders.views.requests import person
 
@@ -39,9 +40,13 @@ PAGE_SIZE = 50
 @staff_page("orders.view_creditaccount")
 def credit_list(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("find", "")[:120].strip()
-    page = Paginator(find_accounts(text), PAGE_SIZE).get_page(request.GET.get("page"))
+    overdue_only = request.GET.get("overdue") == "1"
+    accounts = find_accounts(text, overdue_only=overdue_only)
+    page = Paginator(accounts, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "page": page,
+        "rows": look_at_accounts(list(page.object_list)),
+        "overdue_only": overdue_only,
         "totals": sum_accounts(),
         "text": text,
         "search": CustomerSearchForm({"find": text}) if text else CustomerSearchForm(),
@@ -93,7 +98,8 @@ def credit_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "account": account,
         "page": page,
         "rows": _rows(page.rows),
-        "statements": account.statements.all()[:STATEMENTS_SHOWN],
+        "overdue": find_overdue([account]).get(account.pk),
+        "statements": look_at_statements(account, limit=STATEMENTS_SHOWN),
         "statement_count": account.statements.count(),
         "changes": [
             {"change": change, "url": reverse("credit-change", args=[account.pk, name])}

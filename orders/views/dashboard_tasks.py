@@ -1,7 +1,8 @@
 """What waits for a person, as the dashboard lists it: the most urgent first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.urls import reverse
 from django.utils.formats import number_format
@@ -37,7 +38,7 @@ def find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]:
         yield Task(
             number=found.payments_unfit,
             title=ngettext("Payment to decide about", "Payments to decide about", found.payments_unfit),
-            hint=_("Money came that does not fit to its order."),
+            hint=_("Money came that does not fit to its order, or nobody knows whether it came."),
             url=reverse("payment-queue"),
             action=_("Decide"),
             tone="warn",
@@ -65,19 +66,7 @@ def find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]:
             tone="warn",
         )
     yield from _card_tasks(user, found)
-    if user.has_perm("orders.view_refund"):
-        amounts = ", ".join(
-            f"{number_format(amount, decimal_pos=2, force_grouping=True)} {currency}"
-            for currency, amount in found.refund_amounts.items()
-        )
-        yield Task(
-            number=found.refunds_due,
-            title=ngettext("Refund due", "Refunds due", found.refunds_due),
-            hint=amounts,
-            url=reverse("refund-list"),
-            action=_("Pay back"),
-            tone="warn",
-        )
+    yield from _owed_tasks(user, found)
     if user.has_perm("catalog.view_syncrun"):
         yield from _sync_tasks(found)
     if user.has_perm("esims.view_esim"):
@@ -91,6 +80,48 @@ def find_tasks(user: User, found: Attention, jobs: JobHealth) -> Iterator[Task]:
             action=_("See"),
             tone="neutral",
         )
+
+
+def _owed_tasks(user: User, found: Attention) -> Iterator[Task]:
+    if user.has_perm("orders.view_refund"):
+        yield Task(
+            number=found.refunds_hanging,
+            title=ngettext(
+                "Refund that hangs at the payment service",
+                "Refunds that hang at the payment service",
+                found.refunds_hanging,
+            ),
+            hint=_("On its way for more than a day: look in the service's own pages, then decide."),
+            url=f"{reverse('refund-list')}?state=sending",
+            action=_("Decide"),
+            tone="warn",
+        )
+        yield Task(
+            number=found.refunds_due,
+            title=ngettext("Refund due", "Refunds due", found.refunds_due),
+            hint=_say_amounts(found.refund_amounts),
+            url=reverse("refund-list"),
+            action=_("Pay back"),
+            tone="warn",
+        )
+    if user.has_perm("orders.view_creditaccount"):
+        yield Task(
+            number=found.credit_overdue,
+            title=ngettext(
+                "Customer whose statement is overdue", "Customers whose statements are overdue", found.credit_overdue
+            ),
+            hint=_say_amounts(found.overdue_amounts),
+            url=f"{reverse('credit-list')}?overdue=1",
+            action=_("See"),
+            tone="warn",
+        )
+
+
+def _say_amounts(amounts: Mapping[str, Decimal]) -> str:
+    return ", ".join(
+        f"{number_format(amount, decimal_pos=2, force_grouping=True)} {currency}"
+        for currency, amount in amounts.items()
+    )
 
 
 def _card_tasks(user: User, found: Attention) -> Iterator[Task]:

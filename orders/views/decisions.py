@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders import reconciliation
-from orders.forms_decisions import LinesForm, ReasonForm, RemarkForm, TransactionForm
+from orders.forms_decisions import LinesForm, NotBoughtForm, ReasonForm, RemarkForm, TransactionForm
 from orders.models import Purchase, PurchaseAttempt
 
 
@@ -58,6 +58,10 @@ DECISIONS: Mapping[str, Decision] = {
         hint=_("The portal shows the lines, and the provider can no longer be asked."),
         title=_("Enter the lines that the provider sold"),
         consequences=(
+            _(
+                "The provider is asked about each line first: one that it does not know, that is over, or that is"
+                " another order's, stays out."
+            ),
             _("Each line becomes an eSIM of this order and is read from the provider; nothing is ordered."),
             _("With all of them here the purchase counts as delivered."),
         ),
@@ -114,7 +118,7 @@ DECISIONS: Mapping[str, Decision] = {
             _("It is not ordered again. To try again, place a new order."),
             _("Should eSIMs come late after all, they are kept and you are told."),
         ),
-        form=ReasonForm,
+        form=NotBoughtForm,
         verb=reconciliation.mark_not_bought,
         is_possible=_while("mark_not_bought"),
         done=_("Decided: nothing was bought. The refund is due."),

@@ -1,6 +1,7 @@
 """Comparing with providers: runs, the list of differences, one with its facts, and what can be decided about it."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 from django.contrib import messages
@@ -21,6 +22,7 @@ from orders.differing import (
     attach_line,
     close_difference,
     find_fitting_purchases,
+    may_enter,
     reopen_difference,
     take_over_line,
 )
@@ -79,15 +81,14 @@ def difference_list(request: HttpRequest) -> HttpResponse:
 def difference_detail(request: HttpRequest, pk: int) -> HttpResponse:
     difference = _find(pk)
     is_open = difference.state == State.OPEN
-    is_line = difference.kind == Kind.UNKNOWN_LINE
     may = request.user.has_perm("orders.reconcile")
-    fits = is_line and is_open and may and bool(find_fitting_purchases(difference))
+    fits = is_open and may and bool(find_fitting_purchases(difference))
     context = {
         "difference": difference,
         "page": read_difference_page(difference),
         "may_close": is_open and may,
         "may_attach": fits,
-        "may_take_over": is_open and is_line and may,
+        "may_take_over": is_open and may_enter(difference) and may,
         "may_reopen": may
         and difference.state == State.CLOSED
         and difference.kind != Kind.BALANCE
@@ -100,17 +101,32 @@ def difference_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @staff_page("orders.reconcile")
 def difference_close(request: HttpRequest, pk: int) -> HttpResponse:
     difference = _find(pk)
-    form = CloseForm(_posted(request), verdicts=VERDICTS[Kind(difference.kind)])
+    is_balance = difference.kind == Kind.BALANCE
+    form = CloseForm(
+        _posted(request),
+        verdicts=VERDICTS[Kind(difference.kind)],
+        shown=difference.amount if is_balance else None,
+    )
     consequences = [
         _("It leaves the list; your decision stands on its timeline."),
         _("The next comparison leaves it closed while its facts stay as they are."),
     ]
-    if difference.kind == Kind.BALANCE:
+    if is_balance:
         consequences[1] = _("The balance is reckoned from this reading on: what was closed here does not show again.")
     words = {"title": _("Close this difference?"), "consequences": consequences, "action": _("Close it")}
 
     def decide(data: Mapping[str, Any]) -> None:
-        close_difference(difference=difference, by=person(request), **data)
+        seen = copy(difference)
+        seen.amount = data.get("shown", difference.amount)
+        try:
+            close_difference(difference=seen, verdict=data["verdict"], why=data["why"], by=person(request))
+        except DifferenceRefused as refused:
+            if refused.field == "shown":
+                # The page shows what it is now, and this is what the next click closes.
+                difference.refresh_from_db(fields=["amount", "facts", "details"])
+                form.data = {**request.POST.dict(), "shown": str(difference.amount)}
+                raise DifferenceRefused(refused.message) from refused
+            raise
 
     return _decide(request, difference, form, words, decide, done=_("The difference is closed."))
 
@@ -124,6 +140,7 @@ def difference_attach(request: HttpRequest, pk: int) -> HttpResponse:
     words = {
         "title": _("Attach the line to a purchase?"),
         "consequences": [
+            _("The provider is asked about the line first: one that is over, or another order's, stays out."),
             _("The line becomes an eSIM of that order's customer and is read from the provider; nothing is ordered."),
             _("With all of its lines here the purchase counts as delivered, and a refund that is due shrinks."),
         ],
@@ -144,6 +161,7 @@ def difference_take_over(request: HttpRequest, pk: int) -> HttpResponse:
     words = {
         "title": _("Take the line over for a customer?"),
         "consequences": [
+            _("The provider is asked about the line first: one that it does not know, or that is over, stays out."),
             _("The line becomes this customer's eSIM and is read from the provider; nothing is ordered."),
             _("No order and no payment of ours belongs to it."),
         ],

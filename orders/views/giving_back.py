@@ -10,17 +10,19 @@ from django.views.decorators.http import require_http_methods
 from customers.access import NothingHere, staff_page
 from esims.page import find_line
 from orders.forms_decisions import ReasonForm
-from orders.forms_returns import GiveBackForm
+from orders.forms_returns import GiveBackForm, show_left
 from orders.giving_back import (
     PERMISSION,
     count_given,
     drop_return,
+    find_instead,
     has_due_return,
     list_sold,
     owe_return,
     why_nothing_left,
 )
 from orders.models import Refund
+from orders.notice_refunds import is_told_of_refunds, say_told_of_refunds
 from orders.refunds import RefundRefused
 from orders.selectors.refunds import with_purpose
 from orders.views.requests import person, read_id
@@ -40,7 +42,12 @@ def give_back(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, _("No order of ours brought it: there is nothing to give back for it."))
         return redirect("esim-detail", esim.pk)
     given = count_given(purchase, esim)
-    form = GiveBackForm(request.POST if request.method == "POST" else None, given=given)
+    instead = find_instead(purchase, esim)
+    form = GiveBackForm(
+        request.POST if request.method == "POST" else None,
+        given=given,
+        initial={"replaced_by": instead.order_id if instead else None, "left": given.left},
+    )
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
@@ -51,8 +58,11 @@ def give_back(request: HttpRequest, pk: int) -> HttpResponse:
                 reason=said["why"],
                 form_key=said["form_key"],
                 by=person(request),
+                replaced_by=said["replaced_by"],
+                shown_left=said["left"],
             )
         except RefundRefused as error:
+            show_left(form, given)
             form.add_error(error.field if error.field in form.fields else None, error.message)
         else:
             messages.success(request, _("It is owed back: it shows among the refunds until it is made."))
@@ -63,6 +73,7 @@ def give_back(request: HttpRequest, pk: int) -> HttpResponse:
         "order": purchase.order_line.order,
         "sold": sold,
         "given": given,
+        "instead": instead,
         "refusal": why_nothing_left(given),
         "is_due": has_due_return(purchase, esim),
         "form": form,
@@ -71,6 +82,7 @@ def give_back(request: HttpRequest, pk: int) -> HttpResponse:
             _("It is owed back to the customer and shows among the refunds until it is made. No money moves by this."),
             _("The line stays as it is: it is not ended by this, and the provider is asked for nothing."),
             _("While it is due it can be dropped again, with a reason."),
+            *say_told_of_refunds(),
         ],
         "action": _("Owe it back"),
         "danger": False,
@@ -102,7 +114,12 @@ def refund_drop(request: HttpRequest, pk: int) -> HttpResponse:
         "refund": refund,
         "order": refund.order,
         "title": _("Drop this refund"),
-        "consequences": [_("The customer does not get this money back. Tell them, if it was promised to them.")],
+        "consequences": [
+            _("The customer does not get this money back."),
+            _("Whoever was told by a message that it is owed is told that it no longer is.")
+            if is_told_of_refunds()
+            else _("Tell them, if it was promised to them."),
+        ],
         "action": _("Drop it"),
         "danger": True,
         "cancel_label": _("Leave it as it is"),

@@ -22,7 +22,9 @@ from esims.page import find_line
 from orders.ending import request_end
 from orders.forms_returns import EndForm
 from orders.giving_back import PERMISSION, Given, count_given, find_sold, has_due_return
+from orders.notice_refunds import say_told_of_refunds
 from orders.refunds import RefundRefused
+from orders.replaced import find_replacement
 from orders.views.requests import person
 
 
@@ -57,7 +59,17 @@ def _make_view(rule: ActionRule) -> Callable[..., HttpResponseBase]:
 def _act(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | None) -> HttpResponse:
     """Confirmation page, and the asking itself. Whatever is refused is said on the line's page."""
     given = _find_given(request, esim, rule, package)
-    form = EndForm(request.POST if request.method == "POST" else None, rule=rule, esim=esim, given=given)
+    instead = find_replacement(esim) if given is not None else None
+    form = EndForm(
+        request.POST if request.method == "POST" else None,
+        rule=rule,
+        esim=esim,
+        given=given,
+        initial={
+            "replaced_by": instead.order_id if instead else None,
+            "left": given.left if given is not None else None,
+        },
+    )
     words = action_words(rule.capability, esim, package, customers_money=_say_customers_money(given))
     if request.method == "POST" and form.is_valid():
         try:
@@ -69,6 +81,8 @@ def _act(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | 
                 reason=form.cleaned_data["reason"],
                 by=person(request),
                 gives_back=form.cleaned_data["gives_back"],
+                replaced_by=form.cleaned_data.get("replaced_by"),
+                shown_left=form.cleaned_data.get("left"),
             )
         except (ActionRefused, RefundRefused) as error:
             messages.error(request, error.message)
@@ -84,9 +98,10 @@ def _act(request: HttpRequest, esim: Esim, rule: ActionRule, package: Package | 
         "package": package,
         "form": form,
         "title": words.title,
-        "consequences": words.consequences,
+        "consequences": [*words.consequences, *(say_told_of_refunds() if given is not None else ())],
         "providers_money": money_words(rule.capability, esim, package, now=timezone.now()) if rule.is_final else "",
         "given": given,
+        "instead": instead,
         "action": action_label(rule.capability),
         "danger": rule.is_danger,
         # "Cancel" beside "Cancel the line" would leave one guessing.

@@ -21,6 +21,7 @@ from orders.notifications import (
     NotificationRefused,
     choose_notices,
     find_address,
+    find_over_lines,
     resend_notification,
     why_not_resent,
 )
@@ -47,12 +48,12 @@ def notification_list(request: HttpRequest) -> HttpResponse:
         kind=kind if kind in Notification.Kind.values else "",
     )
     page = keyset_page(
-        find_notifications(wanted),
+        find_notifications(wanted, reader=person(request)),
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),
         size=PAGE_SIZE,
     )
-    looks = count_needing_look()
+    looks = count_needing_look(reader=person(request))
     context = {
         "page": page,
         "wanted": wanted,
@@ -71,6 +72,7 @@ def notification_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "text": read_text(row),
         "address_now": find_address(row),
         "why_not": why_not_resent(row),
+        "over": find_over_lines(row),
         "again": Notification.objects.filter(resent_of=row.resent_of_id or row.pk).defer("content"),
         "form": ResendForm(initial={"form_key": uuid.uuid4()}),
     }
@@ -78,6 +80,7 @@ def notification_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@staff_page("orders.view_notification")
 @staff_page("orders.sell")
 def notification_resend(request: HttpRequest, pk: int) -> HttpResponse:
     """The same once more; the form's key makes a double click one."""

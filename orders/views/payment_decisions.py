@@ -1,4 +1,4 @@
-"""What staff can decide about a payment, in words; the verbs are in ``orders/payment_decisions.py``."""
+"""What staff can decide about a payment, in words: ``orders/payment_decisions.py``, ``orders/card/deciding.py``."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -6,7 +6,8 @@ from functools import partial
 from django.utils.translation import gettext_lazy as _
 
 from orders import payment_decisions
-from orders.forms_decisions import ReasonForm, RemarkForm
+from orders.card import deciding
+from orders.forms_decisions import ReasonForm, RemarkForm, WentThroughForm
 from orders.models import Order, Payment
 from orders.payment_decisions import POSSIBLE
 from orders.views.decisions import Decision
@@ -17,6 +18,37 @@ def _may_cancel_too(payment: Payment) -> bool:
 
 
 PAYMENT_DECISIONS: Mapping[str, Decision] = {
+    "went-through": Decision(
+        label=_("It went through"),
+        hint=_("The service's own pages show that the money came."),
+        title=_("Decide that this card payment went through?"),
+        consequences=(
+            _("The payment service is asked first, if it can be: what it says counts, not this decision."),
+            _("The whole amount counts as captured: the order is bought, or the money is owed back."),
+            _("Did another amount come? Decide that it did not go through, then record what came."),
+            _("If the service says something else later, the payment asks for a look."),
+        ),
+        form=WentThroughForm,
+        verb=deciding.declare_paid,
+        is_possible=deciding.may_decide_payment,
+        done=_("Decided. The order's page shows what became of the payment."),
+    ),
+    "not-paid": Decision(
+        label=_("It did not go through"),
+        hint=_("The service's own pages show no money, and nobody can pay it any more."),
+        title=_("Decide that this card payment did not go through?"),
+        consequences=(
+            _("The payment service is asked first, if it can be: what it says counts, not this decision."),
+            _("Cancel it in the service's own pages before, or the customer may still pay it."),
+            _("The payment has failed, and its order waits for it no longer: one whose time is over expires."),
+            _("If money comes after all, it is recorded, and what the order does not need is owed back."),
+        ),
+        form=ReasonForm,
+        verb=deciding.declare_unpaid,
+        is_possible=deciding.may_decide_payment,
+        done=_("Decided. The order's page shows what became of the payment."),
+        danger=True,
+    ),
     "buy": Decision(
         label=_("Buy the order after all"),
         hint=_("At the price that the customer was told."),

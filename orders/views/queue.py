@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from customers.access import staff_page
 from esims.action_steps import settle_action
 from esims.models import LineAction
-from orders.forms_decisions import LinesForm, RemarkForm
+from orders.forms_decisions import LinesForm, NotBoughtForm, RemarkForm
 from orders.models import Purchase, PurchaseAttempt
-from orders.reconciliation import ReconciliationRefused
+from orders.reconciliation import ReconciliationRefused, tell_evidence
 from orders.revealing import reveal_reply
 from orders.selectors.order_page import look_at_purchase
 from orders.selectors.queue import read_purchase_page
@@ -122,6 +122,8 @@ def purchase_decide(request: HttpRequest, pk: int, decision: str) -> HttpRespons
     provider = find_provider(purchase.account.slug)
     if isinstance(form, LinesForm) and provider is not None and provider.line_reference_name != "ICCID":
         form.name_reference(provider.line_reference_name)
+    if isinstance(form, NotBoughtForm):
+        form.ask_about(tell_evidence(purchase))
     if request.method == "POST" and form.is_valid():
         try:
             chosen.verb(purchase=purchase, by=person(request), **form.cleaned_data)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from customers.access import staff_page
+from orders.card.deciding import may_decide_refund
 from orders.card.refunds import find_card_to_refund
 from orders.credit import may_refund_to_credit
 from orders.forms_decisions import RefundForm
@@ -27,7 +28,9 @@ def refund_list(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", Refund.State.DUE)
     state = state if state in Refund.State.values else Refund.State.DUE
     page = Paginator(find_refunds(state), PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"state": state, "states": Refund.State.choices, "page": page, "due": count_due()}
+    hanging = {refund.pk for refund in page.object_list if may_decide_refund(refund)}
+    states = Refund.State.choices
+    context = {"state": state, "states": states, "page": page, "due": count_due(), "hanging": hanging}
     return render(request, "orders/refunds.html", context)
 
 

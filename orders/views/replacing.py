@@ -14,12 +14,14 @@ from esims.action_words import money_words
 from esims.models import Esim
 from esims.page import find_line
 from orders.forms_replacing import ReplaceForm
+from orders.giving_back import count_given, find_sold
 from orders.models import Order
 from orders.replacing import (
     PERMISSION,
     PRICE_SOURCE,
     Choices,
     ReplacementRefused,
+    count_promised,
     find_choices,
     list_endings,
     replace_line,
@@ -80,9 +82,12 @@ def _render(request: HttpRequest, esim: Esim, choices: Choices, form: ReplaceFor
         _("What it costs us is our loss, and shows as that on the new order."),
         _("Both orders and both lines name each other. The old line can no longer be topped up."),
     ]
+    purchase = find_sold(esim)
     context = {
         "esim": esim,
         "choices": choices,
+        "given": count_given(purchase, esim) if purchase is not None else None,
+        "promised": count_promised(purchase, esim) if purchase is not None else None,
         "form": form if choices.plans else None,
         "title": _("Replace this line"),
         "consequences": consequences,

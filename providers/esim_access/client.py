@@ -101,6 +101,9 @@ class EsimAccessProvider(Provider):
     #: Its lines are known by it, for ICCIDs are used again: what looks like an ICCID is refused.
     line_reference_name = "esimTranNo"
     line_reference_pattern = r"(?![0-9]{18,22}$)[0-9A-Za-z]{6,40}"
+    #: The portal and each webhook show both, but for this letter alike: ``"orderNo": "B25091113270004", "esimTranNo":
+    #: "25091113270004"``. Every documented order number has it, no documented esimTranNo.
+    order_reference_pattern = r"[Bb][0-9]+"
     #: "Top ups can be requested while the eSIM is in New, In Use or Depleted status, but not after eSIM expiry." The
     #: reply has the "new date of package expiry", the "new volume of data" and the "new duration in days"; which part
     #: is used first it does not say.
@@ -123,6 +126,7 @@ class EsimAccessProvider(Provider):
     def __init__(self, account: str, config: EsimAccessConfig) -> None:
         super().__init__(account)
         self.config = config
+        self.charged_less = config.charged_less
         self._gateway = Gateway(account=account, config=config)
         longest = timedelta(seconds=settings.HTTP_CONNECT_TIMEOUT + 2 * settings.HTTP_ORDER_READ_TIMEOUT)
         self.order_deadline = max(timedelta(minutes=5), longest + timedelta(minutes=1))
@@ -218,8 +222,11 @@ class EsimAccessProvider(Provider):
     # -- lines ------------------------------------------------------------------------------------------------------
 
     def _read_line(self, provider_ref: str, priority: Priority) -> LineSnapshot:
+        return self._read_line_of_order(provider_ref, "", priority)
+
+    def _read_line_of_order(self, provider_ref: str, order_ref: str, priority: Priority) -> LineSnapshot:
         self._require_ref(provider_ref, "query")
-        return queries.read_line(self._gateway, provider_ref, priority=priority)
+        return queries.read_line(self._gateway, provider_ref, priority=priority, order_ref=read_ref(order_ref))
 
     def _read_order_lines(self, order_ref: str, priority: Priority) -> tuple[LineSnapshot, ...]:
         if not read_ref(order_ref):

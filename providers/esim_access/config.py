@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -45,6 +46,8 @@ class EsimAccessConfig:
     packages_timeout: float
     budget: RateBudget
     refusals: Mapping[str, Meaning]
+    #: A share of what is listed.
+    charged_less: Decimal = Decimal(0)
 
     @classmethod
     def from_settings(cls, account: str, values: Mapping[str, Any]) -> "EsimAccessConfig":
@@ -68,6 +71,7 @@ class EsimAccessConfig:
             ),
             budget=read_budget(values.get("limits") or {}, variable=f"{prefix}_LIMITS"),
             refusals=read_refusals(values.get("refusals") or {}, variable=f"{prefix}_REFUSALS"),
+            charged_less=read_percent(values.get("charged_less_percent", 0), variable=f"{prefix}_CHARGED_LESS_PERCENT"),
         )
 
 
@@ -97,6 +101,17 @@ def read_seconds(value: object, *, variable: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 3600:
         raise ImproperlyConfigured(f"{variable} is not a number of seconds up to an hour")
     return float(value)
+
+
+def read_percent(value: object, *, variable: str) -> Decimal:
+    """A percentage as a share. OURS: more than half would hide more than it explains."""
+    try:
+        percent = Decimal(str(value).strip())
+    except InvalidOperation as error:
+        raise ImproperlyConfigured(f"{variable} is not a number of percent") from error
+    if not (percent.is_finite() and 0 <= percent <= 50):
+        raise ImproperlyConfigured(f"{variable} is not a number of percent from 0 to 50")
+    return percent / 100
 
 
 def read_budget(value: object, *, variable: str) -> RateBudget:

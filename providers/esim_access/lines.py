@@ -161,7 +161,11 @@ class _Base:
 
 
 def _map_packages(reader: FieldReader, base: _Base, account: str) -> tuple[PackageSnapshot, ...]:
-    """The line's packages, the one that it was sold with first."""
+    """The line's packages, the one that it was sold with first where their order is told.
+
+    The document does not say in which order they stand. Of several without times none is known to be the first, so
+    none is given the line's own order and key: a top-up of ours would be hidden under them.
+    """
     items: list[Mapping[str, Any]] = []
     for index, item in enumerate(reader.array("packageList") or ()):
         if isinstance(item, dict):
@@ -169,19 +173,22 @@ def _map_packages(reader: FieldReader, base: _Base, account: str) -> tuple[Packa
         else:
             reader.fault(f"packageList[{index}]", "is not an object")
     found: dict[str, PackageSnapshot] = {}
-    for item in _sort_packages(items):
+    is_ordered = len(items) == 1 or _have_times(items)
+    for item in _sort_packages(items) if is_ordered else items:
         part = FieldReader(item, where="packageList", faults=reader.faults)
-        package = _map_package(part, base, account, taken=found, is_first=not found)
+        package = _map_package(part, base, account, taken=found, is_first=is_ordered and not found)
         found[package.package_ref] = package
     return tuple(found.values())
 
 
-def _sort_packages(items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """By ``createTime`` where all have one (its text sorts as its time does), else as they came."""
+def _have_times(items: Sequence[Mapping[str, Any]]) -> bool:
     times = [item.get("createTime") for item in items]
-    if not all(isinstance(time, str) and time for time in times):
-        return items
-    return sorted(items, key=lambda item: str(item["createTime"]))
+    return all(isinstance(time, str) and time for time in times)
+
+
+def _sort_packages(items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """By ``createTime``: its text sorts as its time does."""
+    return sorted(items, key=lambda item: str(item.get("createTime")))
 
 
 def _map_package(

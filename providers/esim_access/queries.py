@@ -1,11 +1,11 @@
 """Asking ``esim/query``: one endpoint for one line, an order's lines and the lines of a time, always in pages."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from providers.errors import NOT_TOLD, Unavailable
+from providers.errors import NOT_TOLD, Rejected, StillAllocating, Unavailable
 from providers.esim_access.envelope import Envelope
 from providers.esim_access.gateway import Gateway
 from providers.esim_access.lines import find_refs, has_key, is_allocated, map_line, map_lines
@@ -16,8 +16,12 @@ from providers.types import Fault, LineSnapshot, Priority, ProviderReply, Transa
 PAGE_SIZE, LAST_PAGE = 500, 10_000
 #: "SM-DP+ is still allocating profiles for the order."
 _ALLOCATING = "200010"
+#: "Request parameters (mandatory) are not contained", "… is null".
+_MISSES_PARAMETER = frozenset({"000105", "000106"})
 #: "The orderNo does not exist". Order numbers come from the provider itself, so right after an order it lags behind.
 _NO_ORDER = "310272"
+#: "Expect wait times of up to 30 seconds." OURS: asked again after half of it, and once more.
+_ALLOCATED_WITHIN = timedelta(seconds=15)
 #: OURS: our clock and the provider's may differ by so much.
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
@@ -43,7 +47,8 @@ def read_pages(
     """All pages of one query, each read when it is asked for. Raises as every read.
 
     It ends where as many different objects came as the pager counts, at an empty page, and at one that only repeats
-    others: what was sold meanwhile may push lines to the next page, so that one comes twice.
+    others: what was sold meanwhile may push lines to the next page, so that one comes twice. The table of the reply
+    names a pager without ``total``: then a short page proves nothing, because a page may be smaller than asked for.
     """
     seen: set[str] = set()
     count = 0
@@ -55,8 +60,7 @@ def read_pages(
         fresh = {ref for ref in refs if ref} - seen
         seen |= fresh
         count += len(fresh) + refs.count("")
-        is_last = count >= page.total if page.total else len(page.items) < PAGE_SIZE
-        if is_last or not fresh:
+        if not fresh or (page.total and count >= page.total):
             return
 
 
@@ -73,26 +77,40 @@ def _parse_page(envelope: Envelope, reply: ProviderReply) -> Page:
 # -- one line ---------------------------------------------------------------------------------------------------------
 
 
-def read_line(gateway: Gateway, provider_ref: str, *, priority: Priority) -> LineSnapshot:
+def read_line(gateway: Gateway, provider_ref: str, *, priority: Priority, order_ref: str = "") -> LineSnapshot:
     """The line of one ``esimTranNo``. An answer without it says nothing about it, so it is a failed read.
 
-    The number stands in the document's text and not in its table of parameters: a provider that does not heed it
-    answers with others' lines, and then the pages are searched. A line that it does not tell of has the code
-    ``NOT_TOLD``.
+    The number stands in the document's text and not in its table of parameters. A provider that does not heed it
+    answers with others' lines, and then the pages are searched; one that keeps to the table misses a parameter, and
+    then the line is looked for in its order, ``order_ref``. A line that it does not tell of has the code ``NOT_TOLD``.
     """
+    try:
+        return _find_line(gateway, {"esimTranNo": provider_ref}, provider_ref, priority=priority)
+    except Rejected as error:
+        if error.code not in _MISSES_PARAMETER:
+            raise
+        if not order_ref:
+            # It says nothing about the line.
+            raise Unavailable(
+                error.message, code=error.code, operation=error.operation, account=error.account
+            ) from error
+    return _find_line(gateway, {"orderNo": order_ref}, provider_ref, priority=priority)
+
+
+def _find_line(gateway: Gateway, criteria: Mapping[str, str], provider_ref: str, *, priority: Priority) -> LineSnapshot:
     is_absent = False
 
     def parse(envelope: Envelope, reply: ProviderReply) -> Page:
         nonlocal is_absent
         page = _parse_page(envelope, reply)
         refs = [find_refs(item)[0] for item in page.items]
-        if provider_ref not in refs and len(refs) >= (page.total or 0):
+        if provider_ref not in refs and (len(refs) >= page.total if page.total else not refs):
             is_absent = True
             raise UnreadableError("it does not tell of this eSIM")
         return page
 
     try:
-        for page in read_pages(gateway, {"esimTranNo": provider_ref}, priority=priority, parse=parse):
+        for page in read_pages(gateway, criteria, priority=priority, parse=parse):
             for item in page.items:
                 if find_refs(item)[0] == provider_ref:
                     return map_line(item, account=gateway.account, sent_at=page.sent_at)
@@ -150,9 +168,13 @@ def read_order(gateway: Gateway, order_ref: str, *, priority: Priority) -> Trans
 
 
 def find_order(gateway: Gateway, key: str, *, sent_at: datetime, now: datetime) -> TransactionRecord | None:
-    """The order that came by our ``transactionId``, among all that were made since ``sent_at``."""
+    """The order that came by our ``transactionId``, among all that were made since ``sent_at``.
+
+    Raises ``StillAllocating`` where the provider says in the list's place that it allocates: it may be that order.
+    """
     found: list[Any] = []
     asked_at = None
+    is_cut = False
     for page in read_pages(
         gateway,
         write_span(sent_at - _CLOCKS_DIFFER, now + _CLOCKS_DIFFER),
@@ -161,10 +183,19 @@ def find_order(gateway: Gateway, key: str, *, sent_at: datetime, now: datetime) 
     ):
         found += [item for item in page.items if has_key(item, key)]
         asked_at = asked_at or page.sent_at
+        is_cut = is_cut or bool(page.refusal)
+    if not found and is_cut:
+        raise StillAllocating(
+            "The provider is still allocating, and lists nothing until it has done so",
+            code=_ALLOCATING,
+            operation="query",
+            account=gateway.account,
+        )
     if not found:
         return None
     order_ref = next((ref for ref in (find_refs(item)[1] for item in found) if ref), "")
-    return _make_record(gateway, found, transaction_id=order_ref, order_ref=order_ref, sent_at=asked_at)
+    record = _make_record(gateway, found, transaction_id=order_ref, order_ref=order_ref, sent_at=asked_at)
+    return replace(record, is_pending=True) if is_cut else record
 
 
 def _make_record(
@@ -187,11 +218,22 @@ def _make_record(
 
 
 def list_lines(gateway: Gateway, *, since: datetime, until: datetime) -> Iterator[LineSnapshot]:
-    """Every line that was sold in a span of time, each once, whatever moves between two pages."""
+    """Every line that was sold in a span of time, each once, whatever moves between two pages.
+
+    Raises ``Unavailable`` where the provider says in a page's place that it allocates: that is no empty list.
+    """
     seen: set[str] = set()
     for page in read_pages(
         gateway, write_span(since, until), priority=Priority.BACKGROUND, accepted=frozenset({_ALLOCATING})
     ):
+        if page.refusal:
+            raise Unavailable(
+                "The provider is still allocating, and lists nothing until it has done so",
+                code=_ALLOCATING,
+                operation="query",
+                account=gateway.account,
+                retry_after=_ALLOCATED_WITHIN,
+            )
         for line in map_lines(page.items, account=gateway.account, sent_at=page.sent_at).lines:
             if line.provider_ref not in seen:
                 seen.add(line.provider_ref)

@@ -3,7 +3,7 @@ read here.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -82,12 +82,14 @@ def map_order(item: object, *, faults: list[Fault], account: str, where: str = "
     product = FieldReader(reader.object("product"), where=f"{where}.product" if where else "product", faults=faults)
     given = reader.object("subscription")
     subscription = FieldReader(given, where=f"{where}.subscription" if where else "subscription", faults=faults)
+    created_at = reader.instant("creation_time")
+    package = _map_package(subscription, product, order_id=order_id, plan_ref=plan_ref, account=account)
     return Order(
         order_id=order_id,
         iccid=find_iccid(item),
-        package=_map_package(subscription, product, order_id=order_id, plan_ref=plan_ref, account=account),
+        package=replace(package, ordered_at=created_at),
         days=map_days(product, account=account),
-        created_at=reader.instant("creation_time"),
+        created_at=created_at,
         raw=item,
     )
 

@@ -45,6 +45,8 @@ _KEY_NAMES = frozenset({"idempotencykey", "xidempotencykey"})
 #: What can only be the id of the delivery. A bare ``id`` may be the order's, which several events share.
 _DELIVERY_NAMES = frozenset({"eventid", "notificationid", "notifyid", "webhookid", "deliveryid", "messageid"})
 _LISTS = frozenset({"data", "events", "notifications", "items", "records", "payload"})
+#: Ours: no document says how many events a delivery holds.
+_MOST_EVENTS = 100
 _DELIVERY_ID = re.compile(r"[!-~]{8,100}")
 _ORDER_ID = re.compile(r"[!-~]{1,64}")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
@@ -81,10 +83,16 @@ def read_key(body: bytes) -> str:
 
 
 def read_hints(body: bytes) -> tuple[WebhookHint, ...]:
-    """What a delivery names, one hint for each event in it. Raises ``UnreadableError`` for what is no JSON."""
+    """What a delivery names, one hint for each event in it. Raises ``UnreadableError`` for what is no JSON.
+
+    Of a longer list the first events are read; that there are more is a hint of kind ``UNKNOWN``, which staff see.
+    """
     document = parse_document(body)
     word = _find_word(document, deep=False)
-    return tuple(_read_hint(event, word) for event in _split(document))
+    events = _split(document)
+    more = len(events) - _MOST_EVENTS
+    hints = tuple(_read_hint(event, word) for event in events[:_MOST_EVENTS])
+    return hints if more <= 0 else (*hints, WebhookHint(kind=WebhookKind.UNKNOWN, word=f"{more} more"))
 
 
 def _split(document: Any) -> list[Any]:

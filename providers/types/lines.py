@@ -22,7 +22,8 @@ class PackageSnapshot:
 
     ``package_ref`` is stable and unique on its line. ``order_ref`` is the provider's order that brought it,
     ``order_key`` our own key of that order where it is told. ``is_projected`` says that ``starts_at`` and ``ends_at``
-    have not happened: a package that waits is reported with the times that it would have.
+    have not happened: a package that waits is reported with the times that it would have. ``ordered_at``: when the
+    provider entered the order that brought it, which may be long before we heard of it.
     """
 
     package_ref: str
@@ -38,6 +39,7 @@ class PackageSnapshot:
     ends_at: datetime | None = None
     activate_by: datetime | None = None
     is_projected: bool = False
+    ordered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

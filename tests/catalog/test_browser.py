@@ -33,6 +33,7 @@ def filled(commerce: ProviderAccount, simulator: Simulator) -> SyncRun:
 
 
 @pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
+@pytest.mark.looks
 def test_every_page_looks_right(
     console: Console, filled: SyncRun, viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:
@@ -86,6 +87,7 @@ def mixed(carrier: ProviderAccount) -> dict[str, Plan]:
 
 
 @pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
+@pytest.mark.looks
 def test_comparing_and_entering_look_right(
     console: Console, mixed: dict[str, Plan], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:

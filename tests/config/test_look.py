@@ -28,6 +28,7 @@ def travellers(transactional_db: None) -> None:
 
 @pytest.mark.usefixtures("travellers")
 @pytest.mark.parametrize(("viewport", "theme"), LOOKS)
+@pytest.mark.looks
 def test_pages_fit_and_are_accessible(console: Console, viewport: Viewport, theme: Theme) -> None:
     page = console.open("/accounts/login/", viewport=viewport, theme=theme, signed_in=False, enforce_csp=False)
     assert (check_width(page), check_accessibility(page)) == (0, [])

@@ -1,6 +1,7 @@
 """Pages that belong to no app: errors, health, language, colours, navigation, sign-in."""
 
 from typing import Any
+from urllib.robotparser import RobotFileParser
 
 import pytest
 from allauth.account.forms import RequestLoginCodeForm
@@ -149,7 +150,12 @@ def test_not_ready_without_its_database(client: Client, monkeypatch: pytest.Monk
 
 
 def test_robots(client: Client) -> None:
-    assert client.get("/robots.txt").content == b"User-agent: *\nDisallow: /\n"
+    text = client.get("/robots.txt").content.decode()
+    assert text == "User-agent: *\nAllow: /l/\nDisallow: /\n"
+    rules = RobotFileParser()
+    rules.parse(text.splitlines())
+    answers = [rules.can_fetch("*", path) for path in ("/l/a-token/", "/l/a-token/qr.png", "/", "/lines/", "/esims/1/")]
+    assert answers == [True, True, False, False, False]
 
 
 # -- Language and colours ---------------------------------------------------------------------------------------------

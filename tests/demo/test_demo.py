@@ -105,6 +105,11 @@ def check_purchases(home: Path) -> None:
     assert query(home, "SELECT count(*) FROM orders_paymentdelivery WHERE state IN ('new', 'parked')") == [(0,)]
     kinds = "SELECT kind, period_days, count(*) FROM orders_orderline WHERE kind != 'esim' OR period_days GROUP BY 1, 2"
     assert query(home, f"{kinds} ORDER BY 1") == [("activation", None, 4), ("esim", 8, 1), ("top_up", None, 2)]
+    # A customer without an address is told nothing, and that shows.
+    not_sent = "SELECT DISTINCT c.name, n.error FROM orders_notification n JOIN customers_customer c"
+    assert query(home, f"{not_sent} ON c.id = n.customer_id WHERE n.state = 'skipped'") == [
+        ("Sofia Rossi", "The customer has no e-mail address.")
+    ]
     # The refused form waits, with its field, for a person; nothing personal is kept of those that were sent.
     forms = "SELECT p.state, p.error_code, f.payload IS NULL FROM orders_activation f JOIN orders_purchase p"
     assert query(home, f"{forms} ON p.order_line_id = f.order_line_id ORDER BY 1") == [

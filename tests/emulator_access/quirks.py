@@ -52,6 +52,10 @@ class Quirks:
     #: zone (+0000) | Z | fraction | minutes
     instants: str = "zone"
     page_cap: int = 500
+    #: Whether a reply's pager counts: the table of the reply names ``pageSize`` and ``pageNum`` alone.
+    tells_total: bool = True
+    #: Whether a query heeds ``esimTranNo``, which stands in the text and not in the table of its parameters.
+    heeds_tran_no: bool = True
     #: Whether other buyers of the account add eSIMs while a listing is being paged.
     moves: bool = False
     #: The document gives no names; "" is the list itself.

@@ -237,6 +237,7 @@ class AccessHouse(House[Quirks]):
     def _query(self, body: Json) -> Json:
         size, number = self._read_pager(body.get("pager"))
         order_no, iccid, tran_no = (body.get(name) or "" for name in ("orderNo", "iccid", "esimTranNo"))
+        tran_no = tran_no if self.quirks.heeds_tran_no else ""
         start, end = body.get("startTime") or "", body.get("endTime") or ""
         if not (order_no or iccid or tran_no or (start and end)):
             raise RefusedError("000105")
@@ -264,7 +265,9 @@ class AccessHouse(House[Quirks]):
         if pending and self.quirks.pending == "empty":
             shown = []
         page = shown[(number - 1) * size : number * size]
-        pager = {"pageSize": size, "pageNum": number, "total": len(shown)}
+        pager = {"pageSize": size, "pageNum": number}
+        if self.quirks.tells_total:
+            pager["total"] = len(shown)
         return {
             "esimList": page,
             "pager": {name: self.wording.number(value) for name, value in pager.items()},

@@ -44,6 +44,7 @@ def check_look(page: Page, name: str, screenshots: Path) -> None:
 
 
 @pytest.mark.parametrize("look", TWO_LOOKS)
+@pytest.mark.looks
 def test_the_pages_look_right(
     console: Console,
     office: Simulator,
@@ -66,6 +67,7 @@ def test_the_pages_look_right(
 
 
 @pytest.mark.parametrize("look", TWO_LOOKS)
+@pytest.mark.looks
 def test_the_pages_of_other_wholesalers_look_right(
     console: Console, fleet: Fleet, screenshots: Path, look: tuple[Viewport, Theme]
 ) -> None:

@@ -7,12 +7,13 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from esims.abilities import abilities_of
 from esims.claims import ClaimedLine, claim_line
 from esims.days import Sample, derive_days, trim_usage_samples
 from esims.lifecycle import apply_snapshot
-from esims.models import Esim, UsageDay, UsageSample
+from esims.models import Esim, Package, UsageDay, UsageSample
 from esims.page import read_usage
 from esims.recording import record_usages
 from esims.usage import read_usage_series
@@ -113,6 +114,35 @@ def test_the_same_reading_again_and_an_older_one_add_nothing() -> None:
     use(esim, at(2), 12 * MB)
     assert days_of(esim) == {2: (12 * MB, True)}
     assert UsageSample.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_more_use_is_believed_within_the_providers_lag() -> None:
+    """The whole reading was stamped with its own moment; what was settled shortly before may be more than it knew."""
+    esim = make_total_line(total_used_bytes=0)
+    use(esim, at(2), 10 * MB)
+    use(esim, at(2, 8, 59), 99 * MB)
+    # Not more, so that it is only older.
+    use(esim, at(2, 11), 9 * MB)
+    fresh = Esim.objects.get(pk=esim.pk)
+    assert (fresh.total_used_bytes, fresh.usage_as_of) == (10 * MB, at(2))
+    use(esim, at(2, 9), 12 * MB)
+    fresh = Esim.objects.get(pk=esim.pk)
+    assert (fresh.total_used_bytes, fresh.usage_as_of) == (12 * MB, at(2))
+    assert days_of(esim) == {2: (12 * MB, True)}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("why", ["by_the_day", "topped_up_since"])
+def test_more_use_of_before_says_nothing_where_counting_may_have_begun_anew(why: str) -> None:
+    esim = make_total_line(total_used_bytes=0)
+    if why == "by_the_day":
+        esim.packages.update(data_period="day")
+    else:
+        Package.objects.create(esim=esim, kind="top_up", package_ref="T-1", name="1 GB", data_period="total")
+    use(esim, timezone.now() + timedelta(hours=1), 10 * MB)
+    use(esim, timezone.now() - timedelta(minutes=1), 99 * MB)
+    assert Esim.objects.get(pk=esim.pk).total_used_bytes == 10 * MB
 
 
 @pytest.mark.django_db

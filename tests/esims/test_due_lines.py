@@ -38,7 +38,10 @@ def enter(snapshots: Sequence[LineSnapshot], slug: str = "fleet") -> list[Esim]:
 
 
 def make_due(lines: Sequence[Esim], *, in_: timedelta = timedelta(seconds=-1)) -> None:
-    Esim.objects.filter(pk__in=[line.pk for line in lines]).update(next_refresh_at=timezone.now() + in_)
+    """One after the other: among lines that are due at the same moment a database may choose."""
+    began = timezone.now() + in_
+    for number, line in enumerate(lines):
+        Esim.objects.filter(pk=line.pk).update(next_refresh_at=began + number * timedelta(microseconds=1))
 
 
 def make_use_due(lines: Sequence[Esim], *, in_: timedelta = timedelta(seconds=-1)) -> None:

@@ -15,8 +15,11 @@ from esims.action_words import action_words, money_words
 from esims.actions import ActionRefused, request_action, run_action, sweep_actions
 from esims.events import describe_event
 from esims.lifecycle import register_lines
-from esims.models import Esim, LineAction, LineEvent, Package
-from providers.errors import NotSent, RateLimited, Rejected
+from esims.link_places import link_place
+from esims.links import find_link
+from esims.models import Esim, LineAction, LineEvent, LineLink, Package
+from esims.page import read_line_view
+from providers.errors import NotSent, RateLimited, Rejected, Unavailable
 from providers.models import ProviderAccount
 from providers.types import Capability, LineSnapshot, LineState, PackageSnapshot, PackageStatus
 from tests.catalog.making import make_plan
@@ -24,13 +27,13 @@ from tests.esims.fakes import Fleet
 from tests.esims.making import make_customer, make_staff
 from tests.queue import Queue
 
-CANCEL, REVOKE, SMS = Capability.CANCEL, Capability.REVOKE, Capability.SMS
+CANCEL, REVOKE, SMS, SUSPEND = Capability.CANCEL, Capability.REVOKE, Capability.SMS, Capability.SUSPEND
 BLOCK, TERMINATE, ACTIVATE = Capability.BLOCK, Capability.TERMINATE, Capability.ACTIVATE
 
 
 @pytest.fixture
 def mika(db: None) -> User:
-    return make_staff("cancel_esim", "revoke_esim", "message_esim", "activate_esim")
+    return make_staff("suspend_esim", "cancel_esim", "revoke_esim", "message_esim", "activate_esim")
 
 
 def enter(snapshots: Sequence[LineSnapshot], *, slug: str = "fleet") -> Esim:
@@ -217,6 +220,34 @@ def test_an_sms_whose_worker_died_is_not_sent_again(fleet: Fleet, mika: User) ->
     assert fleet.calls == []
 
 
+def test_the_link_of_an_sms_is_made_when_it_is_sent_and_stored_nowhere(fleet: Fleet, mika: User) -> None:
+    esim = enter(fleet.add(state=LineState.ACTIVE, api_sms=True))
+    fleet.errors.extend([None, NotSent("no connection"), None, RateLimited("busy", retry_after=timedelta(seconds=2))])
+    line = Esim.objects.select_related("account").get(pk=esim.pk)
+    action = request_action(
+        esim=line, capability=SMS, reason="Notification 7", by="notifications", message=f"Look: {link_place(esim.pk)}"
+    )
+    assert not LineLink.objects.exists()
+    action = finish(action)
+    assert (action.state, action.message) == ("confirmed", f"Look: [[line:{esim.pk}]]")
+    links = [request.message.removeprefix("Look: ") for request in fleet.controls]
+    assert [link.startswith("http://127.0.0.1:8000/l/") for link in links] == [True] * len(links)
+    # Each try has its own; what was not sent is forgotten, what was sent works and is known by its digest alone.
+    tokens = [link.rstrip("/").rpartition("/")[2] for link in links]
+    assert [find_link(token) is not None for token in tokens] == [False] * (len(tokens) - 1) + [True]
+    row = LineLink.objects.get()
+    assert (row.esim_id, row.made_for) == (esim.pk, f"action:{action.pk}:{action.attempts}")
+    stored = str([*LineAction.objects.values_list(), *LineEvent.objects.values_list(), *LineLink.objects.values_list()])
+    assert tokens[-1] not in stored
+
+
+def test_what_a_person_writes_becomes_no_link(fleet: Fleet, mika: User) -> None:
+    esim = enter(fleet.add(state=LineState.ACTIVE, api_sms=True))
+    finish(ask(esim, mika, SMS, message=f"Look: {link_place(esim.pk)}"))
+    assert [request.message for request in fleet.controls] == [f"Look: [[line:{esim.pk}]]"]
+    assert not LineLink.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("message", "words"),
     [("   ", "Write what the SMS is to say."), ("x" * 501, "An SMS has at most 500 characters.")],
@@ -311,10 +342,41 @@ def test_a_package_of_another_line_and_an_unnamed_one_are_refused(fleet: Fleet, 
 
 def test_one_open_action_per_line_whatever_its_kind(fleet: Fleet, mika: User) -> None:
     esim = enter(fleet.add(state=LineState.ACTIVE))
-    ask(esim, mika, SMS, message="Hello")
+    ask(esim, mika, SUSPEND)
     with pytest.raises(ActionRefused, match="Something else is under way"):
         ask(esim, mika, REVOKE)
     assert LineAction.objects.count() == 1
+
+
+def test_a_message_holds_up_nothing_but_another_message(fleet: Fleet, mika: User) -> None:
+    """Of a shaky provider a notice may wait for half an hour; a stolen phone does not."""
+    esim = enter(fleet.add(state=LineState.ACTIVE))
+    fleet.effects[SUSPEND] = becomes(LineState.SUSPENDED)
+    notice = request_action(esim=esim, capability=SMS, message="80 %", reason="Notification 1", by="notifications")
+    fleet.errors.append(Unavailable("down"))
+    assert run_action(action_id=notice.pk).state == "planned"
+    with pytest.raises(ActionRefused, match="Something else is under way"):
+        ask(esim, mika, SMS, message="Hello")
+    stolen = ask(esim, mika, SUSPEND)
+    view = read_line_view(esim, mika)
+    # What changes the line is shown, and nothing more may be asked for meanwhile.
+    assert (view.action, view.is_busy, view.buttons) == (stolen, True, ())
+    with pytest.raises(ActionRefused, match="Something else is under way"):
+        ask(esim, mika, REVOKE)
+    assert finish(stolen).state == "confirmed"
+    # Whoever has the phone now is told nothing by itself.
+    notice = finish(notice)
+    assert (notice.state, notice.error) == ("rejected", "Nothing was sent. The line is suspended.")
+    assert [request.capability for request in fleet.controls] == [SUSPEND]
+    assert finish(ask(esim, mika, SMS, message="Call us")).state == "confirmed"
+
+
+def test_the_page_of_a_line_with_an_open_message_keeps_its_buttons(fleet: Fleet, mika: User) -> None:
+    esim = enter(fleet.add(state=LineState.ACTIVE))
+    message = ask(esim, mika, SMS, message="Hello")
+    view = read_line_view(esim, mika)
+    assert (view.action, view.is_action_open, view.is_busy) == (message, True, False)
+    assert "esim-suspend" in [button.key for button in view.buttons]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,12 @@
-"""Money in a schedule: captures that come twice, late, short or in another currency, and refunds."""
+"""Money in a schedule: what staff take and pay back by hand, and what they decide; ``card_desk`` has the cards."""
 
 import uuid
 from collections.abc import Callable
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.utils import timezone
-
-from orders.capturing import capture_payment, count_outstanding
+from orders.capturing import count_outstanding
+from orders.card.refunds import find_card_to_refund
 from orders.checkout import cancel_order
 from orders.expiring import expire_orders
 from orders.models import Order, Payment, Refund
@@ -18,7 +16,7 @@ from orders.refunds import record_refund_made
 
 _DECISIONS = ("buy_after_all", "give_back", "void", "settle_payment")
 #: The steps that are the cashier's.
-MONEY = frozenset({"pay", "card", "capture", "cancel", "refund", "expire", *_DECISIONS})
+MONEY = frozenset({"pay", "card", "cancel", "refund", "expire", *_DECISIONS})
 
 if TYPE_CHECKING:
     from tests.faults.office import Office
@@ -31,9 +29,7 @@ class Cashier:
         self._office = office
 
     def take(self, name: str, argument: Any) -> None:
-        if name == "capture":
-            self.capture(*argument)
-        elif name == "refund":
+        if name == "refund":
             self.refund(argument)
         elif name == "expire":
             expire_orders()
@@ -41,7 +37,7 @@ class Cashier:
             self.decide(name, argument)
         elif self._office.orders:
             order = Order.objects.get(pk=self._office.orders[argument % len(self._office.orders)].pk)
-            {"pay": self.pay, "card": self.ask_for_card, "cancel": self.cancel}[name](order)
+            {"pay": self.pay, "card": self._office.cards.ask, "cancel": self.cancel}[name](order)
 
     def pay(self, order: Order) -> None:
         """What is still to be paid, in cash."""
@@ -55,36 +51,16 @@ class Cashier:
             by=self._office.staff,
         )
 
-    def ask_for_card(self, order: Order) -> None:
-        """A card payment is asked for; what comes of it is told later, and perhaps twice."""
-        Payment.objects.create(
-            order=order,
-            method=Payment.Method.CARD,
-            state=Payment.State.PENDING,
-            amount=order.total,
-            currency=order.currency,
-        )
-
-    def capture(self, number: int, how: str) -> None:
-        """The payment service tells that money came."""
-        payments = list(Payment.objects.filter(method=Payment.Method.CARD).order_by("pk"))
-        if not payments:
-            return
-        payment = payments[number % len(payments)]
-        amount = {"short": payment.amount / 2, "over": payment.amount + 1}.get(how, payment.amount)
-        capture_payment(
-            payment_id=payment.pk,
-            amount=Decimal(amount),
-            currency="CHF" if how == "foreign" else payment.currency,
-            captured_at=timezone.now(),
-            by="payment service",
-        )
-
     def refund(self, number: int) -> None:
-        """One of the refunds that are due goes back."""
+        """One of the refunds that are due goes back: to the card that paid, or by hand."""
         due = list(Refund.objects.filter(state=Refund.State.DUE).order_by("pk"))
-        if due:
-            record_refund_made(refund=due[number % len(due)], method="cash", by=self._office.staff)
+        if not due:
+            return
+        refund = due[number % len(due)]
+        if number % 3 and find_card_to_refund(refund) is not None:
+            self._office.cards.pay_back(refund)
+        else:
+            record_refund_made(refund=refund, method="cash", by=self._office.staff)
 
     def decide(self, name: str, number: int) -> None:
         """What is to become of money that does not fit, or was entered by mistake."""

@@ -87,11 +87,13 @@ class Decider:
         is_there = is_sold and not is_esim
         reference = self._name_transaction(purchase, sales[0].reference if sales else "")
         told: Mapping[str, Any] = {"why": "seen in the portal"}
+        # The portal says whose a package is.
+        none = {**told, "not_ours": True}
         choices: dict[str, tuple[Callable[..., Any] | None, dict[str, Any]]] = {
             "look_again": (reconciliation.look_again, {}),
             "arrived": (reconciliation.confirm_top_up if is_there else None, {**told}),
             "accepted": (reconciliation.await_completion if is_there else None, {**told}),
-            "not_bought": (None if missing or is_there else reconciliation.mark_not_bought, {**told}),
+            "not_bought": (None if missing or is_there else reconciliation.mark_not_bought, none),
             "transaction": (
                 reconciliation.enter_transaction_id if reference and missing else None,
                 {"transaction_id": reference},

@@ -3,6 +3,7 @@
 from collections import Counter
 from decimal import Decimal
 
+from catalog.currencies import minor_units
 from esims.models import Esim
 from orders.books import find_uneven_orders, read_balances
 from orders.models import (
@@ -38,6 +39,7 @@ def check_everything(office: Office, *, is_settled: bool = False) -> None:
     check_states(purchases)
     check_forms(purchases)
     check_money()
+    check_cards(office)
     if is_settled:
         assert {one.state for one in purchases} <= set(Purchase.ENDED)
 
@@ -159,6 +161,38 @@ def check_forms(purchases: list[Purchase]) -> None:
         if purchase.order_line.kind in OrderLine.BY_FORM:
             form = Activation.objects.get(order_line=purchase.order_line)
             assert form.payload is None or purchase.state == PS.HELD, purchase.state
+
+
+def check_cards(office: Office) -> None:
+    """Captured at the payment service is captured here, and paid back there is made here: each once, and no more."""
+    service = office.wholesale.cards
+    came = {
+        row["metadata"]["payment"]: (row["id"], row["amount_received"], row["currency"].upper())
+        for row in service.objects("payment_intent")
+        if row["status"] == "succeeded"
+    }
+    captured = {
+        str(row.form_key): (
+            row.intent_id,
+            count_minor(row.captured_amount, row.captured_currency),
+            row.captured_currency,
+        )
+        for row in Payment.objects.filter(method=Payment.Method.CARD, state=Payment.State.CAPTURED)
+    }
+    assert captured == came
+    paid_back = [row for row in service.objects("refund") if row["status"] == "succeeded"]
+    gone = sorted((row["id"], row["amount"], row["currency"].upper()) for row in paid_back)
+    made = Refund.objects.filter(method=Payment.Method.CARD, state=Refund.State.MADE)
+    assert sorted((row.service_ref, count_minor(row.amount, row.currency), row.currency) for row in made) == gone
+    assert not Refund.objects.filter(state=Refund.State.SENDING).exists()
+    open_intents = {row["id"] for row in service.objects("payment_intent") if row["status"] != "canceled"}
+    for payment in Payment.objects.filter(state=Payment.State.PENDING):
+        assert payment.intent_id in open_intents, f"{payment.pk} waits for nothing"
+
+
+def count_minor(amount: Decimal | None, currency: str) -> int:
+    """In the currency's smallest unit, by ISO 4217."""
+    return int((amount or Decimal(0)).scaleb(minor_units(currency)))
 
 
 def check_money() -> None:

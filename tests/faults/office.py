@@ -22,6 +22,7 @@ from esims.lifecycle import register_bare_lines
 from esims.models import Esim
 from esims.refresh import refresh_line
 from orders.activations import place_activation
+from orders.arrivals import settle_arrivals
 from orders.checkpoints import Checkpoint, install_hook
 from orders.completions import import_completions
 from orders.inbox import drain_inbox
@@ -35,6 +36,7 @@ from orders.topups import TopUpsUnknown, find_top_ups, sell_top_up
 from providers.models import ProviderAccount, RatePause, RateSlot
 from providers.types import Priority
 from tests.catalog.making import make_account
+from tests.faults.card_desk import CARDS, CardDesk
 from tests.faults.cashier import MONEY, Cashier
 from tests.faults.deciding import REFUSALS, Decider
 from tests.faults.schedules import FaultSpec, Schedule, Step
@@ -65,11 +67,13 @@ class Office:
         self.is_slow = False
         self.orders: list[Order] = []
         self.files: list[bytes] = []
-        self.staff: User = make_user("orders.reconcile", "orders.refund", "orders.sell", "orders.handle_payment")
+        permissions = ("reconcile", "refund", "sell", "handle_payment", "handle_paymentdelivery")
+        self.staff: User = make_user(*(f"orders.{name}" for name in permissions))
         self.customer = make_customer()
         self.eids = [make_eid(), make_eid()]
         self.queue = Queue()
         self.cashier = Cashier(self)
+        self.cards = CardDesk(self)
         self.decider = Decider(self)
         for slug, adapter in ADAPTERS.items():
             make_account(slug, adapter=adapter)
@@ -108,7 +112,11 @@ class Office:
     def order_fault(self, fault: FaultSpec) -> None:
         self.wholesale.ensure_alive()
         self.wholesale.simulator.order_fault(
-            fault.kind, fault.endpoint, system=SYSTEMS[fault.account], skip=fault.skip, **fault.parameters
+            fault.kind,
+            fault.endpoint,
+            system=SYSTEMS.get(fault.account, fault.account),
+            skip=fault.skip,
+            **fault.parameters,
         )
 
     # -- steps ------------------------------------------------------------------------------------------------------
@@ -151,12 +159,14 @@ class Office:
     def _take(self, name: str, argument: Any) -> None:
         if name in MONEY:
             self.cashier.take(name, argument)
+        elif name in CARDS:
+            self.cards.take(name, argument)
         else:
             steps: Mapping[str, Callable[[Any], object]] = {
                 "sell": lambda wish: self.sell(*wish),
                 "run": self.run,
                 "job": lambda job: self.run_job(*job),
-                "sweep": lambda _: sweep_purchases(),
+                "sweep": lambda _: (sweep_purchases(), settle_arrivals()),
                 "overdue": lambda _: self.wait_for_deadlines(),
                 "wait": self.wait,
                 "skew": lambda seconds: self.wholesale.simulator.move_clock(seconds=seconds),
@@ -195,8 +205,10 @@ class Office:
                 form_key=cash.form_key,
                 by=self.staff,
             )
-        if paid == "card":
-            self.cashier.ask_for_card(order)
+        if paid.startswith("card"):
+            payment = self.cards.ask(order)
+            if paid != "card_open":
+                self.cards.pay_intent(payment.intent_id, "over" if paid == "card_over" else "exact")
 
     def _sell(self, what: str, account: str, number: int, cash: PaymentTaken | None) -> Order:
         key = uuid.uuid4()
@@ -323,9 +335,11 @@ class Office:
         self.wholesale.ensure_alive()
         self.wholesale.simulator.forget_faults()
         ProviderAccount.objects.update(is_paused=False)
+        self.cards.come_to_rest()
         for _round in range(_ROUNDS):
             self.wait_for_deadlines()
             sweep_purchases()
+            settle_arrivals()
             self.wait_for_due()
             run_due_purchases(seconds=60)
             drain_inbox(limit=500)

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from orders.checkpoints import Checkpoint
-from tests.faults.wholesale import SYSTEMS
+from tests.faults.wholesale import CARD_SERVICE, SYSTEMS
 
 #: The calls that buying makes: which endpoints faults are ordered for.
 WRITES: Mapping[str, Sequence[str]] = {
@@ -19,6 +19,7 @@ WRITES: Mapping[str, Sequence[str]] = {
     "esim-access": ("order", "topup"),
     "esimfx": ("order",),
     "freebit": ("activate",),
+    CARD_SERVICE: ("intent_create", "refund_create", "intent_cancel"),
 }
 READS: Mapping[str, Sequence[str]] = {
     "esim-commerce": ("transaction", "status"),
@@ -26,6 +27,7 @@ READS: Mapping[str, Sequence[str]] = {
     "esim-access": ("query",),
     "esimfx": ("auth", "order_detail", "esim_status", "esim_orders", "topups"),
     "freebit": ("auth",),
+    CARD_SERVICE: ("intent", "intent_list", "refund", "refund_list"),
 }
 #: Faults that need a call to run into its time-out: then time-outs are short.
 SLOW = frozenset({"hang", "hang_after", "delay_before", "delay_after", "drip"})
@@ -38,6 +40,7 @@ _NOES: Mapping[str, Sequence[tuple[str, int | None]]] = {
     ),
     "esimfx": (("40001", None), ("PRODUCT_NOT_FOUND", None), ("50000", None)),
     "freebit": (("900", None), ("275", None), ("372", None), ("204", None), ("228", None)),
+    CARD_SERVICE: (("parameter_invalid", 400), ("invalid_api_key", 401), ("idempotency_key_in_use", 409)),
 }
 #: Codes by which it says after the deed that it does not know: never a plain no, which would be a lie.
 _TROUBLES: Mapping[str, Sequence[tuple[str, int | None]]] = {
@@ -46,9 +49,11 @@ _TROUBLES: Mapping[str, Sequence[tuple[str, int | None]]] = {
     "esim-access": (("000001", None), ("200010", None), ("777777", None)),
     "esimfx": (("50000", 500), ("99999", 503)),
     "freebit": (("900", None),),
+    CARD_SERVICE: (("api_error", 500), ("api_error", 503), ("idempotency_key_in_use", 409)),
 }
 _FIELDS = (
     *("transactionId", "esims", "iccid", "orderNo", "esimList", "esimTranNo", "obj", "success", "errorCode"),
+    *("amount", "amount_received", "currency", "payment_intent", "latest_charge", "client_secret"),
     *("code", "data", "id", "esim", "subscription", "resultCode", "status", "statusCode", "ac", "smdpStatus"),
 )
 _BODIES = ("{}", "null", "[]", "0", '"done"', '{"esims": [null]}', '{"success": true}', '{"code": 0}', "\ufeff{}")
@@ -103,7 +108,7 @@ def list_parameters(account: str) -> Mapping[str, st.SearchStrategy[dict[str, An
     }
 
 
-PARAMETERS = {account: list_parameters(account) for account in SYSTEMS}
+PARAMETERS = {account: list_parameters(account) for account in (*SYSTEMS, CARD_SERVICE)}
 KINDS = sorted(PARAMETERS["freebit"])
 
 
@@ -177,18 +182,25 @@ def _write_step(step: Step, indent: str) -> list[str]:
 BETWEEN = (
     *(Checkpoint.LOOKED, Checkpoint.CLAIMED, Checkpoint.ANSWERED, Checkpoint.UNANSWERED, Checkpoint.STORED),
     *(Checkpoint.PARSED, Checkpoint.ASKING, Checkpoint.ASKED, Checkpoint.RULING, Checkpoint.APPLIED),
+    *(Checkpoint.OPENED, Checkpoint.TOLD),
 )
 _RUNNING = (
-    *BETWEEN,
+    *BETWEEN[:10],
     *(Checkpoint.KEEPING, Checkpoint.POSTPONING, Checkpoint.HOLDING, Checkpoint.CLAIMING, Checkpoint.STORING),
     Checkpoint.APPLYING,
 )
+_BY_CARD = (Checkpoint.CAPTURING, Checkpoint.CAPTURED, Checkpoint.REFUNDING, Checkpoint.REFUNDED)
+_ASKING_FOR_CARDS = (Checkpoint.OPENED, Checkpoint.TOLD, *_BY_CARD)
 #: Which step passes which checkpoints: where whoever takes it may die.
 DEATHS: Mapping[str, Sequence[str]] = {
-    "sell": (Checkpoint.PLACING, Checkpoint.PLACED, Checkpoint.CAPTURING, Checkpoint.CAPTURED),
+    "sell": (Checkpoint.PLACING, Checkpoint.PLACED, Checkpoint.CAPTURING, Checkpoint.CAPTURED, Checkpoint.OPENED),
     "pay": (Checkpoint.CAPTURING, Checkpoint.CAPTURED),
-    "capture": (Checkpoint.CAPTURING, Checkpoint.CAPTURED),
-    "refund": (Checkpoint.REFUNDING, Checkpoint.REFUNDED),
+    "card": _ASKING_FOR_CARDS,
+    "cards": _ASKING_FOR_CARDS,
+    "news": (Checkpoint.TOLD, *_BY_CARD, Checkpoint.DRAINED),
+    "refund": (Checkpoint.REFUNDING, Checkpoint.REFUNDED, Checkpoint.TOLD),
+    "give_up_card": (Checkpoint.TOLD, *_BY_CARD),
+    "hanging": (Checkpoint.TOLD, *_BY_CARD),
     "run": _RUNNING,
     "job": _RUNNING,
     "sweep": (Checkpoint.RULING, Checkpoint.PARSED, Checkpoint.APPLYING, Checkpoint.APPLIED),
@@ -200,7 +212,8 @@ DECISIONS = (
     *("look_again", "arrived", "accepted", "not_bought", "transaction", "lines"),
     *("resume", "give_up", "read_again", "correct", "looked_at"),
 )
-PAID = ("cash", "cash", "cash", "twice", "card", "nothing")
+PAID = ("cash", "cash", "cash", "twice", "nothing")
+PAID_BY_CARD = ("card", "card", "card_over", "card_over", "card_open", "cash")
 CAPTURES = ("exact", "exact", "short", "over", "foreign")
 WAITS = (1, 25, 70, 400, 3_700, 180_000, 300_000, 900_000)
 
@@ -219,10 +232,17 @@ SALES: Mapping[str, st.SearchStrategy[Any]] = {
     "freebit": st.tuples(st.just("form"), st.just("freebit"), st.integers(0, 1)),
 }
 _ARGUMENTS: Mapping[str, st.SearchStrategy[Any]] = {
-    "sell": st.tuples(st.one_of(*SALES.values()), st.sampled_from(PAID)),
+    "sell": st.tuples(st.one_of(*SALES.values()), st.sampled_from((*PAID, *PAID_BY_CARD))),
     "pay": _number,
     "card": _number,
     "capture": st.tuples(_number, st.sampled_from(CAPTURES)),
+    "cards": st.sampled_from([True, True, False]),
+    "news": st.integers(0, 10_000),
+    "decline": _number,
+    "refund_ends": st.tuples(_number, st.sampled_from(["succeeded", "failed"])),
+    "give_up_card": _number,
+    "keys": st.booleans(),
+    "hanging": _number,
     "cancel": _number,
     "expire": st.none(),
     "buy_after_all": _number,
@@ -243,8 +263,14 @@ _ARGUMENTS: Mapping[str, st.SearchStrategy[Any]] = {
     "pause": st.sampled_from(sorted(SYSTEMS)),
     "unpause": st.none(),
 }
+#: The steps of schedules in which nobody pays by card, and those that are about cards alone.
+CARD_STEPS = (
+    *("card", "capture", "cards", "news", "decline", "refund_ends", "give_up_card", "keys", "hanging"),
+    *("refund", "wait"),
+)
+_OTHER_STEPS = [name for name in _ARGUMENTS if name not in CARD_STEPS[:9]]
 #: What others do while somebody holds a reply in hand.
-_OTHERS = ("run", "sweep", "overdue", "wait", "hooks", "file", "decide", "capture", "refund", "job")
+_OTHERS = ("run", "sweep", "overdue", "wait", "hooks", "file", "decide", "capture", "refund", "job", "cards", "news")
 _others = st.lists(
     st.one_of([st.builds(Step, name=st.just(name), argument=_ARGUMENTS[name]) for name in _OTHERS]),
     min_size=1,
@@ -290,15 +316,22 @@ def schedules(draw: st.DrawFn) -> Schedule:
         return draw(st.lists(st.sampled_from(sorted(names)), min_size=1, max_size=most, unique=True))
 
     accounts = choose(SYSTEMS, 3)
-    faults = fault_specs(accounts, choose(KINDS, 4))
-    one = st.one_of([_steps(name) for name in ("run", "run", "run", "sweep", *choose(_ARGUMENTS, 5))])
+    by_card = draw(st.sampled_from([False, False, True]))
+    more = ("cards", "news", *choose(CARD_STEPS, 3)) if by_card else ()
+    paid = st.sampled_from(PAID_BY_CARD if by_card else PAID)
+    faults = fault_specs([*accounts, *([CARD_SERVICE, CARD_SERVICE] if by_card else [])], choose(KINDS, 4))
+    one = st.one_of([_steps(name) for name in ("run", "run", "run", "sweep", *more, *choose(_OTHER_STEPS, 5))])
     wishes = st.one_of([SALES[account] for account in accounts])
-    sale = st.builds(Step, name=st.just("sell"), argument=st.tuples(wishes, st.sampled_from(PAID)))
+    sale = st.builds(Step, name=st.just("sell"), argument=st.tuples(wishes, paid))
     trouble = st.builds(Step, name=st.just("fault"), argument=faults)
     steps: list[Step] = []
     for _round in range(draw(st.integers(2, 6))):
         steps += draw(st.lists(trouble, max_size=2))
-        steps += [draw(sale), *draw(st.lists(one, min_size=1, max_size=5))]
+        steps.append(draw(sale))
+        if by_card:
+            # Money that is not needed goes back to the card only after it came.
+            steps += [draw(_steps(name)) for name in draw(st.sampled_from([(), ("cards",), ("cards", "refund")]))]
+        steps += draw(st.lists(one, min_size=1, max_size=5))
     return Schedule(switches=draw(_natures), steps=steps)
 
 
@@ -314,5 +347,6 @@ _natures = st.fixed_dictionaries(
         "esimfx_webhook_shape": st.sampled_from(["flat", "nested", "unknown"]),
         "esimfx_error_status": st.sampled_from(["ok", "matching"]),
         "order_status": st.sampled_from([200, 201]),
+        "stripe_refund_status": st.sampled_from(["succeeded", "succeeded", "pending", "failed"]),
     }
 )

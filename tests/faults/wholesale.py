@@ -16,6 +16,8 @@ from orders.models import OrderLine, Purchase
 from tests.catalog.making import make_account, make_plan
 from tests.journeys.wholesalers import make_entries
 from tests.simulator_access import Access
+from tests.simulator_cards import NOWHERE as NO_DOOR
+from tests.simulator_cards import CardService
 from tests.simulator_client import PRODUCTION, SANDBOX, Simulator
 from tests.simulator_esimfx import Esimfx
 from tests.simulator_freebit import Freebit
@@ -42,6 +44,8 @@ ADAPTERS: Mapping[str, str] = {
     "esimfx": "esimfx",
     "freebit": "freebit",
 }
+#: Faults and books of the payment service: it sells nothing.
+CARD_SERVICE = "stripe"
 #: Small catalogues: a reset costs milliseconds.
 OPTIONS = ("--plans", "20", "--access-packages", "20", "--esimfx-products", "20")
 #: No webhook leaves the simulator by itself: the office fetches them, so that a schedule replays exactly.
@@ -82,6 +86,7 @@ class Wholesale:
         self.access = Access(simulator)
         self.esimfx = Esimfx(simulator)
         self.freebit = Freebit(simulator)
+        self.cards = CardService(simulator)
         entries = make_entries(simulator)
         # Signatures go by real time, which stands still here.
         self.entries = {**entries, "esim-access": {**entries["esim-access"], "secret_key": ""}}
@@ -122,6 +127,7 @@ class Wholesale:
         self.access.set_account(webhook=f"{NOWHERE}/hooks/esim-access/{secret}/")
         self.esimfx.configure_webhooks(f"{NOWHERE}/hooks/esimfx/", thresholds=[50])
         self.access.set_switches(allocation_delay_s=0)
+        self.cards.set_webhook(NO_DOOR)
         #: Lines from before the example, and requests for them, are no purchases of it.
         self.before: set[str] = set()
         self.first_request = 0
@@ -180,10 +186,10 @@ class Wholesale:
         return Books(self.simulator.books("orders", "effects", "requests"), self.first_request, self.before)
 
     def fetch_webhooks(self) -> list[dict[str, Any]]:
-        """Every webhook that was to be sent, the oldest first."""
+        """Every webhook of a wholesaler that was to be sent, the oldest first."""
         self.ensure_alive()
         found: list[dict[str, Any]] = self.simulator.books("webhooks")["webhooks"]
-        return found
+        return [one for one in found if one["system"] != CARD_SERVICE]
 
     def use_some(self, account: str, ref: str) -> None:
         """A customer uses most of a line: webhooks follow."""

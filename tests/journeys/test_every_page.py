@@ -122,6 +122,7 @@ def find_faults(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.looks
 def test_a_page(console: Console, addresses: Addresses, name: str) -> None:
     page = console.open(addresses[name], enforce_csp=False)
     if name == "esim":

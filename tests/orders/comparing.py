@@ -1,13 +1,68 @@
 """Comparisons as tests make and read them."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
+from catalog.models import Plan
 from orders.comparing import open_comparison, run_comparison
 from orders.models import Comparison, Difference, DifferenceEvent
 from providers.models import ProviderAccount
+from tests.catalog.making import make_account, make_plan
 from tests.orders.making import make_fake_account
+from tests.simulator_access import ACCESS_CODE, SECRET_KEY, Access
+from tests.simulator_client import Simulator
+from tests.simulator_esimfx import CLIENT_ID, CLIENT_KEY, Esimfx
+
+
+def open_access(settings: Settings, simulator: Simulator) -> Access:
+    """eSIM Access at the simulator as the only account: it allocates at once, and what was just sold is compared."""
+    access = Access(simulator)
+    simulator.reset(plans=20)
+    simulator.set_limits(multiplier=0)
+    access.set_switches(allocation_delay_s=0)
+    account = settings.PROVIDERS["esim-access"]
+    own = {"url": access.url, "code": ACCESS_CODE, "secret_key": SECRET_KEY, "limits": {"calls": 1000}}
+    settings.PROVIDERS = {"esim-access": {**account, **own}}
+    settings.COMPARE_SETTLING_MINUTES = 0.0
+    settings.COMPARE_DAYS = 60
+    return access
+
+
+def make_access_plan(access: Access, account: ProviderAccount) -> Plan:
+    code = access.find_package(dataType=1)
+    package = access.package(code)
+    net = Decimal(package["price"]) / 10_000
+    return make_plan(account, plan_ref=code, alias=package["slug"], net_price=net, currency="USD")
+
+
+def open_esimfx(settings: Settings, simulator: Simulator) -> Esimfx:
+    """eSIMfx at the simulator as the only account, without its fee for each eSIM."""
+    esimfx = Esimfx(simulator)
+    simulator.reset(plans=20)
+    entry = settings.PROVIDERS["esimfx"]
+    own = {"url": esimfx.url, "client_id": CLIENT_ID, "client_key": CLIENT_KEY, "limits": {"calls": None}}
+    settings.PROVIDERS = {"esimfx": {**entry, **own}}
+    settings.COMPARE_SETTLING_MINUTES = 0.0
+    esimfx.set_esim_fee("0.00")
+    return esimfx
+
+
+def make_esimfx_plan(esimfx: Esimfx) -> Plan:
+    """Its cheapest product."""
+    products = [esimfx.product(product_id)["product"] for product_id in esimfx.product_ids()]
+    product = min(products, key=lambda product: Decimal(str(product["price"])))
+    account = make_account("esimfx", adapter="esimfx", name="Nomad eSIMfx")
+    return make_plan(
+        account, plan_ref=product["id"], net_price=Decimal(str(product["price"])), currency=product["price_unit"]
+    )
+
+
+def net_of(plan: Plan) -> Decimal:
+    assert plan.net_price is not None
+    return plan.net_price
 
 
 def compare(account: ProviderAccount) -> Comparison:

@@ -9,6 +9,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
@@ -65,6 +66,10 @@ class Wholesaler:
         self.orders_todo: deque[str] = deque()
         self.inquiries_todo: deque[str] = deque()
         self.during_call: Callable[[OrderRequest], None] | None = None
+        #: Lines that it does not know when it is asked for one of them, and those that are over there.
+        self.not_known: set[str] = set()
+        self.over: dict[str, LineState] = {}
+        self.reads: list[str] = []
         #: Headers that every reply to an order has besides its own.
         self.headers: dict[str, str] = {}
 
@@ -187,6 +192,12 @@ class FakeProvider(Provider):
         return TransactionRecord(
             transaction_id=transaction_id, line_refs=tuple(refs[:-1] if behaviour == "fewer" else refs)
         )
+
+    def _read_line(self, provider_ref: str, priority: Priority) -> LineSnapshot:
+        WHOLESALER.reads.append(provider_ref)
+        if provider_ref in WHOLESALER.not_known:
+            raise Rejected("no such line", code="404")
+        return replace(make_snapshot(provider_ref), state=WHOLESALER.over.get(provider_ref, LineState.READY))
 
 
 class BlindProvider(FakeProvider):

@@ -33,6 +33,8 @@ from providers.types import (
 from tests.orders import fakes_faults
 
 GB = 1024**3
+#: How much a package holds.
+PACKAGE_BYTES = GB
 #: What an order may do besides what every write may: sell fewer than ordered, say that the key was used, or "not yet".
 ORDERS = (*fakes_faults.WRITES, "short_sale", "key_taken", "allocating")
 
@@ -54,6 +56,8 @@ class Sold:
     name: str
     key: str
     at: datetime
+    #: Its plan's code; "" for the one that the line was sold with.
+    plan: str = ""
 
 
 @dataclass(slots=True)
@@ -129,13 +133,13 @@ class Allocator:
         self.lines[ref] = Held(packages=[Sold(f"{ref}-base", key, timezone.now() - timedelta(days=1))])
         return ref
 
-    def top_up(self, key: str, ref: str, *, repeats: bool = False) -> Sold:
+    def top_up(self, key: str, ref: str, *, plan: str = "", repeats: bool = False) -> Sold:
         line = self.lines[ref]
         known = next((package for package in line.packages if package.key == key), None)
         if repeats and known is not None:
             return known
         self.top_ups.append((key, ref))
-        package = Sold(f"{ref}-{len(line.packages)}", key, timezone.now())
+        package = Sold(f"{ref}-{len(line.packages)}", key, timezone.now(), plan)
         line.packages.append(package)
         return package
 
@@ -223,7 +227,8 @@ class SlowProvider(Provider):
         behaviour = ALLOCATOR.top_ups_todo.popleft() if ALLOCATOR.top_ups_todo else "ok"
 
         def effect() -> Mapping[str, Any]:
-            package = ALLOCATOR.top_up(key, ref, repeats=Capability.TOP_UP in self.repeatable)
+            repeats = Capability.TOP_UP in self.repeatable
+            package = ALLOCATOR.top_up(key, ref, plan=request.plan_ref, repeats=repeats)
             total = GB * len(ALLOCATOR.lines[ref].packages)
             return {"order": f"T-{key[:8]}", "total": total, "package": package.name}
 
@@ -256,7 +261,11 @@ def make_line(ref: str) -> LineSnapshot:
     now = timezone.now()
     shown = [package for package in ALLOCATOR.lines[ref].packages if package.at + ALLOCATOR.lag <= now]
     packages = [
-        PackageSnapshot(package_ref=package.name, order_key=package.key if ALLOCATOR.shows_keys else "")
+        PackageSnapshot(
+            package_ref=package.name,
+            plan_ref=package.plan,
+            order_key=package.key if ALLOCATOR.shows_keys else "",
+        )
         for package in shown
     ]
     return LineSnapshot(
@@ -267,7 +276,7 @@ def make_line(ref: str) -> LineSnapshot:
         state_as_of=now,
         usage_as_of=now,
         lpa=f"LPA:1$smdp.example$M{ref[-6:]}",
-        total_data_bytes=GB * len(shown),
+        total_data_bytes=GB + PACKAGE_BYTES * (len(shown) - 1) if shown else 0,
         packages=tuple(packages) if ALLOCATOR.shows_packages else (),
     )
 

@@ -21,6 +21,7 @@ from esims.models import Esim
 from esims.refresh import refresh_line
 from orders import reconciliation
 from orders.activations import CorrectionRefused, correct_form, may_correct, place_activation
+from orders.arrivals import settle_arrivals
 from orders.checkout import CheckoutRefused, cancel_order
 from orders.checkpoints import Checkpoint, install_hook
 from orders.completions import import_completions
@@ -153,6 +154,7 @@ class LineOffice:
                 self.clock.shift(argument)
             case "sweep":
                 sweep_purchases()
+                settle_arrivals()
             case "poke":
                 self.poke(argument)
                 # What is due is woken within a second.
@@ -185,6 +187,7 @@ class LineOffice:
             if meanwhile in ("sweep", "resend"):
                 self.clock.shift(timedelta(minutes=6))
                 sweep_purchases()
+                settle_arrivals()
             if meanwhile == "poke":
                 for number in range(len(self.purchases)):
                     self.poke(number)
@@ -268,11 +271,13 @@ class LineOffice:
         missing = [ref for ref in refs if not Esim.objects.filter(provider_ref=ref).exists()]
         is_there = self.is_sold(purchase)
         told: Mapping[str, Any] = {"why": "portal"}
+        # The portal says whose a package is.
+        none = {**told, "not_ours": True}
         choices: dict[str, tuple[Callable[..., Any] | None, dict[str, Any]]] = {
             "look_again": (reconciliation.look_again, {}),
             "arrived": (reconciliation.confirm_top_up if is_there else None, {**told}),
             "accepted": (reconciliation.await_completion if is_there else None, {**told}),
-            "not_bought": (None if missing or (is_there and not sale) else reconciliation.mark_not_bought, {**told}),
+            "not_bought": (None if missing or (is_there and not sale) else reconciliation.mark_not_bought, none),
             "transaction": (reconciliation.enter_transaction_id, {"transaction_id": sale.order if sale else ""}),
             "lines": (reconciliation.attach_lines, {"iccids": missing}),
             "resume": (reconciliation.resume_purchase, {}),
@@ -303,6 +308,7 @@ class LineOffice:
             last = overdue.aggregate(last=Min("claim_until"))["last"]
             self.clock.shift(max(timedelta(seconds=61), (last or timezone.now()) - timezone.now()))
             sweep_purchases()
+            settle_arrivals()
             self.run(None, limit=20)
             for one in self.registry.accepted:
                 one.is_done = one.is_done is not False

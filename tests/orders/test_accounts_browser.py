@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
+@pytest.mark.looks
 def test_pages_fit_and_are_accessible(
     console: Console,
     allocator: Allocator,

@@ -77,6 +77,7 @@ def desk(freebit: Freebit) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
+@pytest.mark.looks
 def test_every_page_fits_and_is_accessible(
     console: Console, desk: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_every_page_fits_and_is_accessible(
 
 
 @pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
+@pytest.mark.looks
 def test_a_faulty_form_fits_and_is_accessible(
     console: Console, freebit: Freebit, viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:

@@ -1,11 +1,13 @@
 """The pages about cards in a real browser: they fit and are clean in every look, and the open payment is live."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
 from orders.card.payments import look_at_card_payment
-from orders.models import Payment, PaymentDelivery
+from orders.models import Payment, PaymentDelivery, Refund
 from tests.browser import Console
 from tests.journeys.test_every_page import find_faults
 from tests.orders.card_office import ask_for_card, make_card_payment, make_dispute, owe
@@ -16,6 +18,7 @@ from tests.simulator_cards import CardService
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.looks
 def test_every_page_about_cards(console: Console, cards: CardService, wholesaler: Wholesaler) -> None:
     refund = owe(cards, wholesaler)
     make_dispute(Payment.objects.get())
@@ -45,6 +48,30 @@ def test_every_page_about_cards(console: Console, cards: CardService, wholesaler
         "disputes": "/disputes/?kind=all",
         "calls": "/payment-calls/",
         "call": f"/payment-calls/{call.pk}/",
+    }
+    page = console.open("/", enforce_csp=False)
+    faults = []
+    for name, address in pages.items():
+        page.goto(address)
+        faults += [f"{name}, {fault}" for fault in find_faults(page)]
+    assert faults == []
+
+
+@pytest.mark.looks
+def test_every_page_about_what_hangs(console: Console, cards: CardService, wholesaler: Wholesaler) -> None:
+    sent, waiting = owe(cards, wholesaler), ask_for_card()
+    long_ago = timezone.now() - timedelta(days=2)
+    Refund.objects.update(state="sending", sending_since=long_ago, error="The payment service could not be reached")
+    Payment.objects.filter(pk=waiting.pk).update(created_at=long_ago)
+    pages = {
+        "dashboard": "/",
+        "refunds": "/refunds/?state=sending",
+        "order": f"/orders/{sent.order_id}/",
+        "refund-not-paid": f"/refunds/{sent.pk}/decide/not-paid/",
+        "refund-went-through": f"/refunds/{sent.pk}/decide/went-through/",
+        "waiting": f"/orders/{waiting.order_id}/",
+        "payment": f"/payments/{waiting.pk}/",
+        "payment-not-paid": f"/payments/{waiting.pk}/not-paid/",
     }
     page = console.open("/", enforce_csp=False)
     faults = []

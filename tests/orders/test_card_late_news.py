@@ -12,7 +12,8 @@ from pytest_django import Settings
 
 from esims.models import Esim
 from orders.card import gateway
-from orders.card.payments import payment_sheet
+from orders.card.inbox import due_payment_deliveries
+from orders.card.payments import due_card_payments, payment_sheet, unneeded_card_payments
 from orders.card.refunds import pay_back_by_card
 from orders.giving_back import owe_return
 from orders.models import Dispute, Payment, PaymentDelivery, Purchase, Refund
@@ -200,13 +201,16 @@ def test_no_client_secret_is_in_what_a_log_would_show(cards: CardService) -> Non
 
 
 def test_what_the_service_names_is_found_by_an_index(cards: CardService) -> None:
-    found = {
-        "payment_by_intent": Payment.objects.filter(intent_id="pi_1").order_by(),
-        "payment_delivery_recent": find_payment_deliveries("")[:25],
-    }
+    found = (
+        ("payment_by_intent", Payment.objects.filter(intent_id="pi_1").order_by()),
+        ("payment_delivery_recent", find_payment_deliveries("")[:25]),
+        ("payment_delivery_due", due_payment_deliveries().values_list("pk", flat=True)[:1]),
+        ("payment_due", due_card_payments().values_list("pk", flat=True)[:1]),
+        ("payment_due", unneeded_card_payments().values_list("pk", flat=True)),
+    )
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-    for index, rows in found.items():
+    for index, rows in found:
         plan = rows.explain()
         assert index in plan or "payment_intent_once" in plan, plan

@@ -195,6 +195,7 @@ def test_a_capture_that_is_told_often_counts_once(cards: CardService) -> None:
         ("status_after", {"status": 502}),
         ("html_body", {}),
         ("wrong_json", {}),
+        ("replace_body", {"body": "[]"}),
         ("cut_body", {}),
         ("drop_fields", {"fields": ["status"]}),
         ("reset_before", {}),

@@ -13,10 +13,10 @@ from orders.differing import attach_line, close_difference, take_over_line
 from orders.models import Difference, LedgerMark, Purchase
 from orders.purchasing import run_purchase
 from providers.models import ProviderAccount, RateSlot
-from tests.catalog.making import make_account, make_plan
-from tests.orders.comparing import compare, history, parts, row, rows, tally
+from tests.catalog.making import make_account
+from tests.orders.comparing import compare, history, make_access_plan, net_of, open_access, parts, row, rows, tally
 from tests.orders.making import make_customer, make_due, make_user, order_plan, pay
-from tests.simulator_access import ACCESS_CODE, SECRET_KEY, Access
+from tests.simulator_access import Access
 from tests.simulator_client import Simulator
 
 pytestmark = pytest.mark.django_db
@@ -24,16 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def access(settings: Settings, simulator: Simulator) -> Access:
-    access = Access(simulator)
-    simulator.reset(plans=20)
-    simulator.set_limits(multiplier=0)
-    access.set_switches(allocation_delay_s=0)
-    account = settings.PROVIDERS["esim-access"]
-    own = {"url": access.url, "code": ACCESS_CODE, "secret_key": SECRET_KEY, "limits": {"calls": 1000}}
-    settings.PROVIDERS = {"esim-access": {**account, **own}}
-    settings.COMPARE_SETTLING_MINUTES = 0.0
-    settings.COMPARE_DAYS = 60
-    return access
+    return open_access(settings, simulator)
 
 
 @pytest.fixture
@@ -43,15 +34,7 @@ def account(access: Access) -> ProviderAccount:
 
 @pytest.fixture
 def plan(access: Access, account: ProviderAccount) -> Plan:
-    code = access.find_package(dataType=1)
-    package = access.package(code)
-    net = Decimal(package["price"]) / 10_000
-    return make_plan(account, plan_ref=code, alias=package["slug"], net_price=net, currency="USD")
-
-
-def net_of(plan: Plan) -> Decimal:
-    assert plan.net_price is not None
-    return plan.net_price
+    return make_access_plan(access, account)
 
 
 def set_price(access: Access, plan: Plan, *, more: int) -> None:
@@ -209,10 +192,10 @@ def test_an_unknown_line_is_attached_to_the_purchase_that_missed_it(
 ) -> None:
     boss = make_user("orders.reconcile")
     compare(account)
-    (stranger,) = access.buy(plan.plan_ref)
     order = order_plan(plan)
     pay(order)
     purchase = Purchase.objects.get()
+    (stranger,) = access.buy(plan.plan_ref, transaction_id=purchase.idempotency_key)
     Purchase.objects.update(state="unknown", next_attempt_at=None)
     compare(account)
     difference = row("unknown_line")

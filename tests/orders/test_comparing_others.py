@@ -12,20 +12,14 @@ from esims.models import Esim
 from orders.models import Purchase
 from orders.prospects import tell_prospects
 from orders.purchasing import run_purchase
-from providers.models import ProviderAccount
 from tests.catalog.making import make_account, make_plan
-from tests.orders.comparing import compare, parts, row, rows, tally, told
+from tests.orders.comparing import compare, make_esimfx_plan, net_of, open_esimfx, parts, row, rows, tally, told
 from tests.orders.making import make_customer, make_due, order_plan, pay
 from tests.simulator_client import Simulator
-from tests.simulator_esimfx import CLIENT_ID, CLIENT_KEY, Esimfx
+from tests.simulator_esimfx import Esimfx
 from tests.simulator_freebit import Freebit
 
 pytestmark = pytest.mark.django_db
-
-
-def net_of(plan: Plan) -> Decimal:
-    assert plan.net_price is not None
-    return plan.net_price
 
 
 def buy(plan: Plan, quantity: int = 1) -> Purchase:
@@ -134,26 +128,11 @@ def test_a_transaction_is_asked_for_until_the_window_of_48_hours_closes(commerce
 
 @pytest.fixture
 def esimfx(settings: Settings, simulator: Simulator) -> Esimfx:
-    esimfx = Esimfx(simulator)
-    simulator.reset(plans=20)
-    entry = settings.PROVIDERS["esimfx"]
-    own = {"url": esimfx.url, "client_id": CLIENT_ID, "client_key": CLIENT_KEY, "limits": {"calls": None}}
-    settings.PROVIDERS = {"esimfx": {**entry, **own}}
-    settings.COMPARE_SETTLING_MINUTES = 0.0
-    esimfx.set_esim_fee("0.00")
-    return esimfx
-
-
-def esimfx_plan(esimfx: Esimfx) -> Plan:
-    product = esimfx.product(esimfx.product_ids()[0])["product"]
-    account: ProviderAccount = make_account("esimfx", adapter="esimfx", name="Nomad eSIMfx")
-    return make_plan(
-        account, plan_ref=product["id"], net_price=Decimal(str(product["price"])), currency=product["price_unit"]
-    )
+    return open_esimfx(settings, simulator)
 
 
 def test_esimfx_is_compared_line_by_line_with_its_balance(esimfx: Esimfx) -> None:
-    plan = esimfx_plan(esimfx)
+    plan = make_esimfx_plan(esimfx)
     compare(plan.account)
     purchase = buy(plan)
     assert purchase.state == "fulfilled"
@@ -174,7 +153,7 @@ def test_esimfx_is_compared_line_by_line_with_its_balance(esimfx: Esimfx) -> Non
 
 def test_a_fee_for_each_esim_shows_in_the_balance(esimfx: Esimfx) -> None:
     """Our books know the package's price; what the provider takes besides is a difference that somebody looks at."""
-    plan = esimfx_plan(esimfx)
+    plan = make_esimfx_plan(esimfx)
     esimfx.set_esim_fee("0.50")
     compare(plan.account)
     buy(plan)
@@ -183,7 +162,7 @@ def test_a_fee_for_each_esim_shows_in_the_balance(esimfx: Esimfx) -> None:
 
 
 def test_an_order_without_an_answer_is_repeated_with_its_key_and_bought_once(esimfx: Esimfx) -> None:
-    plan = esimfx_plan(esimfx)
+    plan = make_esimfx_plan(esimfx)
     compare(plan.account)
     esimfx.simulator.order_fault("reset_after", "order", system="esimfx")
     purchase = buy(plan)

@@ -286,6 +286,13 @@ def move_back(entry: CreditEntry, at: datetime) -> None:
     CreditEntry.objects.filter(pk=entry.pk).update(at=at)
 
 
+@pytest.mark.parametrize("currency", ["1$ ", "usd", "US", "USDT", "", "US\n"])
+def test_an_account_is_in_a_currency(currency: str) -> None:
+    with pytest.raises(CreditRefused, match="three capital letters"):
+        make_credit(currency=currency)
+    assert CreditAccount.objects.count() == 0
+
+
 # -- who may ----------------------------------------------------------------------------------------------------------
 
 

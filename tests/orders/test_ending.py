@@ -23,6 +23,8 @@ from orders.ending import request_end, settle_return_wishes
 from orders.giving_back import find_sold, owe_return
 from orders.models import Order, OrderEvent, Purchase, Refund, ReturnWish
 from orders.purchasing import run_purchase
+from orders.refunds import RefundRefused, record_refund_made
+from orders.replacing import replace_line
 from providers.registry import ensure_accounts
 from providers.types import Capability, Priority
 from tests.catalog.making import make_account, make_plan
@@ -141,7 +143,7 @@ def test_both_moneys_are_said_before_and_each_is_booked_once_the_line_shows_its_
     asked = read(client, f"/esims/{esim.pk}/cancel/")
     assert "The provider gives us back what the line cost." in asked
     assert "What the customer gets back, once the line confirms its end" in asked
-    response = client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="part", amount="2.50"))
+    response = client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="part", left="6", amount="2.50"))
     assert (response.status_code, response["Location"]) == (302, f"/esims/{esim.pk}/")
     wish = ReturnWish.objects.get()
     assert (wish.state, wish.amount, wish.currency, wish.asked_by) == ("waiting", Decimal("2.5"), "USD", mina)
@@ -181,7 +183,7 @@ def test_nothing_is_sent_nor_owed_where_the_fresh_look_shows_use(access: Access,
         access.change_line(esim.provider_ref, "install")
     else:
         access.use_data(esim.provider_ref, MB)
-    client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all"))
+    client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all", left="6"))
     action = finish()
     assert (action.state, action.error_code, action.sent_at, action.refunded) == ("rejected", "state", None, None)
     assert access.effects("cancel") == []
@@ -194,7 +196,7 @@ def test_nothing_is_sent_nor_owed_where_the_fresh_look_shows_use(access: Access,
     assert "the request was refused" in line
     assert OrderEvent.objects.filter(kind="refund.not_owed").count() == 1
     # It is in use: the page no longer offers it, and a click sends nothing.
-    response = client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all"))
+    response = client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all", left="6"))
     assert response.status_code == 302
     assert (LineAction.objects.count(), ReturnWish.objects.count()) == (1, 1)
 
@@ -205,7 +207,7 @@ def test_an_end_that_nobody_can_confirm_owes_nothing_by_itself(access: Access, m
     refresh_line(esim_id=esim.pk, priority=Priority.PEOPLE, by="test")
     client = sign_in_as(mina)
     assert "The provider gives us no money back." in read(client, f"/esims/{esim.pk}/revoke/")
-    client.post(f"/esims/{esim.pk}/revoke/", form_for(esim, share="all"))
+    client.post(f"/esims/{esim.pk}/revoke/", form_for(esim, share="all", left="6"))
     access.simulator.order_fault("reset_before", "revoke", system="access")
     action = finish()
     assert (action.state, action.refunded) == ("unknown", None)
@@ -221,7 +223,7 @@ def test_nothing_may_be_chosen_and_must_be_said(access: Access, mina: User) -> N
     response = client.post(f"/esims/{esim.pk}/cancel/", form_for(esim))
     assert response.status_code == 422
     assert "Say what the customer gets back, be it nothing." in response.content.decode()
-    response = client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="part", amount="7"))
+    response = client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="part", left="6", amount="7"))
     assert "At most 6.00 USD can go back." in response.content.decode()
     assert not LineAction.objects.exists()
     client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="nothing"))
@@ -236,8 +238,11 @@ def test_who_may_end_lines_but_not_give_money_back_is_not_asked(access: Access) 
     asked = read(sign_in_as(other), f"/esims/{esim.pk}/cancel/")
     assert "What the customer paid is not refunded by this" in asked
     assert "What the customer gets back" not in asked
-    # Said all the same it is not heard.
-    sign_in_as(other).post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all"))
+    # Said all the same, by a page of before the permission was taken away, nothing is done.
+    refused = sign_in_as(other).post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all", left="6"))
+    assert refused.status_code == 422
+    assert not LineAction.objects.exists()
+    sign_in_as(other).post(f"/esims/{esim.pk}/cancel/", form_for(esim))
     assert finish().state == "confirmed"
     assert not ReturnWish.objects.exists()
     with pytest.raises(PermissionDenied):
@@ -246,10 +251,8 @@ def test_who_may_end_lines_but_not_give_money_back_is_not_asked(access: Access) 
 
 def test_what_went_back_meanwhile_is_not_owed_twice(access: Access, mina: User) -> None:
     (esim,) = buy_access(access)
-    sign_in_as(mina).post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all"))
-    purchase = find_sold(esim)
-    assert purchase is not None
-    owe_return(purchase=purchase, esim=esim, amount=Decimal(4), reason="goodwill", form_key=uuid.uuid4(), by=mina)
+    sign_in_as(mina).post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all", left="6"))
+    owe(esim, "4", mina)
     assert finish().state == "confirmed"
     assert (ReturnWish.objects.get().state, ReturnWish.objects.get().note) == (
         "void",
@@ -258,11 +261,91 @@ def test_what_went_back_meanwhile_is_not_owed_twice(access: Access, mina: User) 
     assert_books(delivered="2", due="4")
 
 
+CHANGED = "What can go back to the customer has changed meanwhile. Look at it again."
+
+
+def owe(esim: Esim, amount: str, by: User) -> Refund:
+    purchase = find_sold(esim)
+    assert purchase is not None
+    return owe_return(
+        purchase=purchase, esim=esim, amount=Decimal(amount), reason="goodwill", form_key=uuid.uuid4(), by=by
+    )
+
+
+@pytest.mark.parametrize("said", [{"share": "all"}, {"share": "part", "amount": "2"}])
+def test_where_money_was_promised_meanwhile_the_line_is_not_ended_under_other_terms(
+    access: Access, mina: User, said: dict[str, str]
+) -> None:
+    (esim,) = buy_access(access)
+    client, page = sign_in_as(mina), f"/esims/{esim.pk}/cancel/"
+    assert 'name="left" value="6.0000"' in read(client, page)
+    owe(esim, "0.50", mina)
+    refused = client.post(page, form_for(esim, left="6.0000", **said))
+    assert refused.status_code == 422
+    text = refused.content.decode()
+    assert CHANGED in text
+    # Another person decided about it: this page no longer asks.
+    assert "What the customer gets back, once" not in text
+    assert (LineAction.objects.count(), ReturnWish.objects.count()) == (0, 0)
+    # Looked at again the line may be ended without it.
+    assert client.post(page, form_for(esim)).status_code == 302
+    assert (LineAction.objects.count(), ReturnWish.objects.count(), Refund.objects.get().amount) == (
+        1,
+        0,
+        Decimal("0.5"),
+    )
+
+
+def test_all_of_it_means_what_the_page_showed(access: Access, mina: User) -> None:
+    (esim,) = buy_access(access)
+    client, page = sign_in_as(mina), f"/esims/{esim.pk}/cancel/"
+    refund = owe(esim, "2", mina)
+    record_refund_made(refund=refund, method="cash", by=make_user("orders.refund"))
+    for left in ("6", "", "x"):
+        refused = client.post(page, form_for(esim, share="all", left=left))
+        assert refused.status_code == 422
+        assert CHANGED in refused.content.decode()
+        assert 'name="left" value="4.0000"' in refused.content.decode()
+    assert (LineAction.objects.count(), ReturnWish.objects.count()) == (0, 0)
+    assert client.post(page, form_for(esim, share="all", left="4.0000")).status_code == 302
+    assert ReturnWish.objects.get().amount == 4
+
+
+def test_what_is_left_is_looked_at_again_under_the_lock(access: Access, mina: User) -> None:
+    (esim,) = buy_access(access)
+    record_refund_made(refund=owe(esim, "2", mina), method="cash", by=make_user("orders.refund"))
+    with pytest.raises(RefundRefused, match="has changed meanwhile"):
+        request_end(
+            esim=esim,
+            capability=Capability.CANCEL,
+            reason="x",
+            by=mina,
+            gives_back=Decimal(1),
+            shown_left=Decimal(6),
+        )
+    assert (LineAction.objects.count(), ReturnWish.objects.count()) == (0, 0)
+
+
+def test_of_a_replaced_line_the_promise_is_made_by_who_was_told_of_it(access: Access, mina: User) -> None:
+    (esim,) = buy_access(access)
+    client, page = sign_in_as(mina), f"/esims/{esim.pk}/cancel/"
+    order = replace_line(
+        esim=esim, plan=esim.plan, reason="x", checkout_key=uuid.uuid4(), by=make_user("orders.replace")
+    )
+    client.post(page, form_for(esim, share="all", left="6"))
+    assert not LineAction.objects.exists()
+    shown = read(client, page)
+    assert f'<a class="code nowrap" href="/orders/{order.pk}/">{order.number}</a>' in shown
+    assert f'name="replaced_by" value="{order.pk}"' in shown
+    client.post(page, form_for(esim, share="all", left="6", replaced_by=str(order.pk)))
+    assert (LineAction.objects.count(), ReturnWish.objects.get().amount) == (1, Decimal(6))
+
+
 def test_a_double_click_ends_and_promises_once(access: Access, mina: User) -> None:
     (esim,) = buy_access(access)
     client = sign_in_as(mina)
     for _twice in range(2):
-        client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all"))
+        client.post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all", left="6"))
     assert (LineAction.objects.count(), ReturnWish.objects.count()) == (1, 1)
     finish()
     assert_books(delivered="0", due="6")
@@ -273,7 +356,7 @@ def test_a_double_click_ends_and_promises_once(access: Access, mina: User) -> No
 def test_many_workers_owe_a_promise_once(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     mina = make_user(*MAY)
     (esim,) = buy_access(access)
-    sign_in_as(mina).post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all"))
+    sign_in_as(mina).post(f"/esims/{esim.pk}/cancel/", form_for(esim, share="all", left="6"))
     step_action()
     # Each of them sees it waiting; the purchase's lock lets one settle it, the others then see that it is.
     works: list[Callable[[], int]] = [settle_return_wishes] * 4
@@ -290,7 +373,7 @@ def test_a_waiting_package_is_terminated_and_its_fee_shows_in_our_books(fx: Esim
     page = f"/esims/{esim.pk}/packages/{package.pk}/terminate/"
     client = sign_in_as(mina)
     assert "The provider gives us back the package&#x27;s fee alone" in read(client, page)
-    client.post(page, form_for(esim, share="all"))
+    client.post(page, form_for(esim, share="all", left="6"))
     action = finish()
     assert (action.state, action.refunded) == ("confirmed", True)
     assert_books(delivered="0", due="6")

@@ -221,7 +221,7 @@ def test_the_page_owes_a_part_and_the_pages_show_it_until_it_is_dropped(wholesal
     assert_clean_page(client.get(f"/esims/{esim.pk}/give-back/"))
     response = client.post(
         f"/esims/{esim.pk}/give-back/",
-        {"form_key": str(uuid.uuid4()), "share": "part", "amount": "2.50", "why": "no signal"},
+        {"form_key": str(uuid.uuid4()), "left": "6", "share": "part", "amount": "2.50", "why": "no signal"},
     )
     assert (response.status_code, response["Location"]) == (302, f"/esims/{esim.pk}/")
     refund = Refund.objects.get()
@@ -247,12 +247,12 @@ def test_the_page_owes_a_part_and_the_pages_show_it_until_it_is_dropped(wholesal
     ("said", "word"),
     [
         ({}, "Say how much goes back"),
-        ({"share": "part"}, "Say how much goes back"),
-        ({"share": "part", "amount": "x"}, "Type an amount"),
-        ({"share": "part", "amount": "6.01"}, "At most 6.00 USD can go back"),
-        ({"share": "part", "amount": "1.005"}, "fewer decimals"),
+        ({"left": "6", "share": "part"}, "Say how much goes back"),
+        ({"left": "6", "share": "part", "amount": "x"}, "Type an amount"),
+        ({"left": "6", "share": "part", "amount": "6.01"}, "At most 6.00 USD can go back"),
+        ({"left": "6", "share": "part", "amount": "1.005"}, "fewer decimals"),
         ({"share": "nothing"}, "Select a valid choice"),
-        ({"share": "all", "why": ""}, "Say why"),
+        ({"left": "6", "share": "all", "why": ""}, "Say why"),
     ],
 )
 def test_the_page_says_what_to_mend(wholesaler: Wholesaler, mina: User, said: dict[str, str], word: str) -> None:
@@ -267,10 +267,33 @@ def test_the_page_says_what_to_mend(wholesaler: Wholesaler, mina: User, said: di
 def test_a_double_click_owes_once(wholesaler: Wholesaler, mina: User) -> None:
     _order, _purchase, esim = bought()
     client = sign_in_as(mina)
-    form = {"form_key": str(uuid.uuid4()), "share": "all", "why": "no signal"}
+    form = {"form_key": str(uuid.uuid4()), "left": "6", "share": "all", "why": "no signal"}
     client.post(f"/esims/{esim.pk}/give-back/", form)
     client.post(f"/esims/{esim.pk}/give-back/", form)
     assert Refund.objects.get().amount == PRICE
+
+
+@pytest.mark.parametrize("said", [{"share": "all"}, {"share": "part", "amount": "1"}])
+def test_the_page_owes_by_what_it_showed_or_not_at_all(
+    wholesaler: Wholesaler, mina: User, said: dict[str, str]
+) -> None:
+    _order, purchase, esim = bought()
+    client, page = sign_in_as(mina), f"/esims/{esim.pk}/give-back/"
+    assert 'name="left" value="6.0000"' in client.get(page).content.decode()
+    record_refund_made(refund=give(purchase, esim, "2", mina), method="cash", by=mina)
+    form = {"form_key": str(uuid.uuid4()), "why": "no signal", **said}
+    for left in ("6.0000", ""):
+        refused = client.post(page, {**form, "left": left})
+        assert refused.status_code == 422
+        text = refused.content.decode()
+        assert "What can go back to the customer has changed meanwhile. Look at it again." in text
+        assert 'name="left" value="4.0000"' in text
+    assert Refund.objects.count() == 1
+    # Sent again, what that page shows is meant; and the same form once more finds it.
+    for _twice in range(2):
+        client.post(page, {**form, "left": "4.0000"})
+    amount = money("4" if said["share"] == "all" else "1")
+    assert Refund.objects.exclude(amount=2).get().amount == amount
 
 
 def test_others_are_sent_away(wholesaler: Wholesaler, mina: User) -> None:
@@ -279,7 +302,7 @@ def test_others_are_sent_away(wholesaler: Wholesaler, mina: User) -> None:
     others = sign_in("orders.sell", "orders.refund", "orders.view_order", "esims.view_esim")
     for page in (f"/esims/{esim.pk}/give-back/", f"/refunds/{refund.pk}/drop/"):
         assert others.get(page).status_code == 403
-        assert others.post(page, {"why": "x", "share": "all"}).status_code == 403
+        assert others.post(page, {"why": "x", "left": "6", "share": "all"}).status_code == 403
         assert Client().get(page).status_code == 302
         assert sign_in_as(mina).put(page).status_code == 405
     assert "give-back" not in others.get(f"/esims/{esim.pk}/").content.decode()

@@ -15,17 +15,20 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from esims.models import Esim, Package
+from esims.refresh import refresh_line
 from orders.inbox import RetryRefused, drain_inbox, retry_delivery
-from orders.models import Purchase
+from orders.models import Purchase, Refund
 from orders.pruning import prune_old_rows
 from orders.purchasing import run_purchase
 from orders.waking import WAKE_UPS
 from providers import registry
 from providers.models import ProviderAccount, ProviderCall, WebhookDelivery
+from providers.types import LineSnapshot, Priority
+from tests.esims.making import make_customer, make_line, make_snapshot
 from tests.orders import fakes_webhooks
 from tests.orders.fakes_lines import Allocator
-from tests.orders.fakes_webhooks import SECRET
-from tests.orders.making import make_due, make_fake_account, make_purchase, make_user
+from tests.orders.fakes_webhooks import SECRET, CallingProvider
+from tests.orders.making import make_due, make_fake_account, make_fake_plan, make_purchase, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -147,11 +150,26 @@ def test_sender_is_believed_only_as_far_as_our_own_proxies_say(settings: Setting
 
 
 def test_taking_one_in_costs_a_handful_of_statements() -> None:
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         call({"id": "n1", "kind": "usage"})
     assert len(queries) <= 4
+
+
+def test_call_that_comes_while_its_line_is_read_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider had answered before: the line is read once more."""
+    line, calls, real = make_bought_line(), list[str](), CallingProvider.read_line
+
+    def read_line(self: CallingProvider, provider_ref: str, **how: Any) -> LineSnapshot:
+        answer = real(self, provider_ref, **how)
+        if not calls:
+            calls.append(deliver({"id": "n1", "kind": "line_changed", "ref": provider_ref}).note)
+        return answer
+
+    monkeypatch.setattr(CallingProvider, "read_line", read_line)
+    refresh_line(esim_id=line.pk, priority=Priority.PEOPLE, by="test")
+    assert (calls, is_due("next_refresh_at")) == (["1 to be read again"], True)
+    refresh_line(esim_id=line.pk, priority=Priority.PEOPLE, by="test")
+    assert not is_due("next_refresh_at")
 
 
 # -- following ---------------------------------------------------------------------------------------------------------
@@ -169,12 +187,72 @@ def test_order_that_allocates_is_asked_for_at_once(allocator: Allocator) -> None
     assert (purchase.state, purchase.next_attempt_at <= timezone.now()) == ("allocating", True)
 
 
-@pytest.mark.parametrize("state", ["unknown", "held", "rejected", "fulfilled"])
-def test_order_that_does_not_allocate_is_left_alone(state: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "note"),
+    [
+        ("held", "names an order that was given up: a person is asked"),
+        ("rejected", "names an order that was given up: a person is asked"),
+        ("cancelled", "names an order that was given up: a person is asked"),
+        ("short", "names an order that was given up: a person is asked"),
+        ("planned", "names an order that is settled or under way"),
+        ("fulfilled", "names an order that is settled or under way"),
+    ],
+)
+@pytest.mark.parametrize("names", [{"order": "B0001"}, {"key": "ours"}])
+def test_order_that_nobody_waits_for_stays_as_it_is(state: str, note: str, names: dict[str, str]) -> None:
+    """A person is asked where it was given up: the provider sold it all the same."""
     purchase = make_purchase("fake-calls", 1)
-    Purchase.objects.update(state=state, transaction_id="B0001", next_attempt_at=None)
-    assert deliver({"id": "n1", "kind": "order_ready", "order": "B0001"}).state == "ignored"
-    assert Purchase.objects.get(pk=purchase.pk).next_attempt_at is None
+    is_given_up = "given up" in note
+    due = None if state != "planned" else purchase.next_attempt_at
+    Purchase.objects.update(state=state, transaction_id="B0001", next_attempt_at=due)
+    if "key" in names:
+        names = {"key": purchase.idempotency_key}
+    row = deliver({"id": "n1", "kind": "order_ready", **names})
+    assert (row.state, row.note) == ("applied" if is_given_up else "ignored", note)
+    purchase.refresh_from_db()
+    number = names.get("order", purchase.idempotency_key)
+    word = f"The provider's call names this order ({number}): it may have been bought."
+    assert (purchase.state, purchase.next_attempt_at) == (state, due)
+    assert purchase.attention == (word if is_given_up else "")
+    # Told again it is not written twice.
+    deliver({"id": "n2", "kind": "order_ready", **names})
+    purchase.refresh_from_db()
+    assert purchase.attention == (word if is_given_up else "")
+    assert not Refund.objects.exists()
+
+
+def test_order_of_unknown_outcome_is_looked_for_again(allocator: Allocator) -> None:
+    """By our key; nothing is believed of the call but that it is worth a question."""
+    allocator.orders_todo.append("lost_after")
+    purchase = make_purchase("fake-calls", 2)
+    run_purchase(purchase_id=purchase.pk)
+    Purchase.objects.update(state="unknown", next_attempt_at=None)
+    row = deliver({"id": "n1", "kind": "order_ready", "key": purchase.idempotency_key})
+    assert (row.state, row.note) == ("applied", "1 to be read again")
+    purchase.refresh_from_db()
+    assert (purchase.state, purchase.attention) == ("allocating", "")
+    run_purchase(purchase_id=purchase.pk)
+    purchase.refresh_from_db()
+    assert (purchase.state, Esim.objects.count(), len(allocator.sales)) == ("fulfilled", 2, 1)
+
+
+@pytest.mark.parametrize(("key", "kept"), [("ours", "B0001"), ("", ""), ("a stranger's", "")])
+def test_number_is_kept_only_where_it_comes_with_our_key(allocator: Allocator, key: str, kept: str) -> None:
+    del allocator
+    purchase = make_purchase("fake-calls", 1)
+    key = purchase.idempotency_key if key == "ours" else key
+    Purchase.objects.update(state="unknown", next_attempt_at=None, first_sent_at=timezone.now())
+    deliver({"id": "n1", "kind": "order_ready", "order": "B0001", "key": key})
+    purchase.refresh_from_db()
+    assert (purchase.transaction_id, purchase.state) == (kept, "allocating" if kept else "unknown")
+
+
+def test_calls_about_lines_that_are_here_are_no_news_of_a_given_up_order() -> None:
+    line = make_bought_line()
+    Purchase.objects.update(state="short")
+    Esim.objects.update(order_ref="B0001")
+    row = deliver({"id": "n1", "kind": "usage", "ref": line.provider_ref, "order": "B0001"})
+    assert (row.note, Purchase.objects.get().attention) == ("1 to be read again", "")
 
 
 def test_line_is_read_again_by_its_reference() -> None:
@@ -213,6 +291,42 @@ def test_iccid_that_was_given_twice_means_the_newest_line() -> None:
     deliver({"id": "n1", "kind": "validity", "iccid": new.iccid})
     due = Esim.objects.filter(next_refresh_at__lte=timezone.now())
     assert [line.pk for line in due] == [new.pk]
+
+
+def test_each_of_many_events_finds_its_own_line() -> None:
+    """Named one by one or all at once, by whatever names them: the same lines are read again."""
+    plan, customer, account = make_fake_plan("fake-calls"), make_customer(), make_fake_account("fake-calls")
+    named = {
+        "by order and iccid": {"order": "B1", "iccid": "8985200026321360001"},
+        "by a package's order": {"order": "TOP-2", "iccid": "8985200026321360099"},
+        "by iccid, of an order that is nobody's": {"order": "B9", "iccid": "8985200026321360003"},
+        "by order": {"order": "B4"},
+    }
+    for number in range(1, 7):
+        snapshot = make_snapshot(f"26000000000{number}", iccid=f"898520002632136000{number}", order_ref=f"B{number}")
+        esim = make_line(snapshot, account=account, plan=plan, customer=customer)
+        Package.objects.create(esim=esim, kind="top_up", name="x", data_period="total", order_ref=f"TOP-{number}")
+    # Of the same order as the first, with another ICCID, and one of another account's with the package's order.
+    Esim.objects.filter(provider_ref="260000000006").update(order_ref="B1")
+    other = make_line(make_snapshot("1"), account=make_fake_account("fake-slow"), plan=plan, customer=customer)
+    Package.objects.create(esim=other, kind="top_up", name="x", data_period="total", order_ref="TOP-2")
+    Esim.objects.update(next_refresh_at=timezone.now() + timedelta(days=9))
+    for number, names in enumerate(named.values()):
+        assert call({"id": f"n{number}", "kind": "validity", **names}).status_code == 200
+    assert drain_inbox() == 4
+    assert {row.state for row in WebhookDelivery.objects.all()} == {"applied"}
+    due = Esim.objects.filter(next_refresh_at__lte=timezone.now()).order_by("pk").values_list("provider_ref", flat=True)
+    assert [ref[-1] for ref in due] == ["1", "2", "3", "4"]
+    assert "260000000002" in due
+
+
+def test_an_order_of_very_many_lines_wakes_some_of_them() -> None:
+    plan, customer, account = make_fake_plan("fake-calls"), make_customer(), make_fake_account("fake-calls")
+    for number in range(52):
+        make_line(make_snapshot(f"2600000000{number:02d}"), account=account, plan=plan, customer=customer)
+    Esim.objects.update(next_refresh_at=timezone.now() + timedelta(days=9), order_ref="B1")
+    assert deliver({"id": "n1", "kind": "validity", "order": "B1"}).note == "50 to be read again"
+    assert Esim.objects.filter(next_refresh_at__lte=timezone.now()).count() == 50
 
 
 def test_line_of_another_account_is_not_touched() -> None:

@@ -236,6 +236,20 @@ def test_flood_is_worked_off_with_few_statements(account: ProviderAccount, djang
         assert drain_inbox() == 100
 
 
+@pytest.mark.django_db
+def test_names_that_are_nobodys_cost_no_statements_of_their_own(
+    account: ProviderAccount, django_assert_max_num_queries: Any
+) -> None:
+    """Each names another order and ICCID, as one call with a long list may."""
+    store(account, 100)
+    for row in WebhookDelivery.objects.all():
+        row.body = json.dumps({"kind": "usage", "order": f"X{row.pk}", "iccid": f"8985{row.pk:015d}"}).encode()
+        row.save(update_fields=["body"])
+    with django_assert_max_num_queries(40):
+        assert drain_inbox() == 100
+    assert set(WebhookDelivery.objects.values_list("state", "note")) == {("ignored", "names nothing of ours")}
+
+
 def store(account: ProviderAccount, count: int, *, ref: str = "999", first: int = 0) -> None:
     """Deliveries that wait already."""
     now = timezone.now()

@@ -344,6 +344,7 @@ def test_schedules_go_to_their_queues(settings: Settings) -> None:
     set_up_schedules()
     assert dict(Schedule.objects.values_list("name", "cluster")) == {
         PREFIX + "buy what is due": "orders",
+        PREFIX + "settle top-ups that show late": "orders",
         PREFIX + "take over from dead workers": "orders",
         PREFIX + "line actions that are due": "orders",
         PREFIX + "owe back what was promised": "orders",
@@ -403,6 +404,7 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
         "samples": 0,
         "deliveries": 0,
         "payment deliveries": 0,
+        "contents": 0,
         "forms": 0,
         "offers": 0,
         "jobs": 1,
@@ -420,6 +422,7 @@ def test_pruning_takes_what_is_old_and_leaves_evidence(wholesaler: Wholesaler, s
         "samples": 0,
         "deliveries": 0,
         "payment deliveries": 0,
+        "contents": 0,
         "forms": 0,
         "offers": 0,
         "jobs": 0,

@@ -2,15 +2,18 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from config.context_processors import THEME_COOKIE
 from orders.credit_accounts import adjust_account, close_account, receive_payment, set_terms
 from orders.credit_statements import issue_statement
+from orders.models import CreditStatement
 from tests.browser import TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_customer, make_fake_plan, order_plan
@@ -35,6 +38,7 @@ def office(wholesaler: Wholesaler, settings: Settings) -> Iterator[dict[str, str
     )
     adjust_account(account=account, amount=Decimal("-2.5"), why="Agreed by telephone", form_key=uuid.uuid4(), by=staff)
     statement = issue_statement(account=account, by=staff)
+    CreditStatement.objects.update(due_on=timezone.localdate() - timedelta(days=3))
     charge(account, 12)
     set_terms(account=account, credit_limit=Decimal(3000), payment_days=14, why="A good customer", by=staff)
     other = make_credit("50", currency="JPY")
@@ -67,6 +71,7 @@ def office(wholesaler: Wholesaler, settings: Settings) -> Iterator[dict[str, str
 
 
 @pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
+@pytest.mark.looks
 def test_every_page_fits_and_is_accessible(
     console: Console, office: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:

@@ -17,6 +17,7 @@ from tests.orders.test_notices_pages import make_rows
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.looks
 def test_every_page_fits_and_is_accessible(console: Console, wholesaler: Wholesaler, screenshots: Path) -> None:
     make_rows()
     order = sell(1)

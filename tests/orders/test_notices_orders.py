@@ -15,17 +15,16 @@ from esims.lifecycle import apply_snapshot
 from esims.links import find_link
 from esims.models import Esim, LineLink
 from orders.delivering import deliver_snapshots
-from orders.models import Notification, Order, OrderEvent, OrderLine, Purchase, Refund
+from orders.models import Notification, Order, OrderEvent, OrderLine, Purchase
 from orders.notice_content import Content
 from orders.notice_planning import take_order_events
 from orders.purchasing import run_purchase
-from orders.refunds import record_refund_made
 from orders.states import lock_purchase
 from providers.types import LineState
 from tests.esims.making import make_line, make_snapshot
 from tests.orders.desk import buy
 from tests.orders.fakes import Wholesaler
-from tests.orders.making import make_customer, make_fake_plan, make_user, order_plan, pay
+from tests.orders.making import make_customer, make_fake_plan, order_plan, pay
 from tests.orders.telling import subjects, tell
 
 pytestmark = pytest.mark.django_db
@@ -191,26 +190,6 @@ def test_what_comes_later_is_told_by_itself(wholesaler: Wholesaler) -> None:
     late = Esim.objects.get(purchased__purchase=refused)
     assert f"ready:order:{order.pk}:1" in tell()
     assert Notification.objects.get(key=f"ready:order:{order.pk}:1").facts == {"esims": [late.pk]}
-
-
-def test_a_refund_is_told_when_it_is_owed_and_when_it_is_made(wholesaler: Wholesaler) -> None:
-    wholesaler.plan_orders("refused")
-    order = sell(2)
-    deliver(order)
-    refund = Refund.objects.get()
-    assert tell() == [f"refund-due:{refund.pk}:12"]
-    record_refund_made(refund=refund, method="cash", reference="R-1", by=make_user("orders.refund"))
-    assert tell() == [f"refund-due:{refund.pk}:12", f"refund-made:{refund.pk}"]
-    assert subjects() == ["We owe you 12.00\u00a0USD", "12.00\u00a0USD went back to you"]
-    assert "Reference: R-1." in " ".join(mail.outbox[1].body.split())
-
-
-def test_a_refund_that_was_made_at_once_is_one_word(wholesaler: Wholesaler) -> None:
-    wholesaler.plan_orders("refused")
-    deliver(sell(2))
-    record_refund_made(refund=Refund.objects.get(), method="cash", by=make_user("orders.refund"))
-    tell()
-    assert subjects() == ["12.00\u00a0USD went back to you"]
 
 
 def test_a_replacement_is_called_one(wholesaler: Wholesaler) -> None:

@@ -4,14 +4,15 @@ import re
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from esims.links import make_links
-from esims.models import LineLink
-from orders.models import NoticeChoice, Notification
+from esims.models import Esim, LineLink
+from orders.models import NoticeChoice, Notification, OrderLine
 from orders.notice_sending import send_due_notifications
 from providers.types import LineState
 from tests.orders.desk import sign_in, sign_in_as
@@ -99,6 +100,39 @@ def test_sending_again_needs_the_permission() -> None:
     assert not Notification.objects.exclude(resent_of=None).exists()
 
 
+def test_who_may_only_sell_sends_nothing_again() -> None:
+    row = make_rows()[2]
+    assert sign_in("orders.sell").post(f"/notifications/{row.pk}/again/", {"form_key": uuid4()}).status_code == 403
+    assert not Notification.objects.exclude(resent_of=None).exists()
+
+
+def test_codes_of_lines_that_are_over_are_not_handed_over_again(wholesaler: Wholesaler) -> None:
+    lines = deliver(sell(2))
+    tell()
+    row = Notification.objects.get()
+    client = sign_in("orders.view_notification", "orders.sell")
+    path = f"/notifications/{row.pk}/"
+    warning = "Of its lines these are over or were replaced"
+    assert warning not in client.get(path).content.decode()
+    Esim.objects.filter(pk=lines[0].pk).update(state=LineState.CANCELLED)
+    page = client.get(path)
+    assert_clean_page(page)
+    shown = " ".join(page.content.decode().split("Sending", 1)[1].split())
+    assert warning in shown
+    assert lines[0].label in shown
+    assert lines[1].label not in shown
+    assert f"{path}again/" in page.content.decode()
+    OrderLine.objects.filter(order=sell(1, email="other@example.jp")).update(replaces=lines[1])
+    html = client.get(path).content.decode()
+    assert "it would hand over what is of no use any more." in html
+    assert f"{path}again/" not in html
+    mail.outbox.clear()
+    client.post(f"{path}again/", {"form_key": uuid4()})
+    send_due_notifications()
+    assert mail.outbox == []
+    assert Notification.objects.filter(resent_of=row).count() == 0
+
+
 def test_a_message_to_a_colleague_is_the_colleagues() -> None:
     colleague = make_user()
     row = Notification.objects.create(
@@ -113,7 +147,13 @@ def test_a_message_to_a_colleague_is_the_colleagues() -> None:
         state="sent",
         created_at=timezone.now(),
     )
-    assert sign_in("orders.view_notification").get(f"/notifications/{row.pk}/").status_code == 404
+    Notification.objects.filter(pk=row.pk).update(state="failed")
+    stranger, boss = sign_in("orders.view_notification"), sign_in_as(make_user(is_superuser=True))
+    colleague.user_permissions.add(Permission.objects.get(codename="view_notification"))
+    assert stranger.get(f"/notifications/{row.pk}/").status_code == 404
+    for client, sees in ((stranger, False), (sign_in_as(colleague), True), (boss, True)):
+        html = client.get("/notifications/").content.decode()
+        assert (f'href="/notifications/{row.pk}/"' in html, '<span class="count">1</span>' in html) == (sees, sees)
 
 
 def test_order_line_and_customer_show_what_was_told(wholesaler: Wholesaler) -> None:

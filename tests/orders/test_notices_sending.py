@@ -74,6 +74,8 @@ NOT_TAKEN: list[Any] = [
     smtplib.SMTPDataError(451, b"try again"),
     smtplib.SMTPRecipientsRefused({"aiko@example.jp": (450, b"greylisted")}),
     smtplib.SMTPSenderRefused(421, b"busy", "desk@example.com"),
+    # Before the message went: whatever that was, it was no yes.
+    smtplib.SMTPSenderRefused(-1, b"???", "desk@example.com"),
 ]
 FINAL: list[Any] = [
     smtplib.SMTPDataError(554, b"spam"),
@@ -81,6 +83,9 @@ FINAL: list[Any] = [
 ]
 UNCERTAIN: list[Any] = [
     smtplib.SMTPServerDisconnected("Connection unexpectedly closed"),
+    smtplib.SMTPDataError(-1, b"???"),
+    smtplib.SMTPDataError(251, b"not 250"),
+    smtplib.SMTPDataError(354, b"go on"),
     TimeoutError("timed out"),
     ConnectionResetError("reset"),
     KeyError("a way to send that fails in its own way"),
@@ -250,10 +255,12 @@ def test_an_sms_goes_as_an_action_of_the_line_once(settings: Settings, monkeypat
     tell()
     action = LineAction.objects.get()
     assert (action.kind, action.esim_id, action.requested_by) == ("sms", esim.pk, None)
-    assert action.message.startswith("Roamdesk: 80 % of your data is used http://127.0.0.1:8000/l/")
-    assert len(action.message) <= 160
+    # Whoever reads the database, or the line's page, opens no line with it.
+    assert action.message == f"Roamdesk: 80 % of your data is used [[line:{esim.pk}]]"
+    assert action.shown_message == "Roamdesk: 80 % of your data is used (a link that is made when it is sent)"
     row = Notification.objects.get(channel="sms")
     assert (row.state, row.facts["action"]) == ("sent", action.pk)
+    assert not LineLink.objects.filter(made_for__startswith=f"notification:{row.pk}:").exists()
 
 
 def test_an_sms_waits_while_something_else_is_under_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

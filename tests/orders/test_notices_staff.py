@@ -12,7 +12,8 @@ from pytest_django import Settings
 
 from catalog.models import SyncRun
 from customers.models import User
-from orders.models import Notification, Payment, PaymentDelivery
+from orders import notice_staff
+from orders.models import Notification, Payment, PaymentDelivery, Purchase
 from orders.notice_sending import send_due_notifications
 from orders.notice_staff import plan_staff_notifications
 from orders.notifications import choose_notices
@@ -57,6 +58,17 @@ def park(number: int = 1) -> None:
     )
 
 
+def park_payment_call(event_id: str) -> None:
+    PaymentDelivery.objects.create(
+        event_id=event_id,
+        kind="charge.refunded",
+        received_at=timezone.now(),
+        handled_at=timezone.now(),
+        body=b"{}",
+        state="parked",
+    )
+
+
 def test_an_unknown_purchase_is_told_to_those_who_decide(wholesaler: Wholesaler) -> None:
     decider, seller = make_user("orders.reconcile"), make_user("orders.sell")
     wholesaler.plan_orders("lost_before")
@@ -83,16 +95,53 @@ def test_a_flood_is_one_message_an_hour_with_its_number() -> None:
     assert tell() == []
 
 
+def test_of_a_flood_beyond_what_is_remembered_the_number_is_right() -> None:
+    reader = make_user("providers.handle_delivery")
+    park(1500)
+    for number in range(1100):
+        park_payment_call(f"evt_{number}")
+    assert tell() == [f"{reader.email}: 2600 webhooks are parked"]
+    assert "… and 2590 more." in mail.outbox[0].body
+    an_hour_passes()
+    assert tell() == []
+    park(2)
+    assert tell() == [f"{reader.email}: 2 webhooks are parked"]
+    assert "In all 2602 wait now." in " ".join(mail.outbox[0].body.split())
+    # What comes into view again, because newer ones are settled, is no news.
+    newest = PaymentDelivery.objects.order_by("-received_at", "-pk").values_list("pk", flat=True)[:700]
+    PaymentDelivery.objects.filter(pk__in=list(newest)).update(state="applied")
+    an_hour_passes()
+    assert tell() == []
+
+
+def test_a_purchase_beyond_a_thousand_is_told(wholesaler: Wholesaler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notice_staff, "_REMEMBERED", 3)
+    reader = make_user("orders.reconcile")
+    buy(1)
+    bought = Purchase.objects.get()
+    wholesaler.plan_orders(*["lost_before"] * 5)
+    for _ in range(4):
+        buy(1)
+    assert tell() == [f"{reader.email}: 4 purchases need a decision"]
+    an_hour_passes()
+    assert tell() == []
+    newest = buy(1)
+    assert tell() == [f"{reader.email}: 1 purchase needs a decision"]
+    assert newest.number in mail.outbox[0].body
+    assert "In all 5 wait now." in " ".join(mail.outbox[0].body.split())
+    an_hour_passes()
+    assert tell() == []
+    # An old one that is not among the newest: the number tells of it.
+    Purchase.objects.filter(pk=bought.pk).update(attention="look at it")
+    assert tell() == [f"{reader.email}: 1 purchase needs a decision"]
+    assert "… and 1 more." in mail.outbox[0].body
+    an_hour_passes()
+    assert tell() == []
+
+
 def test_a_parked_call_of_the_payment_service_counts_as_well() -> None:
     reader = make_user("providers.handle_delivery")
-    PaymentDelivery.objects.create(
-        event_id="evt_1",
-        kind="charge.refunded",
-        received_at=timezone.now(),
-        handled_at=timezone.now(),
-        body=b"{}",
-        state="parked",
-    )
+    park_payment_call("evt_1")
     assert tell() == [f"{reader.email}: 1 webhook is parked"]
 
 
@@ -131,6 +180,7 @@ def test_a_payment_that_does_not_fit_is_told(wholesaler: Wholesaler) -> None:
     )
     assert tell() == [f"{reader.email}: 1 payment needs a look"]
     assert f"{order.number}, 4.00 EUR" in mail.outbox[0].body
+    assert "http://127.0.0.1:8000/payments/" in mail.outbox[0].body
 
 
 def test_who_is_told() -> None:

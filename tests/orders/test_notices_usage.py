@@ -8,18 +8,21 @@ from django.core import mail
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from esims.claims import ClaimedLine
+from catalog.models import Plan
+from esims.claims import Claim, ClaimedLine
 from esims.lifecycle import apply_snapshot
 from esims.models import Esim, LineEvent, Package
 from esims.packages import register_top_up
 from esims.recording import record_usages
-from orders.models import Notification
+from orders.models import Notification, OrderLine
 from orders.notice_planning import plan_notifications
+from orders.notice_sending import send_due_notifications
+from providers.models import ProviderAccount
 from providers.types import Allowance, DataPeriod, LineState, PackageSnapshot, PackageStatus, UsageSnapshot
-from tests.catalog.making import make_plan
+from tests.catalog.making import make_account, make_plan
 from tests.esims.making import make_snapshot
 from tests.orders.fakes_lines import Allocator
-from tests.orders.making import make_fake_account
+from tests.orders.making import make_fake_account, order_plan
 from tests.orders.telling import GB, MB, make_told_line, report, subjects, tell
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +86,7 @@ def test_the_use_that_is_read_alone_tells_as_well() -> None:
         failures=0,
         is_watched=False,
         wants_state=False,
-        claim=now,
+        claim=Claim(until=now, next_refresh_at=None, next_usage_at=None),
     )
     for _ in range(2):
         record_usages({esim.pk: usage}, [claimed], abilities=frozenset())
@@ -171,10 +174,64 @@ def test_a_reading_costs_no_query_when_nothing_is_to_be_told(
 def test_planning_costs_the_same_for_many(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     lines = [make_told_line(customer={"name": str(number), "email": f"{number}@example.com"}) for number in range(3)]
     report(lines[0], total_used_bytes=850 * MB)
-    with django_assert_num_queries(17) as one:
+    with django_assert_num_queries(13) as one:
         plan_notifications(seconds=30)
     for line in lines[1:]:
         report(line, total_used_bytes=850 * MB)
     with django_assert_num_queries(len(one)):
         plan_notifications(seconds=30)
     assert Notification.objects.count() == 3
+
+
+@pytest.fixture
+def fx(settings: Settings) -> ProviderAccount:
+    """An account whose lines take top-ups, of groups that its catalogue names; nobody is asked."""
+    keys = {"url": "http://127.0.0.1:1", "client_id": "x", "client_key": "y"}
+    settings.PROVIDERS = {"esimfx": {**settings.PROVIDERS["esimfx"], **keys}}
+    account = make_account("esimfx", adapter="esimfx")
+    for group in ("JP", "KR"):
+        for price in (5, 3, 9, 7):
+            name, ref = f"{group} at {price}", f"{group}{price}"
+            make_plan(account, name=name, plan_ref=ref, top_up_profile=group, retail_price=price)
+    return account
+
+
+def make_fx_line(account: ProviderAccount, number: int) -> Esim:
+    return make_told_line(
+        plan={"account": account, "top_up_profile": ("JP", "KR")[number % 2], "is_published": False},
+        customer={"name": f"C{number}", "email": f"{number}@example.com"},
+    )
+
+
+def test_examples_of_top_ups_cost_the_same_for_one_line_and_for_twenty(
+    fx: ProviderAccount, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    lines = [make_fx_line(fx, number) for number in range(21)]
+    report(lines[0], total_used_bytes=850 * MB)
+    with django_assert_num_queries(15) as one:
+        plan_notifications(seconds=30)
+    for line in lines[1:]:
+        report(line, total_used_bytes=850 * MB)
+    with django_assert_num_queries(len(one)):
+        plan_notifications(seconds=30)
+    assert Notification.objects.count() == 21
+    send_due_notifications(seconds=30)
+    body = " ".join(str(mail.outbox[1].body).split())
+    # The three cheapest of its own group, the cheapest first.
+    places = [body.find(f"KR at {price}") for price in (3, 5, 7)]
+    assert places == sorted(places)
+    assert places[0] > 0
+    assert "KR at 9" not in body
+    assert "JP at" not in body
+
+
+def test_no_example_for_a_line_that_is_replaced(fx: ProviderAccount) -> None:
+    replaced, other = make_fx_line(fx, 0), make_fx_line(fx, 1)
+    order = order_plan(Plan.objects.get(plan_ref="JP3"), 1, customer=replaced.customer)
+    OrderLine.objects.filter(order=order).update(replaces=replaced)
+    for line in (replaced, other):
+        report(line, total_used_bytes=850 * MB)
+    tell()
+    said = {message.to[0]: str(message.body) for message in mail.outbox}
+    assert "at 3" not in said["0@example.com"]
+    assert "KR at 3" in said["1@example.com"]

@@ -1,6 +1,7 @@
 """Who may open which page of the order side, and with which method."""
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -56,6 +57,7 @@ READ = {
     "esim-top-up": "orders.sell",
     "card-payment-give-up": "orders.sell",
     "refund-card": "orders.refund",
+    "refund-decide": "orders.refund",
     "dispute-list": "orders.view_dispute",
     "payment-delivery-list": "orders.view_paymentdelivery",
     "payment-delivery-detail": "orders.view_paymentdelivery",
@@ -85,6 +87,7 @@ WRITE = {
     "card-payment-look": "orders.sell",
     "card-payment-give-up": "orders.sell",
     "refund-card": "orders.refund",
+    "refund-decide": "orders.refund",
     "dispute-settle": "orders.handle_payment",
     "payment-delivery-retry": "orders.handle_paymentdelivery",
 }
@@ -142,12 +145,8 @@ def address_of_reconciling(name: str) -> str:
 def find_card_arguments(name: str) -> list[object]:
     """Of a page about cards, or about what is given back."""
     match name:
-        case "refund-drop":
-            return [make_returned().pk]
-        case "refund-card":
-            refund = make_returned()
-            make_card_payment(refund.order, state="captured")
-            return [refund.pk]
+        case "refund-drop" | "refund-card" | "refund-decide":
+            return find_refund_arguments(name)
         case "card-payment-look" | "card-payment-give-up":
             return [make_card_payment(order_plan(make_fake_plan())).pk]
         case "dispute-list" | "dispute-settle":
@@ -159,6 +158,16 @@ def find_card_arguments(name: str) -> list[object]:
             )
             return [] if name == "payment-delivery-list" else [call.pk]
     return []
+
+
+def find_refund_arguments(name: str) -> list[object]:
+    refund = make_returned()
+    if name == "refund-card":
+        make_card_payment(refund.order, state="captured")
+    if name == "refund-decide":
+        Refund.objects.update(state="sending", sending_since=timezone.now() - timedelta(days=2))
+        return [refund.pk, "not-paid"]
+    return [refund.pk]
 
 
 def make_returned() -> Refund:

@@ -101,6 +101,8 @@ def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
         "line-given-back": f"/esims/{returned.esim_id}/",
         "give-back": f"/esims/{other.pk}/give-back/",
         "replace": f"/esims/{other.pk}/replace/",
+        "give-back-replaced": f"/esims/{second.pk}/give-back/",
+        "replace-given-back": f"/esims/{first.pk}/replace/",
         "order-replacing": f"/orders/{replacing.pk}/",
         "order-replaced": f"/orders/{bought.pk}/",
         "customer": f"/customers/{mia.pk}/",
@@ -110,6 +112,7 @@ def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize(("viewport", "theme"), [(DESKTOP, "light"), (PHONE, "dark")])
+@pytest.mark.looks
 def test_every_page_fits_and_is_accessible(
     console: Console, office: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:

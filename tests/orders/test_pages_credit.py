@@ -228,7 +228,10 @@ def test_a_statement_names_its_issuer_as_it_was_then(settings: Settings) -> None
     assert "Fjord Desk Ltd." in client.get(first).content.decode()
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n-1"])
+@pytest.mark.parametrize(
+    "cell",
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n-1", "＝1+1", "＋1", "－1", "＠SUM(A1)", "　＝1"],
+)
 def test_no_cell_of_a_file_begins_a_formula(cell: str) -> None:
     table = list(csv.reader(io.StringIO(write_csv(["a"], [[cell], [Decimal(-5)]]).decode("utf-8-sig"), newline="")))
     assert table == [["a"], [f"'{cell}"], ["-5"]]

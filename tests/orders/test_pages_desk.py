@@ -137,7 +137,7 @@ def test_it_needs_a_constant_number_of_queries(
 ) -> None:
     client = sign_in(*EVERYTHING, "providers.view_provideraccount")
     for _ in range(3):
-        with django_assert_max_num_queries(26):
+        with django_assert_max_num_queries(27):
             client.get("/")
         wholesaler.plan_orders("lost_before", "refused", "no_balance")
         for _number in range(5):

@@ -14,12 +14,13 @@ from django_q.models import Schedule
 
 from esims.models import Esim
 from orders.comparing import STALE_AFTER, open_comparison, run_comparison
+from orders.differing import find_fitting_purchases
 from orders.models import Comparison, Difference, LedgerMark, Purchase
 from orders.schedules import PREFIX, set_up_schedules
 from orders.tasks import compare_all_accounts
 from orders.waking import run_wake_up, wake_due_jobs
 from providers.models import ProviderAccount
-from tests.orders.comparing import FACTS, compare, history, make_difference
+from tests.orders.comparing import FACTS, RECKONED, compare, history, make_difference
 from tests.orders.desk import DECIDER, buy, purchase_of, sign_in, sign_in_as
 from tests.orders.fakes import ACCOUNTS, Wholesaler
 from tests.orders.making import make_customer, make_fake_account, make_fake_plan, make_user
@@ -89,7 +90,7 @@ def test_the_pages_need_a_constant_number_of_queries(django_assert_num_queries: 
     difference = make_difference(key="1")
     client.get("/differences/")
     for number in range(2, 6):
-        for url, queries in (("/differences/", 8), (f"/differences/{difference.pk}/", 5)):
+        for url, queries in (("/differences/", 8), (f"/differences/{difference.pk}/", 6)):
             with django_assert_num_queries(queries):
                 client.get(url)
         make_difference(key=str(number))
@@ -118,17 +119,54 @@ def test_closing_asks_first_wants_a_reason_and_happens_once() -> None:
 def test_closing_a_deposit_moves_the_mark_of_the_reckoning() -> None:
     difference = make_difference("balance")
     url = f"/differences/{difference.pk}/close/"
-    sign_in(*JUDGE).post(url, {"verdict": "deposit", "why": "Transfer 4711"})
+    sign_in(*JUDGE).post(url, {"verdict": "deposit", "why": "Transfer 4711", "shown": "4.0000"})
     mark = LedgerMark.objects.get()
     assert (mark.amount, mark.at) == (Decimal(580), parse_datetime("2026-11-21T00:00:00+00:00"))
 
 
-def test_a_deposit_with_undecided_orders_waits_for_the_next_run_to_move_it() -> None:
-    details = {**make_difference("balance").details, "open": "8"}
+def test_a_deposit_with_undecided_orders_moves_the_mark_as_well() -> None:
+    details = {**make_difference("balance").details, "open": "8", "late": "4", "perhaps": "2"}
     Difference.objects.update(details=details)
     url = f"/differences/{Difference.objects.get().pk}/close/"
-    sign_in(*JUDGE).post(url, {"verdict": "deposit", "why": "Transfer 4711"})
-    assert (Difference.objects.get().state, LedgerMark.objects.count()) == ("closed", 0)
+    client = sign_in(*JUDGE)
+    page = client.get(f"/differences/{Difference.objects.get().pk}/").content.decode()
+    assert "Orders under way at that time: perhaps charged since" in page
+    client.post(url, {"verdict": "deposit", "why": "Transfer 4711", "shown": "4.0000"})
+    assert (Difference.objects.get().state, LedgerMark.objects.get().amount) == ("closed", Decimal(580))
+
+
+def test_a_balance_that_changed_since_the_page_was_shown_is_not_closed() -> None:
+    difference = make_difference("balance")
+    client = sign_in(*JUDGE)
+    url = f"/differences/{difference.pk}/close/"
+    page = client.get(url)
+    assert page.context["form"]["shown"].value() == Decimal(4)
+    Difference.objects.update(amount="-196.00", details={**difference.details, "amount": "380"})
+    given = {"verdict": "deposit", "why": "Transfer 4711"}
+    # What the page showed, a value that somebody made up, and none at all.
+    for shown in ({"shown": "4.0000"}, {"shown": "x"}, {}):
+        refused = client.post(url, {**given, **shown})
+        assert_clean_page(refused, status=422)
+        assert (Difference.objects.get().state, LedgerMark.objects.count()) == ("open", 0)
+    refused = client.post(url, {**given, "shown": "4.0000"})
+    html = refused.content.decode()
+    assert "It has changed meanwhile: -196 USD are unexplained now. Look at it again." in html
+    assert 'name="shown" value="-196.0000"' in html
+    client.post(url, {**given, "shown": "-196.0000"})
+    assert (Difference.objects.get().state, LedgerMark.objects.get().amount) == ("closed", Decimal(380))
+
+
+def test_a_balance_that_looks_like_a_discount_says_so() -> None:
+    client = sign_in(*JUDGE)
+    small = make_difference("balance", amount="0.90", details={**RECKONED, "cheaper": "0.2"})
+    page = client.get(f"/differences/{small.pk}/").content.decode()
+    assert "It is 4.5 % of what was bought since" in page
+    assert "perhaps charged so much less than listed" in page
+    for number, amount in enumerate(("4.01", "-0.90", "500")):
+        other = make_difference("balance", key=f"mark {number}", amount=amount)
+        page = client.get(f"/differences/{other.pk}/").content.decode()
+        assert "of what was bought since" not in page
+        assert "charged so much less" not in page
 
 
 def test_a_line_is_attached_to_a_purchase_that_misses_one(wholesaler: Wholesaler) -> None:
@@ -148,6 +186,38 @@ def test_a_line_is_attached_to_a_purchase_that_misses_one(wholesaler: Wholesaler
     assert (row.state, row.verdict, row.esim, row.purchase) == ("closed", "attached", esim, purchase)
     assert (esim.provider_ref, Purchase.objects.get().state) == (ref, "unknown")
     assert "Open it again" not in client.get(f"/differences/{row.pk}/").content.decode()
+
+
+def test_a_line_that_is_over_is_offered_to_nobody(wholesaler: Wholesaler) -> None:
+    wholesaler.plan_orders("lost_after")
+    purchase = purchase_of(buy(2))
+    ref = wholesaler.sold_refs[0]
+    over = make_difference(
+        key=ref, facts={"ours": {"line": None}, "theirs": {"line": ref}}, details={"state": "expired"}
+    )
+    client = sign_in(*JUDGE)
+    page = client.get(f"/differences/{over.pk}/").content.decode()
+    assert "Attach to a purchase" not in page
+    assert "Take over for a customer" not in page
+    assert "Close with a reason" in page
+    assert "so it can be given to nobody" in page
+    client.post(f"/differences/{over.pk}/attach/", {"purchase": purchase.pk, "why": "x"})
+    good = {"customer": purchase.order_line.order.customer.email, "plan": purchase.plan_ref, "why": "x"}
+    client.post(f"/differences/{over.pk}/take-over/", good)
+    assert (Difference.objects.get().state, Esim.objects.exists(), wholesaler.reads) == ("open", False, [])
+
+
+def test_the_purchase_that_a_line_names_is_offered_however_old(wholesaler: Wholesaler) -> None:
+    wholesaler.plan_orders(*["lost_after"] * 62)
+    first = purchase_of(buy(1))
+    by_key = purchase_of(buy(1))
+    for _more in range(60):
+        buy(1)
+    told = {"ours": {"line": None}, "theirs": {"line": "25112000000001", "key": by_key.idempotency_key}}
+    difference = make_difference(facts=told, purchase=first)
+    fitting = find_fitting_purchases(difference)
+    assert [row.pk for row in fitting[:2]] == [by_key.pk, first.pk]
+    assert len(fitting) == 20
 
 
 def test_a_line_is_taken_over_for_a_customer(wholesaler: Wholesaler) -> None:

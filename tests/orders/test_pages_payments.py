@@ -1,14 +1,19 @@
 """Payments that do not fit, as the desk meets them: recorded as they came, shown, decided about."""
 
+import re
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
+from orders.expiring import expire_orders
 from orders.models import Order, Payment, Purchase, Refund
+from orders.payment_decisions import give_back, settle_payment
 from tests.orders.desk import read_hidden, sign_in
-from tests.orders.making import make_fake_plan, order_plan
+from tests.orders.making import make_fake_plan, make_user, order_plan
 from tests.orders.test_capturing import come, make_order
 from tests.pages import assert_clean_page
 
@@ -196,6 +201,44 @@ def test_cancelling_a_partly_paid_order_says_what_is_owed_back() -> None:
     client.post(url, {"why": "changed their mind"})
     assert Refund.objects.get().amount == Decimal(5)
     assert "5.00\xa0USD is owed back" in client.get(f"/orders/{payment.order_id}/").content.decode()
+
+
+def test_a_short_payment_that_was_looked_at_still_says_what_is_to_be_paid() -> None:
+    """Without its mark it stands on no list of payments: the order's page and "Unpaid for more than a day" have it."""
+    order, client = make_order(), sign_in(*DECIDER)
+    payment = come(order, "5")
+    settle_payment(payment=payment, why="the rest comes on Friday", by=make_user("orders.handle_payment"))
+    yesterday = timezone.now() - timedelta(days=1, minutes=1)
+    Order.objects.update(created_at=yesterday, expires_at=yesterday)
+    assert expire_orders() == 0
+    order_url = f"/orders/{order.pk}/"
+    page = client.get(order_url)
+    assert_clean_page(page)
+    html = page.content.decode()
+    assert "Look and decide" not in html
+    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd[^>]*>([^<]*)", html))
+    held = "it is paid in full or somebody decides: money came for it, so it does not expire by itself"
+    assert (facts["Paid in all"], facts["To be paid"], facts["Waits until"]) == ("5.00\xa0USD", "7.00\xa0USD", held)
+    assert (f"{order_url}pay/" in html, f"{order_url}wait/" in html) == (True, False)
+    assert held in client.get(f"/payments/{payment.pk}/").content.decode()
+    (task,) = [task for task in client.get("/").context["tasks"] if task.title == "Unpaid for more than a day"]
+    assert task.number == 1
+    assert order.number in client.get(task.url).content.decode()
+    # Given back, it holds the order no longer, whose time is over.
+    give_back(payment=payment, why="changed their mind", by=make_user("orders.handle_payment"))
+    order.refresh_from_db()
+    html = client.get(order_url).content.decode()
+    assert (order.state, held in html, "To be paid" in html) == ("expired", False, False)
+
+
+@pytest.mark.parametrize(("came_in", "is_held"), [("USD", True), ("EUR", False)])
+def test_what_is_owed_back_keeps_no_order_from_expiring(came_in: str, is_held: bool) -> None:
+    order, client = make_order(), sign_in(*DECIDER)
+    come(order, "5", came_in)
+    html = client.get(f"/orders/{order.pk}/").content.decode()
+    assert ("does not expire by itself" in html, f"/orders/{order.pk}/wait/" in html) == (is_held, not is_held)
+    Order.objects.update(expires_at=timezone.now())
+    assert expire_orders() == (0 if is_held else 1)
 
 
 def test_an_order_that_is_paid_and_could_not_be_bought_asks_for_no_payment(settings: Settings) -> None:

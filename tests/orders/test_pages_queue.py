@@ -148,6 +148,7 @@ def test_deciding_that_nothing_was_bought_needs_a_reason_and_owes_a_refund(whole
     purchase = make("lost_before", wholesaler)
     client = sign_in(*DECIDER)
     url = f"/purchases/{purchase.pk}/not-bought/"
+    assert "not_ours" not in client.get(url).content.decode()
     assert_clean_page(client.post(url, {"why": " "}), status=422)
     assert Purchase.objects.get(pk=purchase.pk).state == P.UNKNOWN
     client.post(url, {"why": "The portal has no such sale"})

@@ -51,7 +51,7 @@ def test_the_missing_line_is_owed_back_with_its_plan_named(wholesaler: Wholesale
     assert_books(delivered="12", due="6")
     for page in (f"/orders/{order.pk}/", "/refunds/", f"/refunds/{refund.pk}/made/"):
         told = read(page)
-        assert 'Not delivered</span>: 1 eSIM<span class="sub">Japan 1 GB' in told, page
+        assert 'Not delivered</span>: 1 eSIM<br><span class="small muted">Japan 1 GB' in told, page
     # What it earned: two eSIMs at 6.00 that cost 4.00 each.
     assert "<dt>Cost</dt><dd>8.00 USD</dd>" in read(f"/orders/{order.pk}/")
     assert "<dt>Margin</dt><dd>4.00 USD</dd>" in read(f"/orders/{order.pk}/")
@@ -77,7 +77,7 @@ def test_a_line_that_comes_after_the_money_went_back_asks_for_a_look(wholesaler:
     assert_books(delivered="18", made="6", given_away="6")
     told = read(f"/orders/{order.pk}/")
     assert "6.00 USD went back already, yet lines were delivered" in told
-    assert 'Not delivered</span>: 1 eSIM<span class="sub">Japan 1 GB' in read("/refunds/?state=made")
+    assert 'Not delivered</span>: 1 eSIM<br><span class="small muted">Japan 1 GB' in read("/refunds/?state=made")
 
 
 def test_of_an_order_with_two_lines_the_failed_one_alone_is_owed_back(wholesaler: Wholesaler) -> None:
@@ -104,7 +104,7 @@ def test_of_an_order_with_two_lines_the_failed_one_alone_is_owed_back(wholesaler
     assert (order.state, refund.purchase, refund.quantity, refund.amount) == ("partial", other, 1, Decimal(9))
     assert_books(delivered="12", due="9")
     told = read(f"/orders/{order.pk}/")
-    assert 'Not delivered</span>: 1 eSIM<span class="sub">Korea 3 GB' in told
+    assert 'Not delivered</span>: 1 eSIM<br><span class="small muted">Korea 3 GB' in told
     for amount in ("12.00 USD", "9.00 USD", "21.00 USD"):
         assert amount in told
     assert "<dt>Cost</dt><dd>8.00 USD</dd>" in told

@@ -16,6 +16,7 @@ from orders.models import Order, OrderEvent, Purchase, Refund
 from orders.purchasing import run_purchase
 from orders.reconciliation import ReconciliationRefused
 from orders.refunds import RefundRefused, record_refund_made
+from providers.types import Capability, LineState
 from tests.orders.fakes import FakeProvider, Wholesaler
 from tests.orders.making import make_due, make_purchase, make_user
 from tests.queue import Queue
@@ -145,6 +146,34 @@ def test_lines_of_somebody_else_are_refused(wholesaler: Wholesaler, staff: Any) 
     taken = wholesaler.sold_refs[0]
     purchase = parked(wholesaler)
     assert_refused(f"already: {taken}", verbs.attach_lines, purchase=purchase, iccids=[taken], by=staff)
+
+
+def test_each_line_is_read_before_any_is_entered(wholesaler: Wholesaler, staff: Any) -> None:
+    purchase = parked(wholesaler)
+    first, second = wholesaler.sold_refs
+    wholesaler.not_known = {second}
+    asked = {"purchase": purchase, "iccids": [first, second], "by": staff}
+    assert_refused(f"does not know this line: {second}", verbs.attach_lines, **asked)
+    wholesaler.not_known, wholesaler.over = set(), {first: LineState.TERMINATED}
+    assert_refused(f"Line {first} is over", verbs.attach_lines, **asked)
+    assert wholesaler.reads == [first, second, first]
+
+
+def test_more_lines_than_can_be_read_for_one_click_are_refused(wholesaler: Wholesaler, staff: Any) -> None:
+    purchase = parked(wholesaler, quantity=31)
+    assert_refused("at most 30", verbs.attach_lines, purchase=purchase, iccids=wholesaler.sold_refs, by=staff)
+    verbs.attach_lines(purchase=purchase, iccids=wholesaler.sold_refs[:30], by=staff)
+    verbs.attach_lines(purchase=purchase, iccids=wholesaler.sold_refs[30:], by=staff)
+    assert (again(purchase).state, len(wholesaler.reads)) == ("fulfilled", 31)
+
+
+def test_lines_are_taken_by_a_persons_word_where_nobody_tells_of_them(
+    wholesaler: Wholesaler, staff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeProvider, "capabilities", frozenset({Capability.ORDER}))
+    purchase = parked(wholesaler)
+    verbs.attach_lines(purchase=purchase, iccids=wholesaler.sold_refs, by=staff)
+    assert (again(purchase).state, wholesaler.reads) == ("fulfilled", [])
 
 
 def test_late_reply_after_lines_were_entered_by_hand_adds_none(wholesaler: Wholesaler, staff: Any) -> None:

@@ -74,6 +74,7 @@ def desk(wholesaler: Wholesaler) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("viewport", "theme"), [(DESKTOP, "light"), (PHONE, "dark")])
+@pytest.mark.looks
 def test_every_page_fits_and_is_accessible(
     console: Console, desk: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
 ) -> None:

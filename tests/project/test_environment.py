@@ -13,12 +13,14 @@ DOCUMENTED = re.compile(r"^\| `([A-Z][A-Z0-9_]*)`", re.MULTILINE)
 CONTRACTS = ("ESIM_COMMERCE", "ESIM_COMMERCE_SANDBOX")
 #: Read by other programs of the project than its settings.
 ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "Q_CLUSTER_NAME"}
+#: The settings, and the groups of them that are modules of their own.
+MODULES = ("environment.py", "settings*.py")
 
 
 def read_by_settings() -> set[str]:
     found: set[str] = set()
-    texts = [(PROJECT_DIR / "config" / name).read_text() for name in ("settings.py", "settings_api.py")]
-    for formatted, name in READ.findall("\n".join(texts)):
+    files = [path for pattern in MODULES for path in sorted((PROJECT_DIR / "config").glob(pattern))]
+    for formatted, name in READ.findall("\n".join(path.read_text() for path in files)):
         if formatted:
             found |= {name.replace("{prefix}", contract) for contract in CONTRACTS}
         else:

@@ -211,6 +211,7 @@ def walk(client: Client, *starts: str) -> Iterator[tuple[str, PageText]]:
                 waiting.append(target)
 
 
+@pytest.mark.looks
 def test_no_page_shows_our_english(office: Simulator, staff: User) -> None:
     client = Client(headers={"accept-language": "en"})
     client.force_login(staff)

@@ -92,7 +92,13 @@ class TestEsimAccess(_EsimAccess, ProviderConformance):
             rate_limits=(TOO_MANY, refuse_code("101013"), refuse_code("900001")),
         ),
         FIND_ORDER.at("query", vital=LINES, identity=CODE),
-        READ_LINE.at("query", vital=LINES | {"esimTranNo"}, identity=CODE),
+        READ_LINE.at(
+            "query",
+            vital=LINES | {"esimTranNo"},
+            identity=CODE,
+            # 000105 and 000106 to it may only mean that esimTranNo is no parameter: they say nothing of the line.
+            refusals=(BAD_REQUEST, refuse_code("310403")),
+        ),
         READ_ORDER_LINES.at("query", vital=LINES, identity=CODE),
         LIST_LINES.at("query", vital=LINES, identity=CODE),
         READ_USAGE.at("usage", vital=frozenset({"success", "obj", "esimUsageList", "esimTranNo"}), identity=CODE),

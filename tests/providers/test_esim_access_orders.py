@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from providers.errors import OutcomeUnknown, Rejected
+from providers.errors import OutcomeUnknown, Rejected, StillAllocating
 from providers.types import Capability, ControlRequest, Fault, LineState, Money, TopUpOutcome
 from tests.providers.access_calls import (
     KEY,
@@ -260,10 +260,16 @@ def test_an_order_is_found_by_our_own_key() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("body", [lines(), lines(line(5)), refusal("200010")])
+@pytest.mark.parametrize("body", [lines(), lines(line(5))])
 def test_an_order_that_is_not_among_them(body: bytes) -> None:
     with scripted(*replies(body)) as server:
         assert make_client(url=server.url).find_order(KEY, sent_at=datetime.now(UTC)) is None
+
+
+@pytest.mark.django_db
+def test_while_it_allocates_nothing_is_said_of_an_order() -> None:
+    with scripted(*replies(refusal("200010"))) as server, pytest.raises(StillAllocating):
+        make_client(url=server.url).find_order(KEY, sent_at=datetime.now(UTC))
 
 
 # -- against the simulator --------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Deliveries whose shape nobody described: what they name is found wherever it stands."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -53,6 +54,15 @@ def test_several_events_in_one_delivery() -> None:
         (WebhookKind.VALIDITY, "EXPIRATION", ICCID, ""),
         (WebhookKind.LINE_CHANGED, "ACTIVATION", OTHER, ""),
     ]
+
+
+@pytest.mark.parametrize("wrap", [list, lambda events: {"event": "EXPIRATION", "events": events}])
+def test_of_a_very_long_list_the_first_events_are_read_and_that_there_are_more(wrap: Callable[[Any], object]) -> None:
+    events = [{"event": "EXPIRATION", "order_id": f"o-{number}"} for number in range(12_000)]
+    whole = read(wrap(events[:100]))
+    assert whole == [(WebhookKind.VALIDITY, "EXPIRATION", "", f"o-{number}") for number in range(100)]
+    assert read(wrap(events)) == [*whole, (WebhookKind.UNKNOWN, "11900 more", "", "")]
+    assert read(wrap(events[:101]))[100:] == [(WebhookKind.UNKNOWN, "1 more", "", "")]
 
 
 def test_an_amount_is_no_event_and_a_bare_id_no_order() -> None:

@@ -197,3 +197,17 @@ def test_long_bodies_of_any_kind_are_quickly_done(piece: str) -> None:
     started = time.process_time()
     redact_body((piece * 64_000)[:64_000].encode(), limit=4000)
     assert time.process_time() - started < 2
+
+
+def test_the_log_of_calls_keeps_no_link_to_a_line() -> None:
+    link = "http://127.0.0.1:8000/l/" + "aZ0-_" * 8 + "x2/"
+    for body in ({"message": f"Your data is used {link}"}, f"message: {link}"):
+        text = redact_text(json.dumps(body))
+        assert "aZ0" not in text
+        assert f"/l/{MASK}/" in text
+    # JSON may escape its slashes, and a text may be cut off.
+    cut = r"look http:\/\/x\/l\/" + "aZ0-_" * 6
+    assert redact_text(cut) == rf"look http:\/\/x\/l\/{MASK}"
+    assert redact_text(f'{{"message": "{cut}') == f'{{"message": "look http://x/l/{MASK}"'
+    for plain in ("/l/short/", "/lines/0123456789abcdefgh/", "/esims/1/l"):
+        assert redact_text(plain) == plain

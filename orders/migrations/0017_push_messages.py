@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0013_statement_issuer'),
+        ('orders', '0016_contents_of_before'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0014_push_messages'),
+        ('orders', '0017_push_messages'),
     ]
 
     operations = [
