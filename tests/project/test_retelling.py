@@ -27,7 +27,14 @@ NOT_STORING = frozenset(
 )
 #: Who speaks to one reader, or to the office's own machine.
 FACES = (
-    *("orders/views/", "orders/selectors/", "orders/management/", "orders/migrations/", "orders/models/"),
+    *(
+        "orders/views/",
+        "orders/api/",
+        "orders/selectors/",
+        "orders/management/",
+        "orders/migrations/",
+        "orders/models/",
+    ),
     *(
         "orders/forms",
         "orders/notice_words.py",
@@ -38,11 +45,12 @@ FACES = (
     ),
     *("orders/way_back.py", "orders/schedules.py", "orders/pruning.py", "orders/csv_files.py"),
 )
-#: Parts that another sentence is made of, and what is looked for in one; a fault that a form shows in its own way.
+#: Parts that another sentence is made of, and what is looked for in one; a fault that a form shows in its own way; the
+#: name that stands in the books for somebody whose own was erased.
 PARTS = frozenset(
     {
         *("7: 7", "The provider refused (7)7", " in 7, line 7", "read again", "7 problems, 7 corrections"),
-        "requested_by_customer",
+        *("requested_by_customer", "Erased customer 7"),
         *("the provider does not know the transaction", "the provider does not look for our key"),
         *("the provider does not tell of the line", "the provider refuses to tell"),
         *("nothing is bought yet.", "or give the money back."),
