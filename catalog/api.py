@@ -1,6 +1,7 @@
 """The catalogue's part of the API: for everybody, signed in or not."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -52,15 +53,15 @@ def _describe(operation_id: str, answer: Any, *parameters: Any) -> Callable[[Met
     )
 
 
-class CatalogueView(APIView):
+class CatalogueView(APIView, ABC):
     """An answer that is the same for everybody who asks in one language, until the catalogue changes."""
 
     permission_classes = (AllowAny,)
     parameters: type[QueryParameters] = QueryParameters
 
+    @abstractmethod
     def answer(self, wanted: Mapping[str, Any], **address: Any) -> Mapping[str, Any]:
         """What is answered to the validated parameters; ``Http404`` where there is nothing."""
-        raise NotImplementedError
 
     def respond(self, request: Request, **address: Any) -> HttpResponse:
         # Before anything is read of the catalogue: see read_version.

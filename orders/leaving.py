@@ -145,8 +145,9 @@ def _erase_customer(customer: Customer) -> None:
     customer.user = None
     # In one language, because it stands in the books.
     customer.name = f"Erased customer {customer.pk}"
-    for field in ("email", "phone", "company", "country", "language", "note"):
+    emptied = ("email", "phone", "company", "country", "language", "note")
+    for field in emptied:
         setattr(customer, field, "")
     customer.email_off, customer.push_off = [], []
     customer.erased_at = timezone.now()
-    customer.save()
+    customer.save(update_fields=["user", "name", *emptied, "email_off", "push_off", "erased_at"])

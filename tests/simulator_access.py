@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import requests
+from pytest_django import Settings
 
 from tests.simulator_client import Simulator
 from tests.simulator_webhooks import Webhooks
@@ -13,6 +14,16 @@ SYSTEM = "access"
 ACCESS_CODE = "demo-access-code"
 SECRET_KEY = "demo-access-secret"
 ROOT = "/api/v1/open"
+
+
+def open_account(settings: Settings, simulator: Simulator, *, allocation_delay_s: int = 0) -> "Access":
+    """The account, known to us alone, with no limits on its side: lines are there so long after their order."""
+    access = Access(simulator)
+    simulator.set_limits(multiplier=0)
+    access.set_switches(allocation_delay_s=allocation_delay_s)
+    own = {"url": access.url, "code": ACCESS_CODE, "secret_key": SECRET_KEY, "limits": {"calls": 1000}}
+    settings.PROVIDERS = {"esim-access": {**settings.PROVIDERS["esim-access"], **own}}
+    return access
 
 
 class Access:

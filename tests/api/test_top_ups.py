@@ -21,7 +21,7 @@ from tests.api.buying import buy_all, give_credit, make_traveller, pay_body, sen
 from tests.catalog.making import make_account, make_plan
 from tests.customers.making import make_staff
 from tests.orders.making import order_plan, pay
-from tests.simulator_access import ACCESS_CODE, SECRET_KEY, Access
+from tests.simulator_access import Access, open_account
 from tests.simulator_cards import CardService
 from tests.simulator_client import Simulator
 
@@ -31,11 +31,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def access(settings: Settings, cards: CardService, simulator: Simulator) -> Access:
     """The account, with lines that are there at once, and no limits on its side."""
-    access = Access(simulator)
-    simulator.set_limits(multiplier=0)
-    access.set_switches(allocation_delay_s=0)
-    own = {**settings.PROVIDERS["esim-access"], "url": access.url, "code": ACCESS_CODE, "secret_key": SECRET_KEY}
-    settings.PROVIDERS = {"esim-access": {**own, "limits": {"calls": 1000}}}
+    access = open_account(settings, simulator)
     settings.HTTP_CONNECT_TIMEOUT = settings.HTTP_READ_TIMEOUT = settings.HTTP_ORDER_READ_TIMEOUT = 1.0
     return access
 

@@ -12,20 +12,15 @@ from orders.models import Comparison, Difference, DifferenceEvent
 from providers.models import ProviderAccount
 from tests.catalog.making import make_account, make_plan
 from tests.orders.making import make_fake_account
-from tests.simulator_access import ACCESS_CODE, SECRET_KEY, Access
+from tests.simulator_access import Access, open_account
 from tests.simulator_client import Simulator
 from tests.simulator_esimfx import CLIENT_ID, CLIENT_KEY, Esimfx
 
 
 def open_access(settings: Settings, simulator: Simulator) -> Access:
     """eSIM Access at the simulator as the only account: it allocates at once, and what was just sold is compared."""
-    access = Access(simulator)
     simulator.reset(plans=20)
-    simulator.set_limits(multiplier=0)
-    access.set_switches(allocation_delay_s=0)
-    account = settings.PROVIDERS["esim-access"]
-    own = {"url": access.url, "code": ACCESS_CODE, "secret_key": SECRET_KEY, "limits": {"calls": 1000}}
-    settings.PROVIDERS = {"esim-access": {**account, **own}}
+    access = open_account(settings, simulator)
     settings.COMPARE_SETTLING_MINUTES = 0.0
     settings.COMPARE_DAYS = 60
     return access

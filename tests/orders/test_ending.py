@@ -33,7 +33,7 @@ from tests.orders.making import make_due, make_user, order_plan, pay
 from tests.orders.test_races import race
 from tests.pages import assert_clean_page
 from tests.queue import Queue
-from tests.simulator_access import ACCESS_CODE, SECRET_KEY, Access
+from tests.simulator_access import Access, open_account
 from tests.simulator_client import Simulator
 from tests.simulator_esimfx import BLOCK_PATH, CLIENT_ID, CLIENT_KEY, Esimfx
 
@@ -53,11 +53,7 @@ def mina() -> User:
 
 @pytest.fixture
 def access(settings: Settings, simulator: Simulator) -> Access:
-    simulator.set_limits(multiplier=0)
-    access = Access(simulator)
-    access.set_switches(allocation_delay_s=0)
-    values = {"url": access.url, "code": ACCESS_CODE, "secret_key": SECRET_KEY, "limits": {"calls": 1000}}
-    settings.PROVIDERS = {"esim-access": {**settings.PROVIDERS["esim-access"], **values}}
+    access = open_account(settings, simulator)
     settings.HTTP_READ_TIMEOUT = 5.0
     return access
 

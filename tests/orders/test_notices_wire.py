@@ -24,7 +24,7 @@ from providers.types import Priority
 from tests.catalog.making import make_account, make_plan
 from tests.orders.making import make_customer, make_due, make_user, order_plan, pay
 from tests.orders.telling import subjects, tell
-from tests.simulator_access import ACCESS_CODE, SECRET_KEY, Access
+from tests.simulator_access import Access, open_account
 from tests.simulator_client import Simulator
 
 pytestmark = pytest.mark.django_db
@@ -33,18 +33,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def access(settings: Settings, simulator: Simulator) -> Access:
     """The account at the simulator, which has lines ready at once."""
-    access = Access(simulator)
-    simulator.set_limits(multiplier=0)
-    access.set_switches(allocation_delay_s=0)
-    settings.PROVIDERS = {
-        "esim-access": {
-            **settings.PROVIDERS["esim-access"],
-            "url": access.url,
-            "code": ACCESS_CODE,
-            "secret_key": SECRET_KEY,
-            "limits": {"calls": 1000},
-        }
-    }
+    access = open_account(settings, simulator)
     settings.HTTP_CONNECT_TIMEOUT = settings.HTTP_READ_TIMEOUT = settings.HTTP_ORDER_READ_TIMEOUT = 1.0
     return access
 

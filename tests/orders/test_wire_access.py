@@ -14,7 +14,7 @@ from orders.purchasing import run_purchase
 from orders.reconciliation import enter_transaction_id
 from tests.catalog.making import make_account, make_plan
 from tests.orders.making import make_due, make_user, order_plan, pay
-from tests.simulator_access import ACCESS_CODE, SECRET_KEY, Access
+from tests.simulator_access import Access, open_account
 from tests.simulator_client import Simulator
 
 pytestmark = pytest.mark.django_db
@@ -24,18 +24,7 @@ QUANTITY = 3
 @pytest.fixture
 def access(settings: Settings, simulator: Simulator) -> Access:
     """The account, with short time-outs, lines that are there a minute after the order, and no limits on its side."""
-    access = Access(simulator)
-    simulator.set_limits(multiplier=0)
-    access.set_switches(allocation_delay_s=60)
-    settings.PROVIDERS = {
-        "esim-access": {
-            **settings.PROVIDERS["esim-access"],
-            "url": access.url,
-            "code": ACCESS_CODE,
-            "secret_key": SECRET_KEY,
-            "limits": {"calls": 1000},
-        }
-    }
+    access = open_account(settings, simulator, allocation_delay_s=60)
     settings.HTTP_CONNECT_TIMEOUT = settings.HTTP_READ_TIMEOUT = settings.HTTP_ORDER_READ_TIMEOUT = 1.0
     return access
 
