@@ -120,14 +120,17 @@ class Control:
         unknown = set(body) - {"advance", "offset", "at", "frozen"}
         if unknown or not body:
             raise Refusal(400, "BAD_CONTROL", "The clock takes advance, offset, at or frozen")
+        if body.get("frozen"):
+            # First: a clock that still ran would leave the instant that it is to stand at.
+            clock.freeze(True)
         if "advance" in body:
             clock.advance(float(body["advance"]))
         if "offset" in body:
             clock.set_offset(float(body["offset"]))
         if "at" in body:
             clock.move_to(parse_instant(body["at"]))
-        if "frozen" in body:
-            clock.freeze(bool(body["frozen"]))
+        if "frozen" in body and not body["frozen"]:
+            clock.freeze(False)
         self._ticker.settle()
         return self._read_clock(arguments, query, body)
 

@@ -25,6 +25,13 @@ def query(simulator: Simulator, iccid: str) -> dict[str, Any]:
     return esim
 
 
+def test_a_clock_stands_exactly_where_it_was_told_to(simulator: Simulator) -> None:
+    for second in range(20):
+        simulator.move_clock(frozen=False)
+        told = simulator.move_clock(at=f"2027-03-01T03:00:{second:02d}Z", frozen=True)
+        assert told == f"2027-03-01T03:00:{second:02d}.000Z"
+
+
 def test_download_install_connect(simulator: Simulator, line: str) -> None:
     esim = simulator.download_line(line)
     assert (esim["profileProvisionStatus"], esim["profileInstallStatus"]) == ("DOWNLOADED", "DOWNLOADED")
