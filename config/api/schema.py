@@ -20,6 +20,8 @@ _ALWAYS = {
 }
 _SIGNED_IN = {"401": "Sign in first.", "403": "You may not do this."}
 _WITH_BODY = {"415": "The body is in a form that is not understood."}
+#: What a status means where an operation says nothing else of it.
+EVERYWHERE: Mapping[str, str] = {**_ALWAYS, **_SIGNED_IN, **_WITH_BODY}
 
 PROBLEM_SCHEMA: Mapping[str, Any] = {
     "type": "object",
