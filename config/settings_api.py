@@ -127,6 +127,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "PaymentState": "orders.api.serializers.PAYMENT_STATES",
         "RefundKind": "orders.api.serializers.REFUND_KINDS",
         "RefundState": "orders.api.serializers.REFUND_STATES",
+        "EsimState": "esims.api_serializers.LINE_STATES",
+        "PackageKind": "esims.api_serializers.PACKAGE_KINDS",
+        "PackageState": "esims.api_serializers.PACKAGE_STATES",
+        "EsimActionState": "esims.api_serializers.ACTION_STATES",
+        "PhoneAction": "esims.api_serializers.ASKED",
+        "GuideStageCode": "esims.api_serializers.STAGES",
+        "GuidePartCode": "esims.api_serializers.PARTS",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -39,6 +39,7 @@ class EventKind(StrEnum):
     USAGE_REACHED = "usage_reached"  # facts: percent, used, total (bytes), package (its id), as_of
     NOTICE_FAILED = "notice_failed"  # the customer was not told of something; facts: crash
     LINKS_REVOKED = "links_revoked"  # facts: count
+    RENAMED = "renamed"  # by its customer; never the name itself
     REPLACED = "replaced"  # by a reissue; facts: line (the new one's id), order (its number)
     REPLACEMENT_ORDERED = "replacement_ordered"  # of a faulty line; facts: order (the number of the new one)
     REPLACEMENT_CAME = "replacement_came"  # facts: line (the new one's label), order
@@ -176,6 +177,7 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         if isinstance(count := facts.get("count"), int)
         else ""
     ),
+    EventKind.RENAMED: lambda _facts: _("The customer gave the line another name."),
     EventKind.USAGE_SIMULATED: lambda facts: (
         ngettext("Simulated usage was set for %(count)d day.", "Simulated usage was set for %(count)d days.", days)
         % {"count": days}

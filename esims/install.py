@@ -5,7 +5,9 @@ that the phone will ask for a confirmation code, which is never part of the stri
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import quote
 
 from django.utils.functional import Promise
@@ -62,10 +64,23 @@ class InstallLinks:
     android: str
 
 
+class Platform(StrEnum):
+    """What the eSIM goes onto."""
+
+    IOS = "ios"
+    ANDROID = "android"
+    OTHER = "other"
+
+
+#: What a guide tells of where nobody has said what the eSIM goes onto.
+PHONES = (Platform.IOS, Platform.ANDROID)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuidePart:
-    """One heading of the install guide with its steps."""
+    """One heading of the install guide with its steps. ``code`` is its name for programs."""
 
+    code: str
     title: str | Promise
     steps: tuple[str | Promise, ...]
 
@@ -74,6 +89,7 @@ class GuidePart:
 class GuideStage:
     """One of the two things to do, in their order: install the eSIM, then start it."""
 
+    code: str
     title: str | Promise
     note: str | Promise
     parts: tuple[GuidePart, ...]
@@ -105,7 +121,7 @@ def install_links(lpa: str) -> InstallLinks:
     return InstallLinks(apple=_APPLE + value, android=_ANDROID + value)
 
 
-def install_guide(esim: Esim) -> tuple[GuideStage, ...]:
+def install_guide(esim: Esim, platforms: Sequence[Platform] = PHONES) -> tuple[GuideStage, ...]:
     """What to tell the customer, in two stages; of the line itself it says what is known of it.
 
     It names the confirmation code's place where one is needed, the APN where the line has one, and what starts its time
@@ -113,29 +129,44 @@ def install_guide(esim: Esim) -> tuple[GuideStage, ...]:
     """
     manual = _MANUAL_WITH_CONFIRMATION if needs_confirmation_code(esim) else _MANUAL
     start = [
-        GuidePart(title=gettext_lazy("After landing"), steps=(*_TURN_ON, *_name_apn(esim), *_OWN_LINE)),
-        GuidePart(title=gettext_lazy("When its time starts"), steps=_tell_start(esim)),
-        GuidePart(title=gettext_lazy("If there is no data"), steps=_NO_DATA),
+        GuidePart(
+            code="after_landing",
+            title=gettext_lazy("After landing"),
+            steps=(*_TURN_ON, *_name_apn(esim), *_OWN_LINE),
+        ),
+        GuidePart(code="start_of_time", title=gettext_lazy("When its time starts"), steps=_tell_start(esim)),
+        GuidePart(code="no_data", title=gettext_lazy("If there is no data"), steps=_NO_DATA),
     ]
     return (
         GuideStage(
+            code="install",
             title=gettext_lazy("Install your eSIM"),
             note=gettext_lazy(
                 "Not sure whether it is installed? Look in the phone's settings: an installed eSIM is listed among "
                 "its mobile lines (SIMs)."
             ),
             parts=(
-                GuidePart(title=gettext_lazy("Before you install"), steps=(*_BEFORE, *_advise_when(esim), *_PREPARE)),
-                GuidePart(title=gettext_lazy("On an iPhone"), steps=(*_IPHONE, *manual, *_IPHONE_AFTER)),
-                GuidePart(title=gettext_lazy("On an Android phone"), steps=(*_ANDROID_STEPS, *manual, *_ANDROID_AFTER)),
+                GuidePart(
+                    code="before",
+                    title=gettext_lazy("Before you install"),
+                    steps=(*_BEFORE, *_advise_when(esim), *_PREPARE),
+                ),
+                *(_tell_platform(platform, manual) for platform in platforms),
             ),
         ),
         GuideStage(
+            code="start",
             title=gettext_lazy("Start your eSIM"),
             note=gettext_lazy("An installed eSIM carries no data until it is switched on and chosen for it."),
             parts=tuple(part for part in start if part.steps),
         ),
     )
+
+
+def _tell_platform(platform: Platform, manual: tuple[Promise, ...]) -> GuidePart:
+    """How it is installed there."""
+    title, before, after = _PLATFORMS[platform]
+    return GuidePart(code="installing", title=title, steps=(*before, *manual, *after))
 
 
 def top_up_rules(esim: Esim) -> tuple[str | Promise, ...]:
@@ -227,15 +258,28 @@ _MANUAL_WITH_CONFIRMATION = (
     ),
 )
 _IPHONE_AFTER = (gettext_lazy("Follow the phone's questions to the end: label, default line, line for mobile data."),)
+_SCAN = gettext_lazy("Choose to scan a QR code and point the camera at it.")
 _ANDROID_STEPS = (
     gettext_lazy(
         "Tap the Android link on the phone itself (Android 10 or later, not on every maker's phones), or open "
         "Settings → Network & internet → SIMs → Add eSIM; on a Samsung phone Settings → Connections → SIM manager → "
         "Add eSIM."
     ),
-    gettext_lazy("Choose to scan a QR code and point the camera at it."),
+    _SCAN,
 )
 _ANDROID_AFTER = (gettext_lazy("Wait until the phone says that the line was added."),)
+_PLATFORMS: Mapping[Platform, tuple[Promise, tuple[Promise, ...], tuple[Promise, ...]]] = {
+    Platform.IOS: (gettext_lazy("On an iPhone"), _IPHONE, _IPHONE_AFTER),
+    Platform.ANDROID: (gettext_lazy("On an Android phone"), _ANDROID_STEPS, _ANDROID_AFTER),
+    Platform.OTHER: (
+        gettext_lazy("On another device"),
+        (
+            gettext_lazy("Open the settings for mobile data or SIMs on the device, and choose to add an eSIM."),
+            _SCAN,
+        ),
+        (gettext_lazy("Wait until the device says that the line was added."),),
+    ),
+}
 _TURN_ON = (
     gettext_lazy("Turn the new line on in the phone's settings."),
     gettext_lazy("Switch data roaming on for this line, and for this line only."),

@@ -49,7 +49,7 @@ _SENTENCES: Mapping[LineState, Any] = {
     LineState.UNKNOWN: gettext_lazy("We cannot tell how your eSIM is doing just now."),
 }
 #: While it may still have to be installed.
-_SHOWS_CODE = frozenset({LineState.READY, LineState.DOWNLOADED, LineState.ERROR, LineState.UNKNOWN})
+SHOWS_CODE = frozenset({LineState.READY, LineState.DOWNLOADED, LineState.ERROR, LineState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def read_link_page(esim: Esim, *, now: datetime | None = None) -> LinkPage:
         state=state,
         state_label=state_label(state),
         sentences=tuple(filter(None, [describe_line(esim, state), describe_time(esim, now)])),
-        links=install_links(esim.lpa) if esim.lpa and state in _SHOWS_CODE else None,
+        links=install_links(esim.lpa) if esim.lpa and state in SHOWS_CODE else None,
         needs_confirmation=needs_confirmation_code(esim),
         guide=() if is_over else install_guide(esim),
         use=measure_total_use(esim, packages),

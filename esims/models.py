@@ -54,6 +54,8 @@ class Esim(models.Model):
     eid = models.CharField(_("EID"), max_length=32, blank=True)
     install_device_imei = models.CharField(_("IMEI at installation"), max_length=16, blank=True)
     connection_device_imei = models.CharField(_("IMEI at first connection"), max_length=16, blank=True)
+    #: What its customer calls it; theirs alone, and gone with them.
+    nickname = models.CharField(_("name given by the customer"), max_length=60, blank=True)
     state = models.CharField(_("state"), max_length=16, choices=STATE_CHOICES, default=LineState.PROVISIONING.value)
     #: The provider's own words by their field name.
     raw_states = models.JSONField(_("provider's states"), default=dict, blank=True)

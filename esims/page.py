@@ -89,13 +89,7 @@ def read_line_view(
     """The live part, as this person may see it."""
     now = now or timezone.now()
     state = shown_state(esim, now)
-    action = (
-        LineAction.objects.filter(esim=esim)
-        .select_related("requested_by", "package")
-        # Of two that are open the one that changes the line.
-        .order_by(F("finished_at").desc(nulls_first=True), _MESSAGES_LAST, "-pk")
-        .first()
-    )
+    action = find_last_action(esim)
     is_open = action is not None and action.state in LineAction.OPEN
     is_busy = action is not None and is_open and action.capability is not Capability.SMS
     abilities = abilities_of(esim.account)
@@ -110,10 +104,16 @@ def read_line_view(
         action_label=action_label(action.capability) if action else "",
         is_action_open=is_open,
         is_busy=is_busy,
-        is_being_read=_is_being_read(esim, now),
+        is_being_read=is_being_read(esim, now),
         can_refresh=can_read,
         is_read=Capability.READ_LINE in abilities,
     )
+
+
+def find_last_action(esim: Esim) -> LineAction | None:
+    """What was asked for the line last, the open before the ended; of two that are open the one that changes it."""
+    actions = LineAction.objects.filter(esim=esim).select_related("requested_by", "package")
+    return actions.order_by(F("finished_at").desc(nulls_first=True), _MESSAGES_LAST, "-pk").first()
 
 
 def read_package_rows(esim: Esim, user: User, packages: Sequence[Package], *, is_busy: bool) -> list[PackageRow]:
@@ -214,7 +214,7 @@ def read_guide(esim: Esim) -> tuple[GuideStage, ...]:
     return install_guide(esim)
 
 
-def _is_being_read(esim: Esim, now: datetime) -> bool:
+def is_being_read(esim: Esim, now: datetime) -> bool:
     """Whether a read is on its way that somebody waits for; none is to an account that is paused."""
     if esim.account.is_paused:
         return False

@@ -41,6 +41,14 @@ class RefreshRefused(Exception):
         self.message = message
 
 
+class AskedJustNow(RefreshRefused):
+    """Somebody has asked for the line a moment ago; after ``wait`` it may be asked for again."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(_("The line was asked for a moment ago."))
+        self.wait = wait
+
+
 def refresh_line(*, esim_id: int, priority: Priority, by: str, only_if_due: bool = False) -> Esim:
     """Read the line and bring it up to date; one call to the provider, not to be made inside a transaction.
 
@@ -82,18 +90,25 @@ def watch_line(*, esim: Esim) -> None:
     line.filter(stale & not_soon).update(next_refresh_at=now)
 
 
-def request_refresh(*, esim: Esim, by: str) -> None:
+def request_refresh(*, esim: Esim, by: str, at_most_every: timedelta | None = None) -> None:
     """A person wants the line read now: a worker does it, with the priority of people.
 
-    Raises ``RefreshRefused`` when the account cannot be asked.
+    Raises ``RefreshRefused`` when the account cannot be asked, and ``AskedJustNow`` when somebody has asked within
+    ``at_most_every``.
     """
     if not offers(esim.account.slug, Capability.READ_LINE):
         raise RefreshRefused(_("This provider account is not set up, or it does not tell of single lines."))
     if esim.account.is_paused:
         raise RefreshRefused(_("Calls to this provider are paused by staff."))
     now = timezone.now()
+    line = Esim.objects.filter(pk=esim.pk)
+    # Whoever asks, or opens the page, has the line watched from then on.
+    last = now + WATCHED_FOR - (at_most_every or timedelta(0))
+    free = Q(watched_until__isnull=True) | Q(watched_until__lte=last) if at_most_every else Q()
     with transaction.atomic():
-        Esim.objects.filter(pk=esim.pk).update(watched_until=now + WATCHED_FOR, next_refresh_at=now)
+        if not line.filter(free).update(watched_until=now + WATCHED_FOR, next_refresh_at=now):
+            watched = line.values_list("watched_until", flat=True).first()
+            raise AskedJustNow((watched or now) - last)
         async_task("esims.tasks.read_line", esim.pk, cluster=settings.QUEUES["refresh"])
     log.info("refresh asked for", esim=esim.pk, by=by)
 

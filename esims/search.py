@@ -1,22 +1,26 @@
 """Finding lines: filters that keep to the indexes, and pages whose cost does not grow with the list."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, DurationField, ExpressionWrapper, F, Q, QuerySet, Value, When
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from catalog.models import Plan
 from customers.search import find_customers
 from esims.models import Esim
-from esims.states import NOT_INSTALLED
+from esims.states import ENDED, JAPAN, NOT_INSTALLED, japan_today
 from providers.models import ProviderAccount
+from providers.types import LineState
 
 #: Fewer digits than these name too many lines.
 LEAST_DIGITS = 4
 _LONGEST_ICCID = 22
+#: From the last day in Japan to the beginning of the day on which the service is surely over.
+_SURELY_OVER = timedelta(days=2)
 #: A line that must be installed within so many days is worth a word to its customer.
 DEADLINE_NEAR_DAYS = 14
 
@@ -55,6 +59,27 @@ def must_be_installed_within(days: int, *, now: datetime | None = None) -> Q:
         activation_deadline__gt=now,
         activation_deadline__lte=now + timedelta(days=days),
     )
+
+
+def showing_states(lines: QuerySet[Esim], states: Collection[str], *, now: datetime | None = None) -> QuerySet[Esim]:
+    """Those that people see in one of these states: by the provider's word, or expired by the clock
+    (``states.shown_state``).
+    """
+    now = now or timezone.now()
+    days_silent = TruncDate("state_as_of", tzinfo=JAPAN) - F("expires_on")
+    by_day = Q(expires_on__lte=japan_today(now) - _SURELY_OVER)
+    by_instant = Q(expires_on__isnull=True, expires_at__lte=now)
+    silent_since = (
+        Q(state_as_of__isnull=True)
+        | Q(expires_on__isnull=True, state_as_of__lt=F("expires_at"))
+        | Q(expires_on__isnull=False, days_silent__lt=_SURELY_OVER)
+    )
+    is_over = (by_day | by_instant) & silent_since & ~Q(state__in=[state.value for state in ENDED])
+    lines = lines.alias(days_silent=ExpressionWrapper(days_silent, DurationField()))
+    shown = Case(When(is_over, then=Value(LineState.EXPIRED.value)), default=F("state"))
+    # The first condition is one that an index answers.
+    likely = Q(state__in=states) | (by_day | by_instant if LineState.EXPIRED in states else Q(pk__in=()))
+    return lines.filter(likely).alias(shown_state=shown).filter(shown_state__in=states)
 
 
 def find_lines(text: str) -> QuerySet[Esim]:

@@ -115,6 +115,7 @@ def _lines(customer: Customer) -> list[dict[str, Any]]:
     return [
         {
             "plan": line.plan.name,
+            "label": line.nickname,
             "state": line.state,
             **{name: getattr(line, name) for name in (*names, *moments)},
             "packages": [

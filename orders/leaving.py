@@ -77,7 +77,7 @@ def what_is_erased() -> list[str]:
     return [
         _("Your name, e-mail address, phone number, company and country, and our notes about you."),
         _("Your sign-in, your second factor, your devices, and the answers kept for your app."),
-        _("All messages that we sent you, and the links to your lines."),
+        _("All messages that we sent you, the links to your lines, and the names that you gave them."),
         _("The forms by which lines were activated."),
     ]
 
@@ -133,6 +133,7 @@ def _erase_traces(customer: Customer, *, email: str) -> None:
     now = timezone.now()
     Notification.objects.filter(customer=customer).delete()
     LineLink.objects.filter(esim__customer=customer).delete()
+    Esim.objects.filter(customer=customer).exclude(nickname="").update(nickname="")
     forms = Activation.objects.filter(order_line__order__customer=customer, payload__isnull=False)
     forms.update(payload=None, payload_erased_at=now)
     Order.objects.filter(customer=customer).exclude(note="").update(note="")

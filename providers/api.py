@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from drf_spectacular.drainage import set_override
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 
 #: Rows of a page where the caller names no number, and the most that may be asked for.
@@ -169,6 +170,20 @@ class PageParameters(QueryParameters):
         help_text="`next` or `previous` of the page before; nothing else is valid.",
     )
     limit = WholeField(required=False, default=DEFAULT_LIMIT, min_value=1, max_value=MOST, help_text="Rows of a page.")
+
+
+# -- refusing ---------------------------------------------------------------------------------------------------------
+
+
+class Refused(APIException):
+    """Not now. ``field`` is the member of the body that it is about, where there is one."""
+
+    status_code = HTTPStatus.CONFLICT
+    default_code = "refused"
+
+    def __init__(self, detail: str, code: str = "", field: str = "") -> None:
+        super().__init__(detail, code or None)
+        self.field = field
 
 
 # -- money and data ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from customers.api_access import PersonalView, customer_of, find_customer, staff
 from customers.api_idempotency import KEY_PARAMETER, IdempotentView
 from customers.idempotency import Claim
 from orders.api.answers import tell_order, tell_row
-from orders.api.refusals import NotAnswered, Refused, order_refused, payment_refused
+from orders.api.refusals import NotAnswered, order_refused, payment_refused
 from orders.api.serializers import (
     NewOrderSerializer,
     NewPaymentSerializer,
@@ -29,7 +29,7 @@ from orders.models import Order
 from orders.payments import PaymentRefused
 from orders.selectors.app_orders import STATES, find_app_orders, read_app_order
 from orders.selectors.order_list import list_rows
-from providers.api import NEWEST_FIRST, cursor_page, page_of, read_body, read_query
+from providers.api import NEWEST_FIRST, Refused, cursor_page, page_of, read_body, read_query
 
 _BY_WORD = {word: state for state, word in STATES.items()}
 SEE_ORDERS = "orders.view_order"

@@ -12,7 +12,6 @@ from rest_framework.response import Response
 from catalog.currencies import as_money
 from customers.api_access import PersonalView, user_of
 from orders.api.orders import find_own, find_visible
-from orders.api.refusals import Refused
 from orders.api.serializers import PAYMENT_METHODS
 from orders.models import Order, OrderLine, Payment, Receipt
 from orders.receipts import (
@@ -24,7 +23,7 @@ from orders.receipts import (
     list_returned,
     share_tax,
 )
-from providers.api import MoneySerializer
+from providers.api import MoneySerializer, Refused
 
 
 class IssuerSerializer(serializers.Serializer[Any]):

@@ -6,20 +6,10 @@ from rest_framework.exceptions import APIException
 
 from orders.checkout import CheckoutRefused
 from orders.payments import PaymentRefused
+from providers.api import Refused
 
 #: Fields of an order that have the same name in the request.
 _CONTENT = frozenset({"quantity", "period_days"})
-
-
-class Refused(APIException):
-    """Not now. ``field`` is the member of the body that it is about, where there is one."""
-
-    status_code = HTTPStatus.CONFLICT
-    default_code = "refused"
-
-    def __init__(self, detail: str, code: str = "", field: str = "") -> None:
-        super().__init__(detail, code or None)
-        self.field = field
 
 
 class NotAnswered(APIException):

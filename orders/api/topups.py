@@ -21,12 +21,12 @@ from customers.idempotency import Claim
 from esims.install import top_up_rules
 from esims.models import Esim
 from orders.api.orders import LOCATION, REFUSED, REPLAYED, answer_placed, read_wish
-from orders.api.refusals import NotAnswered, Refused, order_refused
+from orders.api.refusals import NotAnswered, order_refused
 from orders.api.serializers import NewTopUpSerializer, OrderDetailSerializer
 from orders.app_sales import top_up_in_app
 from orders.checkout import CheckoutRefused
 from orders.topups import TopUpsUnknown, find_top_ups
-from providers.api import MoneySerializer, as_data, read_body
+from providers.api import MoneySerializer, Refused, as_data, read_body
 from providers.errors import ProviderError
 from providers.types import DataPeriod
 

@@ -69,7 +69,10 @@ SEEN, DONE = (401, 404, 200, 404, 200), (401, 404, 200, 403, 403)
 PHONE = {"token": "another-token", "platform": "ios"}
 OWNER = "owner@example.com"
 KEY = {"Idempotency-Key": "a-wish"}
-SEE_ORDERS = "orders.view_order"
+SEE_ORDERS, SEE_ESIMS, MAY_SUSPEND = "orders.view_order", "esims.view_esim", "esims.suspend_esim"
+#: What is asked of a provider for a line: by its customer too, or by staff alone.
+ASKED, STAFF = (401, 404, 202, 404, 202), (401, 403, 403, 403, 409)
+REASON = {"reason": "The phone was stolen."}
 PRICE = {"amount": "6.00", "currency": "USD"}
 WISH = {"plan_id": 2**40, "unit_price": PRICE}
 PAYMENT = {"method": "card", "amount": PRICE}
@@ -117,6 +120,21 @@ ROWS = [
         WISH,
         KEY,
     ),
+    Row("listEsims", "get", lambda _world: "/esims", CUSTOMERS, SEE_ESIMS),
+    Row("listAllEsims", "get", lambda _world: "/esims?scope=all", (401, 403, 403, 403, 200), SEE_ESIMS),
+    Row("readEsim", "get", a_line, SEEN, SEE_ESIMS),
+    Row("changeEsim", "patch", a_line, DONE, SEE_ESIMS, {"label": "Mine"}),
+    Row("readInstallGuide", "get", lambda world: f"{a_line(world)}/guide", SEEN, SEE_ESIMS),
+    Row("readEsimQrPng", "get", lambda world: f"{a_line(world)}/qr.png", SEEN, "esims.reveal_codes"),
+    Row("readEsimQrSvg", "get", lambda world: f"{a_line(world)}/qr.svg", SEEN, "esims.reveal_codes"),
+    Row("readEsimActivation", "get", lambda world: f"{a_line(world)}/activation", SEEN, "esims.reveal_codes"),
+    # Whoever may see a line, and no more, is told so.
+    Row("readQrOfSeen", "get", lambda world: f"{a_line(world)}/qr.png", (401, 404, 200, 404, 403), SEE_ESIMS),
+    Row("refreshEsim", "post", lambda world: f"{a_line(world)}/refresh", ASKED, "esims.refresh_esim"),
+    Row("refreshSeenEsim", "post", lambda world: f"{a_line(world)}/refresh", (401, 404, 202, 404, 403), SEE_ESIMS),
+    # This provider suspends nothing.
+    Row("suspendEsim", "post", lambda world: f"{a_line(world)}/suspension", STAFF, MAY_SUSPEND, REASON, KEY),
+    Row("releaseEsim", "post", lambda world: f"{a_line(world)}/release", STAFF, MAY_SUSPEND, REASON, KEY),
     Row("listNotifications", "get", lambda _world: "/notifications", CUSTOMERS),
     Row("countUnread", "get", lambda _world: "/notifications/unread", CUSTOMERS),
     Row("markRead", "post", lambda _world: "/notifications/read", CUSTOMERS, body={"ids": [1]}),
