@@ -1,7 +1,7 @@
 """Travellers' eSIMs in the app. Staff may look, suspend and release, each by the console's permission."""
 
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -42,6 +42,7 @@ from esims.refresh import FRESH_FOR, AskedJustNow, RefreshRefused, request_refre
 from providers.api import Refused, page_of, read_body, read_query
 from providers.types import Capability
 
+Answer = TypeVar("Answer", bound=HttpResponse)
 SEE, REVEAL, READ, SUSPEND = "esims.view_esim", "esims.reveal_codes", "esims.refresh_esim", "esims.suspend_esim"
 _REFUSED = OpenApiResponse(description="It cannot be asked for now; nothing was. Or the key: see `code`.")
 _REPLAYED = OpenApiParameter(
@@ -316,7 +317,7 @@ def _answer(request: Request, esim: Esim, is_own: bool) -> Response:
     return Response(tell_line(esim, is_own=is_own, staff=staff))
 
 
-def _keep_private(response: Any) -> Any:
+def _keep_private(response: Answer) -> Answer:
     """Nobody may keep what this shows."""
     response["Cache-Control"] = "no-store, private"
     return response

@@ -63,7 +63,7 @@ class GuideParameters(QueryParameters):
 class EsimChangeSerializer(StrictSerializer):
     """What is not named stays."""
 
-    label = PatternField(
+    label: Any = PatternField(
         r"[^\x00-\x1f\x7f]{0,60}",
         required=False,
         allow_blank=True,

@@ -77,7 +77,8 @@ def what_is_erased() -> list[str]:
     return [
         _("Your name, e-mail address, phone number, company and country, and our notes about you."),
         _("Your sign-in, your second factor, your devices, and the answers kept for your app."),
-        _("All messages that we sent you, the links to your lines, and the names that you gave them."),
+        _("All messages that we sent you, and the links to your lines."),
+        _("The names that you gave your eSIMs."),
         _("The forms by which lines were activated."),
     ]
 

@@ -2,11 +2,12 @@
 
 import pytest
 
+from tests.esims.conftest import fleet
 from tests.orders.conftest import allocator, cards, wholesaler, wire
 from tests.simulator_cards import CardService
 from tests.simulator_client import Simulator
 
-__all__ = ["allocator", "cards", "shop", "wholesaler", "wire"]
+__all__ = ["allocator", "cards", "fleet", "shop", "wholesaler", "wire"]
 
 
 @pytest.fixture

@@ -128,10 +128,7 @@ ROWS = [
     Row("readEsimQrPng", "get", lambda world: f"{a_line(world)}/qr.png", SEEN, "esims.reveal_codes"),
     Row("readEsimQrSvg", "get", lambda world: f"{a_line(world)}/qr.svg", SEEN, "esims.reveal_codes"),
     Row("readEsimActivation", "get", lambda world: f"{a_line(world)}/activation", SEEN, "esims.reveal_codes"),
-    # Whoever may see a line, and no more, is told so.
-    Row("readQrOfSeen", "get", lambda world: f"{a_line(world)}/qr.png", (401, 404, 200, 404, 403), SEE_ESIMS),
     Row("refreshEsim", "post", lambda world: f"{a_line(world)}/refresh", ASKED, "esims.refresh_esim"),
-    Row("refreshSeenEsim", "post", lambda world: f"{a_line(world)}/refresh", (401, 404, 202, 404, 403), SEE_ESIMS),
     # This provider suspends nothing.
     Row("suspendEsim", "post", lambda world: f"{a_line(world)}/suspension", STAFF, MAY_SUSPEND, REASON, KEY),
     Row("releaseEsim", "post", lambda world: f"{a_line(world)}/release", STAFF, MAY_SUSPEND, REASON, KEY),
