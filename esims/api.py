@@ -245,7 +245,7 @@ class Suspension(_LineAction):
         parameters=[KEY_PARAMETER, _REPLAYED],
         request=ActionReasonSerializer,
         responses={202: EsimActionSerializer, 409: _REFUSED},
-        tags=["staff"],
+        tags=["esims"],
     )
     def post(self, request: Request, esim_id: int) -> Response:
         """Ask the provider to block the line's network access. The eSIM's `staff.last_action` tells when it shows."""
@@ -262,7 +262,7 @@ class Release(_LineAction):
         parameters=[KEY_PARAMETER, _REPLAYED],
         request=ActionReasonSerializer,
         responses={202: EsimActionSerializer, 409: _REFUSED},
-        tags=["staff"],
+        tags=["esims"],
     )
     def post(self, request: Request, esim_id: int) -> Response:
         """Ask the provider to lift a suspension. The eSIM's `staff.last_action` tells when it shows."""
