@@ -7,13 +7,13 @@ test at its end, unless the test took note of it with ``console.forget_troubles(
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
@@ -48,6 +48,8 @@ DESKTOP = Viewport(1280, 900)
 LOOKS: list[tuple[Viewport, Theme]] = [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light"), (PHONE, "dark")]
 #: Each width and each theme once: for pages made of parts that others show in every look.
 TWO_LOOKS: list[tuple[Viewport, Theme]] = [(DESKTOP, "light"), (PHONE, "dark")]
+#: All of axe's rules that depend on the theme.
+COLOUR_RULES = ("color-contrast", "link-in-text-block")
 
 
 def find_chromium() -> str | None:
@@ -156,12 +158,55 @@ def check_accessibility(page: Page, *, rules: Sequence[str] = ()) -> list[str]:
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
-    results: dict[str, Any] = Axe().run(page, options=options).response
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    results: dict[str, Any] = page.evaluate("options => axe.run(options)", options)
     return [
         f"{violation['id']} ({violation['impact']}): {violation['help']} at {' '.join(map(str, node['target']))}"
         for violation in results["violations"]
         for node in violation["nodes"]
     ]
+
+
+def find_faults(page: Page, picture: str = "", *, looks: Sequence[tuple[Viewport, Theme]] = TWO_LOOKS) -> list[str]:
+    """What is wrong with the page in any of these looks, with everything unfolded; [] is good.
+
+    The page was opened with ``enforce_csp=False``. Axe looks at all of it once for each width, in another theme at its
+    colours. A ``picture`` of each look is kept under this name where ``SCREENSHOTS`` names a directory.
+    """
+    page.wait_for_load_state("load")
+    page.evaluate("for (const part of document.querySelectorAll('main details')) part.open = true")
+    faults: list[str] = []
+    looked_at: set[Viewport] = set()
+    for viewport, theme in looks:
+        page.set_viewport_size({"width": viewport.width, "height": viewport.height})
+        page.emulate_media(color_scheme=theme)
+        take_picture(page, f"{picture}-{viewport.width}-{theme}" if picture else "")
+        found = check_accessibility(page, rules=COLOUR_RULES if viewport in looked_at else ())
+        looked_at.add(viewport)
+        if wider := check_width(page):
+            found.append(f"{wider} px too wide")
+        faults += [f"{picture} {viewport.width} {theme}: {fault}" for fault in found]
+    return faults
+
+
+def find_faults_of(
+    page: Page, pages: Mapping[str, str], prefix: str, *, looks: Sequence[tuple[Viewport, Theme]] = TWO_LOOKS
+) -> list[str]:
+    """``find_faults`` of each page; name → address."""
+    faults: list[str] = []
+    for name, address in pages.items():
+        page.goto(address)
+        faults += find_faults(page, f"{prefix}-{name}", looks=looks)
+    return faults
+
+
+def take_picture(page: Page, name: str) -> None:
+    """A picture of the whole page for people who want to look: a run that nobody looks at is quicker without."""
+    directory = os.environ.get("SCREENSHOTS", "")
+    if name and directory:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(directory) / f"{name}.png", full_page=True)
 
 
 def check_width(page: Page) -> int:

@@ -60,17 +60,27 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What opens a browser is marked so. What needs PostgreSQL is skipped on SQLite, with a word; what would only show
-    the same pages once more is skipped on PostgreSQL.
+    the same pages once more is skipped on PostgreSQL. The longest come first, lest one worker ends long after the rest.
     """
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
+    items.sort(key=_turn)
     name, reason = "postgres", "needs PostgreSQL: make test-postgres"
     if connection.vendor == "postgresql":
         name, reason = "looks", "looks the same on every database: make test-sqlite"
     for item in items:
         if item.get_closest_marker(name):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _turn(item: pytest.Item) -> int:
+    """Whole demos and journeys, then what has a browser or processes, then the rest, each as they stand."""
+    longest = {"demo": 0, "journeys": 1}.get(item.path.parent.name)
+    if longest is not None:
+        return longest
+    slow = {"browser", "spawn", "worker"} & set(getattr(item, "fixturenames", ()))
+    return 2 if slow or item.path.parent.name == "faults" else 3
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 import zxingcpp
 from django.utils import timezone
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from esims.actions import run_due_actions
 from esims.due_lines import refresh_due_lines
@@ -17,7 +16,7 @@ from esims.refresh import refresh_line
 from esims.states import japan_today
 from esims.usage import set_simulated_usage
 from providers.types import LineState, Priority
-from tests.browser import TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import TWO_LOOKS, Console, Theme, Viewport, find_faults_of, take_picture
 from tests.esims.conftest import SellLines
 from tests.esims.fakes import Fleet
 from tests.esims.making import GB, MB, make_customer
@@ -37,41 +36,21 @@ def used_line(office: Simulator, sell_lines: SellLines) -> Esim:
     return refresh_line(esim_id=esim.pk, priority=Priority.PEOPLE, by="refresh")
 
 
-def check_look(page: Page, name: str, screenshots: Path) -> None:
-    page.screenshot(path=screenshots / f"{name}.png", full_page=True)
-    assert check_width(page) == 0, name
-    assert check_accessibility(page) == [], name
-
-
-@pytest.mark.parametrize("look", TWO_LOOKS)
 @pytest.mark.looks
-def test_the_pages_look_right(
-    console: Console,
-    office: Simulator,
-    sell_lines: SellLines,
-    screenshots: Path,
-    look: tuple[Viewport, Theme],
-) -> None:
-    viewport, theme = look
+def test_the_pages_look_right(console: Console, office: Simulator, sell_lines: SellLines) -> None:
     esim = used_line(office, sell_lines)
     sell_lines(3)
-    for name, path in (
-        ("list", "/esims/"),
-        ("line", f"/esims/{esim.pk}/"),
-        ("suspend", f"/esims/{esim.pk}/suspend/"),
-        ("simulate", f"/esims/{esim.pk}/usage/"),
-    ):
-        page = console.open(path, viewport=viewport, theme=theme, enforce_csp=False)
-        check_look(page, f"esims-{name}-{viewport.width}-{theme}", screenshots)
-        page.close()
+    pages = {
+        "list": "/esims/",
+        "line": f"/esims/{esim.pk}/",
+        "suspend": f"/esims/{esim.pk}/suspend/",
+        "simulate": f"/esims/{esim.pk}/usage/",
+    }
+    assert find_faults_of(console.open(enforce_csp=False), pages, "esims") == []
 
 
-@pytest.mark.parametrize("look", TWO_LOOKS)
 @pytest.mark.looks
-def test_the_pages_of_other_wholesalers_look_right(
-    console: Console, fleet: Fleet, screenshots: Path, look: tuple[Viewport, Theme]
-) -> None:
-    viewport, theme = look
+def test_the_pages_of_other_wholesalers_look_right(console: Console, fleet: Fleet) -> None:
     busy = enter(
         fleet.add(
             state=LineState.ACTIVE,
@@ -105,21 +84,19 @@ def test_the_pages_of_other_wholesalers_look_right(
     talking = enter(fleet.add(state=LineState.ACTIVE))
     waiting = busy.packages.order_by("pk").last()
     assert waiting is not None
-    for name, path in (
-        ("packages", f"/esims/{busy.pk}/"),
-        ("fresh", f"/esims/{fresh.pk}/"),
-        ("by-eid", f"/esims/{by_eid.pk}/"),
-        ("revoke", f"/esims/{fresh.pk}/revoke/"),
-        ("terminate", f"/esims/{busy.pk}/packages/{waiting.pk}/terminate/"),
-        ("sms", f"/esims/{talking.pk}/sms/"),
-    ):
-        page = console.open(path, viewport=viewport, theme=theme, enforce_csp=False)
-        check_look(page, f"esims-{name}-{viewport.width}-{theme}", screenshots)
-        page.close()
+    pages = {
+        "packages": f"/esims/{busy.pk}/",
+        "fresh": f"/esims/{fresh.pk}/",
+        "by-eid": f"/esims/{by_eid.pk}/",
+        "revoke": f"/esims/{fresh.pk}/revoke/",
+        "terminate": f"/esims/{busy.pk}/packages/{waiting.pk}/terminate/",
+        "sms": f"/esims/{talking.pk}/sms/",
+    }
+    assert find_faults_of(console.open(enforce_csp=False), pages, "esims") == []
 
 
 def test_a_line_is_installed_suspended_and_released_on_its_page(
-    console: Console, office: Simulator, sell_lines: SellLines, screenshots: Path
+    console: Console, office: Simulator, sell_lines: SellLines
 ) -> None:
     esim = used_line(office, sell_lines)
     page = console.open(f"/esims/{esim.pk}/")
@@ -149,7 +126,7 @@ def test_a_line_is_installed_suspended_and_released_on_its_page(
         expect(page.locator("#state-title")).to_contain_text(state)
         expect(page.locator("#line-timeline")).to_contain_text(f"{verb}: confirmed by the line's state.")
     assert office.count_requests("control", SANDBOX) == 2
-    page.screenshot(path=screenshots / "esims-after-release.png", full_page=True)
+    take_picture(page, "esims-after-release")
 
 
 def test_the_page_fills_in_what_the_worker_read(console: Console, office: Simulator, sell_lines: SellLines) -> None:
@@ -185,7 +162,6 @@ def test_the_admin_shows_the_line(
     console: Console,
     office: Simulator,
     sell_lines: SellLines,
-    screenshots: Path,
     look: tuple[Viewport, Theme],
 ) -> None:
     viewport, theme = look
@@ -193,7 +169,7 @@ def test_the_admin_shows_the_line(
     page = console.open(f"/admin/esims/esim/{esim.pk}/change/", viewport=viewport, theme=theme)
     expect(page.locator(".line-qr img")).to_be_visible()
     expect(page.locator("figure.chart svg")).to_be_visible()
-    page.screenshot(path=screenshots / f"esims-admin-{viewport.width}-{theme}.png")
+    take_picture(page, f"esims-admin-{viewport.width}-{theme}")
     page.goto(f"/admin/esims/esim/{esim.pk}/suspend/")
     page.get_by_label("Reason").fill("fraud")
-    page.screenshot(path=screenshots / f"esims-admin-suspend-{viewport.width}-{theme}.png")
+    take_picture(page, f"esims-admin-suspend-{viewport.width}-{theme}")

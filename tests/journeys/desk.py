@@ -13,7 +13,7 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import DESKTOP, PHONE, Theme, Viewport, check_width
+from tests.browser import DESKTOP, PHONE, Theme, Viewport, check_width, take_picture
 from tests.journeys.office import LOGIN, PASSWORD, TRACEBACK
 
 #: The provider's two accounts, as the console names them.
@@ -39,8 +39,7 @@ def look_at(page: Page, name: str = "", screenshots: Path | None = None) -> None
     page.wait_for_load_state()
     assert check_width(page) == 0, f"{page.url} is too wide"
     assert TRACEBACK not in page.content()
-    if screenshots is not None:
-        page.screenshot(path=screenshots / f"journey-{name}.png", full_page=True)
+    take_picture(page, f"journey-{name}" if screenshots is not None else "")
 
 
 def look_around(page: Page, name: str = "", screenshots: Path | None = None) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from catalog.models import Plan, SyncRun
 from customers.customers import create_customer
@@ -16,14 +16,12 @@ from esims.states import japan_today
 from esims.usage import set_simulated_usage
 from orders.comparing import request_comparison
 from orders.models import Comparison, Order, Purchase
-from tests.browser import LOOKS, Console, check_accessibility, check_width
+from tests.browser import LOOKS, Console, find_faults
 from tests.esims.making import MB
 from tests.journeys.office import TRACEBACK, Office
 from tests.orders.making import order_plan, pay
 from tests.simulator_client import SANDBOX
 
-#: All that depends on the theme.
-COLOUR_RULES = ("color-contrast", "link-in-text-block")
 Addresses = Mapping[str, str]
 PAGES = [
     *("dashboard", "orders", "order", "order-unpaid", "order-unknown"),
@@ -106,35 +104,21 @@ def wait_for(is_so: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def find_faults(page: Page) -> list[str]:
-    """In every look of the page, with everything unfolded."""
-    page.wait_for_load_state()
-    page.evaluate("for (const part of document.querySelectorAll('main details')) part.open = true")
-    faults: list[str] = [] if TRACEBACK not in page.content() else ["a traceback"]
-    for viewport, theme in LOOKS:
-        page.set_viewport_size({"width": viewport.width, "height": viewport.height})
-        page.emulate_media(color_scheme=theme)
-        found = check_accessibility(page, rules=() if theme == "light" else COLOUR_RULES)
-        if wider := check_width(page):
-            found.append(f"{wider} px too wide")
-        faults += [f"{viewport.width} {theme}: {fault}" for fault in found]
-    return faults
-
-
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.looks
 def test_a_page(console: Console, addresses: Addresses, name: str) -> None:
     page = console.open(addresses[name], enforce_csp=False)
     if name == "esim":
         expect(page.get_by_text("Being read from the provider.")).to_have_count(0)
-    assert find_faults(page) == []
+    assert TRACEBACK not in page.content()
+    assert find_faults(page, name, looks=LOOKS) == []
 
 
 def test_the_sign_in_page(console: Console) -> None:
     page = console.open("/accounts/login/", signed_in=False, enforce_csp=False)
-    assert find_faults(page) == []
+    assert find_faults(page, "sign-in", looks=LOOKS) == []
     page.get_by_label("Email").fill("nobody@desk.example")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_be_visible()
-    assert find_faults(page) == []
+    assert find_faults(page, "sign-in", looks=LOOKS) == []

@@ -1,7 +1,6 @@
 """A wholesaler's account, its calls to us and the top-up page in a real browser."""
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -9,22 +8,15 @@ from playwright.sync_api import expect
 
 from orders.models import OrderLine
 from providers.models import BalanceReading, ProviderAccount, ProviderRegion
-from tests.browser import TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import Console, find_faults, find_faults_of
 from tests.orders.fakes_lines import Allocator
 from tests.orders.test_pages_accounts import account, deliver, make_line  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
 @pytest.mark.looks
-def test_pages_fit_and_are_accessible(
-    console: Console,
-    allocator: Allocator,
-    viewport: Viewport,
-    theme: Theme,
-    screenshots: Path,
-) -> None:
+def test_pages_fit_and_are_accessible(console: Console, allocator: Allocator) -> None:
     wholesaler = ProviderAccount.objects.get(slug="fake-calls")
     ProviderAccount.objects.update(low_balance=Decimal(50), webhook_address="https://desk.example/hooks/fake-calls/")
     now = timezone.now()
@@ -33,24 +25,18 @@ def test_pages_fit_and_are_accessible(
     ProviderRegion.objects.create(account=wholesaler, code="EU-2", name="Two of Europe", is_multi=True, seen_at=now)
     row = deliver({"id": "n1", "kind": "something_new", "ref": "26000000000000"})
     esim = make_line(allocator)
-    page = console.open("/me/", viewport=viewport, theme=theme, enforce_csp=False)
-    found: list[str] = []
-    for name, address in {
+    pages = {
         "account": "/providers/fake-calls/",
         "deliveries": "/webhooks/",
         "delivery": f"/webhooks/{row.pk}/",
         "top-up": f"/esims/{esim.pk}/top-up/",
-    }.items():
-        page.goto(address)
-        page.wait_for_load_state("load")
-        page.screenshot(path=screenshots / f"accounts-{name}-{viewport.width}-{theme}.png", full_page=True)
-        found += [f"{name}: {fault}" for fault in check_accessibility(page)]
-        if wider := check_width(page):
-            found.append(f"{name}: {wider} px too wide")
+    }
+    page = console.open("/me/", enforce_csp=False)
+    found = find_faults_of(page, pages, "accounts")
     # Nothing chosen: it is said, and the page is as sound as before.
     page.get_by_role("button", name="Top up", exact=True).click()
     expect(page.get_by_role("alert").first).to_contain_text("Please put this right")
-    found += [f"top-up, faulty: {fault}" for fault in check_accessibility(page)]
+    found += find_faults(page, "accounts-top-up-faulty")
     troubles = [trouble for trouble in console.forget_troubles() if "422" not in trouble]
     assert found + troubles == []
 

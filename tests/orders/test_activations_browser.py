@@ -1,7 +1,6 @@
 """The activation pages in a real browser: every look, the keyboard, fields by choice, and without JavaScript."""
 
 from contextlib import suppress
-from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -12,7 +11,7 @@ from catalog.models import Plan
 from customers.models import User
 from orders.completions import import_completions
 from orders.models import Activation, Order
-from tests.browser import TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import Console, find_faults, find_faults_of
 from tests.orders.activating import (
     TRANSFER,
     activation_of,
@@ -76,37 +75,22 @@ def desk(freebit: Freebit) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
 @pytest.mark.looks
-def test_every_page_fits_and_is_accessible(
-    console: Console, desk: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
-) -> None:
-    page = console.open("/me/", viewport=viewport, theme=theme, enforce_csp=False)
-    found: list[str] = []
-    for name, address in desk.items():
-        page.goto(address)
-        page.wait_for_load_state("load")
-        page.screenshot(path=screenshots / f"activations-{name}-{viewport.width}-{theme}.png", full_page=True)
-        found += [f"{name}: {fault}" for fault in check_accessibility(page)]
-        if wider := check_width(page):
-            found.append(f"{name}: {wider} px too wide")
+def test_every_page_fits_and_is_accessible(console: Console, desk: dict[str, str]) -> None:
+    page = console.open("/me/", enforce_csp=False)
+    found = find_faults_of(page, desk, "activations")
     assert found == []
 
 
-@pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
 @pytest.mark.looks
-def test_a_faulty_form_fits_and_is_accessible(
-    console: Console, freebit: Freebit, viewport: Viewport, theme: Theme, screenshots: Path
-) -> None:
-    page = console.open(form_address(), viewport=viewport, theme=theme, enforce_csp=False)
+def test_a_faulty_form_fits_and_is_accessible(console: Console, freebit: Freebit) -> None:
+    page = console.open(form_address(), enforce_csp=False)
     page.get_by_label("MNP transfer MNP転入").check()
     page.get_by_label("Last name (kanji)").fill("Takahashi")
     page.get_by_label("EID of the device").fill("1111 2222 3333 4444 5555 6666 7777 8888")
     page.get_by_role("button", name="Order", exact=True).click()
     expect(page.get_by_role("alert").first).to_contain_text("Please put this right")
-    page.screenshot(path=screenshots / f"activations-faulty-{viewport.width}-{theme}.png", full_page=True)
-    assert check_accessibility(page) == []
-    assert check_width(page) == 0
+    assert find_faults(page, "activations-faulty") == []
     assert [trouble for trouble in console.forget_troubles() if "422" not in trouble] == []
 
 

@@ -8,8 +8,7 @@ from playwright.sync_api import expect
 
 from orders.card.payments import look_at_card_payment
 from orders.models import Payment, PaymentDelivery, Refund
-from tests.browser import Console
-from tests.journeys.test_every_page import find_faults
+from tests.browser import LOOKS, Console, find_faults_of
 from tests.orders.card_office import ask_for_card, make_card_payment, make_dispute, owe
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_fake_plan, order_plan
@@ -50,11 +49,7 @@ def test_every_page_about_cards(console: Console, cards: CardService, wholesaler
         "call": f"/payment-calls/{call.pk}/",
     }
     page = console.open("/", enforce_csp=False)
-    faults = []
-    for name, address in pages.items():
-        page.goto(address)
-        faults += [f"{name}, {fault}" for fault in find_faults(page)]
-    assert faults == []
+    assert find_faults_of(page, pages, "cards", looks=LOOKS) == []
 
 
 @pytest.mark.looks
@@ -74,11 +69,7 @@ def test_every_page_about_what_hangs(console: Console, cards: CardService, whole
         "payment-not-paid": f"/payments/{waiting.pk}/not-paid/",
     }
     page = console.open("/", enforce_csp=False)
-    faults = []
-    for name, address in pages.items():
-        page.goto(address)
-        faults += [f"{name}, {fault}" for fault in find_faults(page)]
-    assert faults == []
+    assert find_faults_of(page, pages, "cards", looks=LOOKS) == []
 
 
 def test_the_open_payment_is_live(console: Console, cards: CardService) -> None:

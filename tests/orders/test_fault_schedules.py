@@ -1,6 +1,6 @@
 """Random schedules of faults, deaths, sweeps and decisions against a wholesaler that keeps its own books.
 
-``FAULTS=2000 pytest tests/orders/test_fault_schedules.py`` tries so many (25 otherwise).
+``FAULTS=2000 pytest tests/orders/test_fault_schedules.py`` tries so many (10 otherwise).
 """
 
 import os
@@ -30,7 +30,7 @@ from tests.orders import fakes
 from tests.orders.fakes import AFTER, BEFORE, INQUIRIES, Wholesaler
 from tests.orders.making import make_due, make_fake_plan, make_overdue, make_user, order_plan, pay
 
-NUMBER = int(os.environ.get("FAULTS", "25"))
+NUMBER = int(os.environ.get("FAULTS", "10"))
 PS = Purchase.State
 #: After these the provider has certainly done nothing, so that even an order without a key may be sent again.
 HARMLESS = {"limited", "no_balance", "refused"}

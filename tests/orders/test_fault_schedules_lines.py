@@ -1,7 +1,7 @@
 """Random schedules over orders of every kind: allocated lines, top-ups, activations by form and completion files.
 
 Faults, deaths at every checkpoint, slow workers, webhooks, files and decisions, against wholesalers that keep their own
-books. ``FAULTS=2000 pytest tests/orders/test_fault_schedules_lines.py`` tries so many (40 otherwise).
+books. ``FAULTS=2000 pytest tests/orders/test_fault_schedules_lines.py`` tries so many (12 otherwise).
 """
 
 import os
@@ -33,7 +33,7 @@ from tests.orders.fakes_lines import ORDERS, Allocator
 from tests.orders.line_office import DECISIONS, SLUGS, LineOffice
 from tests.orders.making import make_user
 
-NUMBER = int(os.environ.get("FAULTS", "40"))
+NUMBER = int(os.environ.get("FAULTS", "12"))
 PS = Purchase.State
 Kind = OrderLine.Kind
 SENDABLE = {PS.PLANNED, PS.SENDING, PS.HELD}

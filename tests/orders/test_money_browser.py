@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -14,7 +13,7 @@ from config.context_processors import THEME_COOKIE
 from orders.credit_accounts import adjust_account, close_account, receive_payment, set_terms
 from orders.credit_statements import issue_statement
 from orders.models import CreditStatement
-from tests.browser import TWO_LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import Console, Theme, find_faults_of, take_picture
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_customer, make_fake_plan, order_plan
 from tests.orders.test_capturing import come, make_order
@@ -70,20 +69,10 @@ def office(wholesaler: Wholesaler, settings: Settings) -> Iterator[dict[str, str
     }
 
 
-@pytest.mark.parametrize(("viewport", "theme"), TWO_LOOKS)
 @pytest.mark.looks
-def test_every_page_fits_and_is_accessible(
-    console: Console, office: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
-) -> None:
-    page = console.open("/me/", viewport=viewport, theme=theme, enforce_csp=False)
-    found: list[str] = []
-    for name, address in office.items():
-        page.goto(address)
-        page.wait_for_load_state("load")
-        page.screenshot(path=screenshots / f"money-{name}-{viewport.width}-{theme}.png", full_page=True)
-        found += [f"{name}: {fault}" for fault in check_accessibility(page)]
-        if wider := check_width(page):
-            found.append(f"{name}: {wider} px too wide")
+def test_every_page_fits_and_is_accessible(console: Console, office: dict[str, str]) -> None:
+    page = console.open("/me/", enforce_csp=False)
+    found = find_faults_of(page, office, "money")
     assert found == []
 
 
@@ -99,7 +88,7 @@ _COLOURS = """() => {
 }"""
 
 
-def test_a_statement_prints_as_a_letter(console: Console, office: dict[str, str], screenshots: Path) -> None:
+def test_a_statement_prints_as_a_letter(console: Console, office: dict[str, str]) -> None:
     """Black on white, whatever theme was chosen by hand, and whatever the system's is."""
     page = console.open(office["statement"])
     looks: tuple[tuple[Theme, Theme], ...] = (("dark", "light"), ("dark", "dark"), ("light", "dark"))
@@ -109,9 +98,9 @@ def test_a_statement_prints_as_a_letter(console: Console, office: dict[str, str]
         page.reload()
         on_screen = page.evaluate(_COLOURS)["ground"]
         assert ("rgb(255, 255, 255)" in on_screen) == (chosen == "light")
-        page.screenshot(path=screenshots / f"money-statement-{chosen}-{system}.png", full_page=True)
+        take_picture(page, f"money-statement-{chosen}-{system}")
         page.emulate_media(media="print", color_scheme=system)
-        page.screenshot(path=screenshots / f"money-statement-{chosen}-{system}-print.png", full_page=True)
+        take_picture(page, f"money-statement-{chosen}-{system}-print")
         assert page.evaluate(_COLOURS) == {"ink": ["rgb(0, 0, 0)"], "ground": ["rgb(255, 255, 255)"]}
     page.context.clear_cookies(name=THEME_COOKIE)
     page.reload()

@@ -8,7 +8,7 @@ import pytest
 from esims.links import make_links
 from orders.models import Notification
 from orders.notice_content import Content
-from tests.browser import LOOKS, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import LOOKS, Console, find_faults_of
 from tests.orders.fakes import Wholesaler
 from tests.orders.telling import MB, make_told_line, report, tell
 from tests.orders.test_notices_orders import deliver, sell
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.mark.looks
-def test_every_page_fits_and_is_accessible(console: Console, wholesaler: Wholesaler, screenshots: Path) -> None:
+def test_every_page_fits_and_is_accessible(console: Console, wholesaler: Wholesaler, tmp_path: Path) -> None:
     make_rows()
     order = sell(1)
     (line,) = deliver(order)
@@ -27,7 +27,7 @@ def test_every_page_fits_and_is_accessible(console: Console, wholesaler: Wholesa
     tell()
     ready = Notification.objects.get(kind="order_ready")
     links = make_links(esim_ids=[line.pk, used.pk], made_for="test")
-    letter = screenshots.resolve() / "mail.html"
+    letter = tmp_path / "mail.html"
     # Pictures are parts of the message, which a file does not have.
     letter.write_text(re.sub(r'src="cid:[^"]*"', 'src="data:,"', Content.unpack(ready.content).html))
     pages = {
@@ -43,22 +43,8 @@ def test_every_page_fits_and_is_accessible(console: Console, wholesaler: Wholesa
         "link-gone": "/l/nothing/",
         "mail": letter.as_uri(),
     }
-    found: list[str] = []
-    for viewport, theme in LOOKS:
-        found += _look(console, pages, viewport, theme, screenshots)
+    page = console.open("/me/", enforce_csp=False)
+    found = find_faults_of(page, pages, "notices", looks=LOOKS)
     # The link that does not work is answered with 404, which the browser's console notes; files have no host.
     troubles = [trouble for trouble in console.forget_troubles() if "404" not in trouble and "file:" not in trouble]
     assert found + troubles == []
-
-
-def _look(console: Console, pages: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path) -> list[str]:
-    page = console.open("/me/", viewport=viewport, theme=theme, enforce_csp=False)
-    found: list[str] = []
-    for name, address in pages.items():
-        page.goto(address)
-        page.wait_for_load_state("load")
-        page.screenshot(path=screenshots / f"notices-{name}-{viewport.width}-{theme}.png", full_page=True)
-        found += [f"{name}, {theme}: {fault}" for fault in check_accessibility(page)]
-        if wider := check_width(page):
-            found.append(f"{name}: {wider} px too wide at {viewport.width}")
-    return found

@@ -4,7 +4,6 @@ import threading
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -17,7 +16,7 @@ from orders.purchasing import run_purchase
 from orders.reconciliation import give_up_purchase
 from orders.refunds import record_refund_made
 from orders.replacing import replace_line
-from tests.browser import DESKTOP, PHONE, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import Console, find_faults_of
 from tests.orders.desk import DECIDER, buy
 from tests.orders.fakes import Wholesaler
 from tests.orders.making import make_customer, make_fake_plan, make_user, order_plan, pay
@@ -111,20 +110,10 @@ def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
     }
 
 
-@pytest.mark.parametrize(("viewport", "theme"), [(DESKTOP, "light"), (PHONE, "dark")])
 @pytest.mark.looks
-def test_every_page_fits_and_is_accessible(
-    console: Console, office: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
-) -> None:
-    page = console.open("/me/", viewport=viewport, theme=theme, enforce_csp=False)
-    found: list[str] = []
-    for name, address in office.items():
-        page.goto(address)
-        page.wait_for_load_state("load")
-        page.screenshot(path=screenshots / f"orders-{name}-{viewport.width}-{theme}.png", full_page=True)
-        found += [f"{name}: {fault}" for fault in check_accessibility(page)]
-        if wider := check_width(page):
-            found.append(f"{name}: {wider} px too wide")
+def test_every_page_fits_and_is_accessible(console: Console, office: dict[str, str]) -> None:
+    page = console.open("/me/", enforce_csp=False)
+    found = find_faults_of(page, office, "orders")
     # A quantity of 0 is answered with 422, which the browser's console notes.
     troubles = [trouble for trouble in console.forget_troubles() if "422" not in trouble]
     assert found + troubles == []

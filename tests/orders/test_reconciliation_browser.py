@@ -1,14 +1,12 @@
 """The queue, its evidence and the differences in a real browser, in both themes and widths."""
 
-from pathlib import Path
-
 import pytest
 
 from esims.models import Esim, LineAction
 from orders.models import Comparison, Purchase, PurchaseAttempt
 from orders.purchasing import run_purchase
 from providers.models import ProviderCall
-from tests.browser import DESKTOP, PHONE, Console, Theme, Viewport, check_accessibility, check_width
+from tests.browser import Console, find_faults_of
 from tests.orders.comparing import make_difference
 from tests.orders.desk import buy, purchase_of
 from tests.orders.fakes import Wholesaler
@@ -73,21 +71,10 @@ def desk(wholesaler: Wholesaler) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("viewport", "theme"), [(DESKTOP, "light"), (PHONE, "dark")])
 @pytest.mark.looks
-def test_every_page_fits_and_is_accessible(
-    console: Console, desk: dict[str, str], viewport: Viewport, theme: Theme, screenshots: Path
-) -> None:
-    page = console.open("/", viewport=viewport, theme=theme, enforce_csp=False)
-    found: list[str] = []
-    for name, address in desk.items():
-        page.goto(address)
-        page.wait_for_load_state()
-        page.evaluate("for (const part of document.querySelectorAll('main details')) part.open = true")
-        page.screenshot(path=screenshots / f"recon-{name}-{viewport.width}-{theme}.png", full_page=True)
-        found += [f"{name}: {fault}" for fault in check_accessibility(page)]
-        if wider := check_width(page):
-            found.append(f"{name}: {wider} px too wide")
+def test_every_page_fits_and_is_accessible(console: Console, desk: dict[str, str]) -> None:
+    page = console.open("/me/", enforce_csp=False)
+    found = find_faults_of(page, desk, "recon")
     assert found == []
 
 
