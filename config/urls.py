@@ -1,5 +1,6 @@
 """Every address of the project."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 
@@ -25,6 +26,8 @@ urlpatterns = [
     path("readyz", health.ready, name="readyz"),
     path("robots.txt", views.robots, name="robots"),
 ]
+if settings.DEMO:
+    urlpatterns.append(path("example-app/", include("config.demo.example_app")))
 
 handler400 = "config.views.bad_request"
 handler403 = "config.views.permission_denied"
