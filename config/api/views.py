@@ -42,6 +42,7 @@ SUBJECTS = {
     "top-ups": _("Top-ups"),
     "notifications": _("Notifications"),
     "me": _("Me"),
+    "staff": _("Staff"),
 }
 #: The sign-in is allauth's, which describes itself elsewhere: what for, method, address, body.
 SIGN_IN = (

@@ -96,8 +96,9 @@ class DemoOffice:
         self._say(f"  Roamdesk is open:  {self.address}")
         self._say(f"  Sign in as:        {LOGIN}")
         self._say(f"  Password:          {keys.password}")
+        self._say(f"  Example app:       {self.address}example-app/")
         self._say("")
-        self._say(f"Logs: {self._home.logs}. Ctrl-C closes the office.")
+        self._say(f"Logs: {self._home.logs}. Mails: {self._home.directory / 'mail'}. Ctrl-C closes the office.")
 
     def _watch(self) -> None:
         while True:

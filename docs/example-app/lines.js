@@ -1,7 +1,7 @@
 // The eSIMs: what they are doing, the code to install them, the guide, their use, and a fresh reading.
 
 import { call, readPicture } from "./api.js";
-import { action, bytes, card, data, facts, field, form, h, instant, list } from "./draw.js";
+import { action, bytes, card, data, facts, field, form, h, instant, list, tell } from "./draw.js";
 
 const title = (esim) => esim.label || esim.plan_name;
 
@@ -30,8 +30,10 @@ export async function esims() {
 export async function esim(id) {
   const body = h("div");
   const heading = (found) => { document.querySelector("h1").textContent = title(found); };
+  let code;
   async function draw(found) {
-    const code = found.shows_code ? await codes(id) : false;
+    // Codes are asked for once: the office counts pictures, as it does whatever costs it something.
+    if (found.shows_code) code ??= await codes(id).catch((error) => card(h("p", { role: "alert" }, tell(error))));
     const { usage, dates } = found;
     body.replaceChildren(...[
       card(h("p", { role: "status", class: `state ${found.state}` }, found.state_text), found.sentences.map((text) => h("p", {}, text)),
@@ -42,7 +44,7 @@ export async function esim(id) {
           ["Ends", instant(dates.expires_at) ?? (dates.expires_on && `${dates.expires_on} (date in Japan)`)],
         ]),
         action("Ask how it is doing", async () => draw(await refresh(id, found)), { disabled: !found.refresh.is_possible })),
-      code,
+      found.shows_code && code,
       guide(id),
       packages(found),
       found.usage_by_day.is_reported && card(h("h2", {}, "Day by day"), facts(found.usage_by_day.days.map((day) => [day.day, bytes(day.used_bytes)]))),

@@ -8,7 +8,7 @@ const from = (prices) => prices.map(money).join(" / ");
 
 function place(address, flag, name, { plans, from_prices: prices }) {
   return h("li", {}, h("a", { class: "row", href: address },
-    h("span", { class: "flag", "aria-hidden": "true" }, flag), h("span", { class: "grow" }, name, h("small", {}, `${plans} plans`)),
+    h("span", { class: "flag", "aria-hidden": "true" }, flag), h("span", { class: "grow" }, name, h("small", {}, plans === 1 ? "1 plan" : `${plans} plans`)),
     h("span", {}, `from ${from(prices)}`)));
 }
 
