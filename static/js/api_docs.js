@@ -3,7 +3,7 @@
 
 const words = document.querySelector("[data-api-words]").dataset;
 const found = document.querySelector("[data-api-found]");
-const entries = [...document.querySelectorAll("[data-api-entry]")].map((node) => ({ node, text: node.textContent.toLowerCase() }));
+const entries = [...document.querySelectorAll("article.api-card")].map((node) => ({ node, text: node.textContent.toLowerCase() }));
 const tokenField = document.querySelector("[data-api-token]");
 
 function make(tag, attributes = {}, ...children) {
@@ -22,7 +22,7 @@ function find(wish) {
     any ||= !node.hidden;
   }
   for (const group of document.querySelectorAll("[data-api-group]")) {
-    group.hidden = !group.querySelector("[data-api-entry]:not([hidden])");
+    group.hidden = !group.querySelector("article:not([hidden])");
   }
   for (const start of document.querySelectorAll("[data-api-start]")) start.hidden = Boolean(wish);
   for (const link of document.querySelectorAll(".api-nav ul a")) {
@@ -65,7 +65,7 @@ function peek(link) {
 }
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-api-operation] .api-fields a[href^='#schema-']");
+  const link = event.target.closest("[data-path] .api-fields a[href^='#schema-']");
   const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
   if (link && plain && peek(link)) event.preventDefault();
   const menu = event.target.closest(".menu-panel a");
@@ -164,7 +164,7 @@ function readImage(blob) {
 }
 
 if (tokenField) tokenField.hidden = false;
-for (const operation of document.querySelectorAll("[data-api-operation]")) {
+for (const operation of document.querySelectorAll("[data-path]")) {
   const button = make("button", { type: "button", class: "button button-small", "aria-expanded": "false" }, words.try);
   button.setAttribute("aria-label", `${words.try}: ${operation.id}`);
   button.addEventListener("click", () => {
