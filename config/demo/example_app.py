@@ -4,7 +4,6 @@ It comes from the office's own address, so that the browser lets it speak to the
 """
 
 import re
-from pathlib import Path
 
 import requests
 from django.conf import settings
@@ -14,7 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-FILES = Path(settings.BASE_DIR) / "docs" / "example-app"
+from config.environment import BASE_DIR
+
+FILES = BASE_DIR / "docs" / "example-app"
 _TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript"}
 _SECRET = re.compile(r"(pi_\w+?)_secret_\w+")
 _TIMEOUT_SECONDS = 10.0
