@@ -17,6 +17,7 @@ from customers.accounts import has_been_confirmed_by_another, vouch_for_address
 from customers.countries import COUNTRIES
 from customers.customers import normalise_email, normalise_phone
 from customers.models import Customer, Device, IdempotencyKey, User
+from customers.terms import keep_terms
 from providers.admin import ReadOnlyAdmin
 
 # Contracts with others stand in the settings, and no tokens of theirs are kept; of the other two see below.
@@ -146,6 +147,7 @@ class CustomerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not change and isinstance(request.user, User):
             obj.created_by = request.user
         super().save_model(request, obj, form, change)
+        keep_terms([obj])
 
 
 @admin.register(IdempotencyKey)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from customers.countries import COUNTRIES
 from customers.models import Customer, User
+from customers.terms import keep_terms
 
 _NOT_DIALLED = re.compile(r"[\s().\-‐‑–/]+")
 
@@ -147,6 +148,7 @@ def _write(customer: Customer, *, update_fields: list[str] | None) -> None:
     try:
         with transaction.atomic():
             customer.save(update_fields=update_fields)
+            keep_terms([customer])
     except IntegrityError:
         existing = Customer.objects.filter(email__iexact=customer.email).exclude(pk=customer.pk).first()
         if not customer.email or existing is None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from customers.customers import normalise_email
 from customers.models import Customer, User
+from customers.terms import keep_terms
 
 log = structlog.get_logger(__name__)
 
@@ -52,11 +53,13 @@ def _link(user: User) -> Customer | None:
             customer = Customer.objects.create(
                 user=owner, name=_name_of(owner), email=email, language=owner.language, created_by=None
             )
+            keep_terms([customer])
             log.info("customer.signed_up", customer=customer.pk)
         elif customer.email != email:
             _free(Customer.objects.filter(email__iexact=email))
             customer.email = email
             customer.save(update_fields=["email"])
+            keep_terms([customer])
     return customer
 
 
@@ -77,6 +80,7 @@ def _free(others: QuerySet[Customer]) -> None:
         other.note = f"{other.note}\n{line}".strip()
         other.email = ""
         other.save(update_fields=["note", "email"])
+        keep_terms([other])
         log.warning("customer.address_taken", customer=other.pk)
 
 

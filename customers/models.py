@@ -80,6 +80,24 @@ class Customer(models.Model):
         return self.name
 
 
+class CustomerTerm(models.Model):
+    """A beginning by which a customer is found (customers/terms.py): the verbs that write customers keep it."""
+
+    customer = models.ForeignKey(
+        Customer, verbose_name=_("customer"), on_delete=models.CASCADE, related_name="terms", db_index=False
+    )
+    term = models.CharField(_("term"), max_length=160, db_index=True)
+
+    class Meta:
+        verbose_name = _("search term")
+        verbose_name_plural = _("search terms")
+        ordering = ("pk",)
+        constraints = [models.UniqueConstraint(fields=("customer", "term"), name="customer_term_once")]
+
+    def __str__(self) -> str:
+        return self.term
+
+
 class IdempotencyKey(models.Model):
     """What a person asked for under one ``Idempotency-Key``, and the first answer to it (customers/idempotency.py)."""
 

@@ -5,6 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import PERIODS, Plan
+from customers.indexed import LastSix
 from customers.models import Customer
 from esims.link_places import fill_links, find_places
 from providers.models import ProviderAccount
@@ -132,6 +133,16 @@ class Esim(models.Model):
             ),
             models.Index(fields=("phone_number",), name="esim_by_phone", condition=~models.Q(phone_number="")),
             models.Index(fields=("account", "order_ref"), name="esim_by_order", condition=~models.Q(order_ref="")),
+            # What people read from a phone's screen: the end of its EID, and its IMEI.
+            models.Index(LastSix("eid"), name="esim_by_eid_end", condition=~models.Q(eid="")),
+            models.Index(
+                fields=("install_device_imei",), name="esim_by_imei", condition=~models.Q(install_device_imei="")
+            ),
+            models.Index(
+                fields=("connection_device_imei",),
+                name="esim_by_other_imei",
+                condition=~models.Q(connection_device_imei=""),
+            ),
         ]
         permissions = [
             ("reveal_codes", "Can see activation codes, EIDs and IMEIs"),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from customers.devices import end_sessions
 from customers.models import Customer, User
+from customers.terms import keep_terms
 from esims.models import Esim, LineEvent, LineLink
 from esims.states import ENDED
 from orders.models import (
@@ -153,3 +154,4 @@ def _erase_customer(customer: Customer) -> None:
     customer.email_off, customer.push_off = [], []
     customer.erased_at = timezone.now()
     customer.save(update_fields=["user", "name", *emptied, "email_off", "push_off", "erased_at"])
+    keep_terms([customer])

@@ -23,12 +23,14 @@ from orders.views import (
     refund_decisions,
     refunds,
     replacing,
+    search,
     topups,
     wizard,
 )
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
+    path("search/", search.search, name="search"),
     path("orders/", order_pages.order_list, name="order-list"),
     path("orders/new/", wizard.order_new, name="order-new"),
     path("esims/<int:pk>/top-up/", topups.esim_top_up, name="esim-top-up"),

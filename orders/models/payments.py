@@ -87,6 +87,7 @@ class Payment(models.Model):
                 fields=("next_check_at",), name="payment_due", condition=models.Q(next_check_at__isnull=False)
             ),
             models.Index(fields=("created_at",), name="payment_attention", condition=~models.Q(attention="")),
+            models.Index(fields=("reference",), name="payment_by_reference", condition=~models.Q(reference="")),
             # SQLite does not use the constraint's partial index for a value that it is given as a parameter.
             models.Index(fields=("intent_id",), name="payment_by_intent"),
         ]

@@ -92,6 +92,9 @@ class Purchase(models.Model):
             ),
             models.Index(fields=("created_at",), name="purchase_attention", condition=~models.Q(attention="")),
             models.Index(fields=("transaction_id",), name="purchase_by_transaction"),
+            models.Index(
+                fields=("provider_order_ref",), name="purchase_by_order", condition=~models.Q(provider_order_ref="")
+            ),
         ]
 
     def __str__(self) -> str:

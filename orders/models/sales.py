@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Plan
+from customers.indexed import LastSix
 from customers.models import Customer
 from esims.models import Esim
 
@@ -49,6 +50,8 @@ class Order(models.Model):
             models.Index(fields=("-created_at", "-id"), name="order_recent"),
             models.Index(fields=("state", "-created_at", "-id"), name="order_by_state"),
             models.Index(fields=("customer", "-created_at"), name="order_by_customer"),
+            # People read only the end of a number.
+            models.Index(LastSix("number"), name="order_by_number_end"),
             models.Index(fields=("expires_at",), name="order_expiring", condition=models.Q(state="unpaid")),
         ]
         permissions = [
