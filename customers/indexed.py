@@ -41,10 +41,10 @@ class LastSix(Func):
         return self.as_sql(compiler, connection, template="SUBSTR(%(expressions)s, -6)", **extra)
 
 
-class _IsFilled(Lookup):  # type: ignore[type-arg]
+class _IsFilled(Lookup):
     lookup_name = "filled"
     prepare_rhs = False
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         column, params = self.process_lhs(compiler, connection)
-        return f"NOT ({column} = '')", list(params)
+        return f"NOT ({column} = '')", tuple(params)

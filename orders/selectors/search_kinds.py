@@ -115,7 +115,7 @@ def _find_orders(typed: Typed, looker: Looker) -> Iterator[Hit]:
 def _find_purchases(typed: Typed, looker: Looker) -> Iterator[Hit]:
     if not typed.reference:
         return
-    reasons = {
+    reasons: dict[Promise, Q] = {
         _("provider's transaction"): Q(transaction_id__in=typed.spellings),
         _("our key of the purchase"): Q(idempotency_key__in=typed.spellings),
         _("provider's order"): is_filled("provider_order_ref") & Q(provider_order_ref__in=typed.spellings),
@@ -136,7 +136,7 @@ def _find_purchases(typed: Typed, looker: Looker) -> Iterator[Hit]:
 
 
 def _find_payments(typed: Typed, looker: Looker) -> Iterator[Hit]:
-    reasons = {}
+    reasons: dict[Promise, Q] = {}
     if typed.text and "@" not in typed.text:
         reasons[_("reference of the payment")] = is_filled("reference") & Q(reference__in=[typed.text])
     if typed.reference:
@@ -156,7 +156,7 @@ def _find_payments(typed: Typed, looker: Looker) -> Iterator[Hit]:
 
 
 def _find_activations(typed: Typed, looker: Looker) -> Iterator[Hit]:
-    reasons = {}
+    reasons: dict[Promise, Q] = {}
     if typed.digits:
         reasons[_("EID")] = Q(account__in=looker.accounts, eid=typed.digits)
         reasons[_("phone number of the line")] = Q(account_number=typed.digits)

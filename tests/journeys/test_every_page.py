@@ -26,7 +26,7 @@ Addresses = Mapping[str, str]
 PAGES = [
     *("dashboard", "orders", "order", "order-unpaid", "order-unknown"),
     *("wizard-customer", "wizard-plan", "wizard-quantity", "wizard-payment"),
-    *("plans", "plan", "compare", "esims", "esim", "customers", "customer"),
+    *("plans", "plan", "compare", "esims", "esim", "customers", "customer", "search"),
     *("queue", "purchase", "refunds", "syncs", "sync", "differences", "comparison", "providers", "provider", "me"),
 ]
 
@@ -69,6 +69,7 @@ def addresses(office: Office) -> Addresses:
         "esim": f"/esims/{esim.pk}/",
         "customers": "/customers/",
         "customer": f"/customers/{order.customer_id}/",
+        "search": "/search/?q=mori",
         "queue": "/purchases/",
         "purchase": f"/purchases/{Purchase.objects.get(state='unknown').pk}/",
         "refunds": "/refunds/",

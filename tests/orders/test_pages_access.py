@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 #: Page → the permission that opens it ("" = every member of staff).
 READ = {
     "dashboard": "",
+    "search": "",
     "order-list": "orders.view_order",
     "order-new": "orders.sell",
     "order-detail": "orders.view_order",
