@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('esims', '0013_messages_hold_up_nothing'),
+        ('esims', '0014_names_by_customers'),
     ]
 
     operations = [
