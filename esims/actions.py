@@ -71,7 +71,7 @@ def request_action(
         raise ActionRefused(why)
     if capability is Capability.SMS and isinstance(by, str) and esim.actions.filter(state__in=LineAction.OPEN).exists():
         # A job's message waits for whatever a person has asked for.
-        raise ActionRefused(_under_way())
+        raise ActionRefused(say_under_way())
     now = timezone.now()
     with transaction.atomic():
         try:
@@ -86,7 +86,7 @@ def request_action(
                     next_attempt_at=now,
                 )
         except IntegrityError as error:
-            raise ActionRefused(_under_way()) from error
+            raise ActionRefused(say_under_way()) from error
         who = by.email if isinstance(by, User) else by
         make_event(esim, EventKind.ACTION_ASKED, by=who, why=action.reason, facts=action_facts(action)).save()
         async_task("esims.tasks.run_action", action.pk, cluster=settings.QUEUES["orders"])
@@ -215,10 +215,11 @@ def _why_later(action: LineAction) -> str:
         return ""
     # What a person has asked for first: it may be a suspension.
     others = LineAction.objects.filter(esim=action.esim_id, state__in=LineAction.OPEN).exclude(pk=action.pk)
-    return _under_way() if others.exists() else ""
+    return say_under_way() if others.exists() else ""
 
 
-def _under_way() -> str:
+def say_under_way() -> str:
+    """Why nothing more is asked for a line while an action of it is open."""
     return _("Something else is under way for this line: wait until it has ended.")
 
 

@@ -13,7 +13,7 @@ from catalog.countries import country_flag, country_name
 from customers.models import User
 from esims.action_rules import RULES, action_label
 from esims.action_words import action_words
-from esims.actions import why_refused
+from esims.actions import say_under_way, why_refused
 from esims.app_lines import ListedLine, can_be_read, find_countries, wait_to_ask
 from esims.evidence import install_evidence
 from esims.install import (
@@ -86,6 +86,7 @@ def tell_line(esim: Esim, *, is_own: bool, staff: User | None) -> dict[str, Any]
         "refresh": {
             "is_possible": can_be_read(esim),
             "is_under_way": is_being_read(esim, now),
+            "has_failed": esim.refresh_failures > 0,
             "last_read_at": esim.refreshed_at,
             "ask_again_at": now + timedelta(seconds=wait) if wait else None,
         },
@@ -266,10 +267,12 @@ def _why_nothing_added(esim: Esim, state: LineState) -> str:
 
 def _for_staff(esim: Esim, packages: Sequence[Package], staff: User) -> dict[str, Any]:
     last = find_last_action(esim)
+    is_busy = last is not None and last.state in LineAction.OPEN and last.capability is not Capability.SMS
     may = [rule for rule in _ON_PHONES if staff.has_perm(RULES[rule].permission) and offers(esim.account.slug, rule)]
     return {
         "provider": esim.account.name,
         "sentences": explain_state(esim, packages=packages),
+        "read_error": esim.refresh_error,
         "evidence": [
             {"label": fact.label, "value": fact.value, "source": fact.source, "as_of": fact.as_of}
             for fact in install_evidence(esim).facts
@@ -278,7 +281,7 @@ def _for_staff(esim: Esim, packages: Sequence[Package], staff: User) -> dict[str
         "may": [
             {
                 "action": capability.value,
-                "why_not": why_refused(esim, capability),
+                "why_not": say_under_way() if is_busy else why_refused(esim, capability),
                 "consequences": action_words(capability, esim).consequences,
             }
             for capability in may

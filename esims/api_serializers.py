@@ -217,13 +217,16 @@ class UsageByDaySerializer(serializers.Serializer[Any]):
 
 class RefreshStateSerializer(serializers.Serializer[Any]):
     is_possible = serializers.BooleanField(help_text="Whether the provider can be asked about this line.")
-    is_under_way = serializers.BooleanField()
+    is_under_way = serializers.BooleanField(help_text="It was asked for, and the answer has not come yet.")
+    has_failed = serializers.BooleanField(help_text="The last reading failed: what is shown is that of before.")
     last_read_at = serializers.DateTimeField(allow_null=True)
     ask_again_at = serializers.DateTimeField(allow_null=True, help_text="Asked before this it is 429; null: now.")
 
 
 class EsimTopUpsSerializer(serializers.Serializer[Any]):
-    address = serializers.CharField(allow_null=True, help_text="Of the options; null where nothing can be added.")
+    address = serializers.CharField(
+        allow_null=True, help_text="Of the options; null where nothing can be added, or not by the caller."
+    )
     rules = serializers.ListField(child=serializers.CharField(), help_text="What is added is subject to.")
     why_not = serializers.CharField(help_text='Why nothing can be added now; "" where it can.')
 
@@ -262,6 +265,7 @@ class StaffViewSerializer(serializers.Serializer[Any]):
 
     provider = serializers.CharField()
     sentences = serializers.ListField(child=serializers.CharField(), help_text="The state, in the words for staff.")
+    read_error = serializers.CharField(help_text='Why the last reading failed; "" where it did not.')
     evidence = EvidenceSerializer(many=True, help_text="For and against “installed”.")
     last_action = EsimActionSerializer(allow_null=True)
     may = PossibleActionSerializer(many=True, help_text="Which of suspend and release the caller may ask for.")
@@ -323,7 +327,7 @@ class GuideSerializer(serializers.Serializer[Any]):
 
 
 class RefreshAskedSerializer(serializers.Serializer[Any]):
-    """It is read by a worker, in a moment: `dates` and `usage` of the eSIM change then, and its `last_read_at`."""
+    """It is read in a moment. Look at `refresh` of the eSIM until it is no longer `is_under_way`."""
 
-    last_read_at = serializers.DateTimeField(allow_null=True, help_text="Once it is later, the news is there.")
+    last_read_at = serializers.DateTimeField(allow_null=True, help_text="Once that of the eSIM is later, this is old.")
     ask_again_at = serializers.DateTimeField()

@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 from customers.idempotency import digest_request
 from customers.models import IdempotencyKey, User
 from esims.models import Esim, LineAction, LineEvent
+from providers.errors import Rejected
 from providers.models import ProviderAccount
 from providers.types import Capability, LineState
 from tests.api.app import App
@@ -65,6 +66,17 @@ def test_a_customer_has_their_line_read(user: User, line: Esim, fleet: Fleet, qu
         assert app.call("post", f"/esims/{line.pk}/refresh").status_code == 202
 
 
+def test_a_reading_that_failed_is_told(user: User, line: Esim, fleet: Fleet, queue: Queue) -> None:
+    app, clerk = App.signed_in(user), App.signed_in(make_staff("esims.view_esim"))
+    fleet.errors.append(Rejected("no such line", code="404"))
+    assert app.call("post", f"/esims/{line.pk}/refresh").status_code == 202
+    queue.run()
+    found = app.call("get", f"/esims/{line.pk}").json()["refresh"]
+    assert (found["is_under_way"], found["has_failed"], found["is_possible"]) == (False, True, True)
+    staff = clerk.call("get", f"/esims/{line.pk}").json()["staff"]
+    assert staff["read_error"] == "no such line (404)"
+
+
 def test_who_cannot_be_asked_is_not(user: User, line: Esim, fleet: Fleet, queue: Queue, settings: Settings) -> None:
     ProviderAccount.objects.update(is_paused=True)
     app, clerk = App.signed_in(user), App.signed_in(make_staff("esims.refresh_esim"))
@@ -116,6 +128,8 @@ def test_staff_suspend_once_and_see_what_becomes_of_it(line: Esim, fleet: Fleet)
         "Something else is under way for this line: wait until it has ended.",
     )
     assert last_action(app, line) == first.json()
+    may = app.call("get", f"/esims/{line.pk}").json()["staff"]["may"]
+    assert {one["why_not"] for one in may} == {other.json()["detail"]}
     fleet.effects[Capability.SUSPEND] = becomes(LineState.SUSPENDED)
     finish(action)
     assert (last_action(app, line)["state"], fleet.count("control")) == ("confirmed", 1)

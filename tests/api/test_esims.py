@@ -277,6 +277,7 @@ def test_one_line_has_all_that_a_phone_shows(app: App, user: User, plan: Plan) -
     assert found["refresh"] == {
         "is_possible": False,
         "is_under_way": False,
+        "has_failed": False,
         "last_read_at": "2026-05-03T09:00:00Z",
         "ask_again_at": None,
     }
