@@ -46,7 +46,8 @@ function readProblem(response, body) {
   const wait = Number(response.headers.get("Retry-After") ?? 0);
   const requestId = response.headers.get("X-Request-ID") ?? "";
   if (body?.code) {
-    const message = body.detail ?? body.errors?.[0]?.message ?? body.title;
+    // The title says the kind, in words that always fit; detail and errors say more where there is more to say.
+    const message = response.status === 404 ? body.title : body.detail ?? body.errors?.[0]?.message ?? body.title;
     return new Problem({ status: response.status, code: body.code, message, errors: body.errors, requestId, wait });
   }
   // The sign-in is django-allauth's; its errors have another shape.

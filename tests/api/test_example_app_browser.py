@@ -1,5 +1,7 @@
 """``docs/example-app/`` in a browser: a traveller comes, buys, installs, adds data, and reads the news."""
 
+import re
+import runpy
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -11,6 +13,7 @@ from playwright.sync_api import Page, Route, expect
 from pytest_django import Settings
 
 from catalog.models import Plan
+from config.demo.example_app import FILES
 from customers.models import User
 from esims.models import Esim
 from orders.models import Notification, Order, Payment
@@ -166,6 +169,24 @@ def test_it_runs_under_our_content_policy(console: Console, plan: Plan) -> None:
     page.get_by_role("link", name="Japan").press("Enter")
     page.get_by_role("link", name="Japan 1 GB").press("Enter")
     expect(page.get_by_role("heading", name="Japan 1 GB")).to_be_focused()
+
+
+def test_it_is_there_in_the_demo_only(settings: Settings) -> None:
+    urls = str(Path(__file__).resolve().parents[2] / "config" / "urls.py")
+
+    def addresses() -> list[str]:
+        return [str(entry.pattern) for entry in runpy.run_path(urls)["urlpatterns"]]
+
+    assert "example-app/" in addresses()
+    settings.DEMO = False
+    assert "example-app/" not in addresses()
+
+
+def test_it_asks_no_other_host_and_has_nothing_inline() -> None:
+    files = [*FILES.glob("*.html"), *FILES.glob("*.css"), *FILES.glob("*.js")]
+    assert len(files) == 9
+    for file in files:
+        assert re.search(r"https?:|[\"'(]//|\sstyle=|<style|\son[a-z]+=|<script>", file.read_text()) is None, file
 
 
 @pytest.mark.django_db

@@ -39,6 +39,8 @@ def test_a_newcomers_day(start_demo: Callable[..., Demo], tmp_path: Path) -> Non
     answer = sign_in(address, password)
     assert (answer.status_code, answer.url) == (200, address), answer.text[:500]
     assert sign_in(address, "wrong").url == f"{address}accounts/login/"
+    app = requests.get(demo.wait_for(r"Example app:\s+(\S+)")[1], timeout=10)
+    assert (app.status_code, "<title>Example app</title>" in app.text) == (200, True)
 
     check_purchases(home)
     check_lines(home)
