@@ -34,7 +34,12 @@ function find(wish) {
 
 const search = document.querySelector("[data-api-search]");
 search.addEventListener("submit", (event) => event.preventDefault());
-search.addEventListener("input", () => find(search.elements.q.value.trim().toLowerCase()));
+search.addEventListener("input", () => {
+  const wish = search.elements.q.value.trim().toLowerCase();
+  // What the server has left out is not here to be found again.
+  if (!wish && search.elements.q.defaultValue) location.assign(location.pathname);
+  else find(wish);
+});
 
 // A link to what the search has hidden shows everything again.
 function showTarget() {
