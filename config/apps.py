@@ -1,5 +1,6 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
+from django.db.models.signals import post_migrate
 
 from config.checks import register_checks
 
@@ -11,8 +12,11 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         # What describes the API is found by being imported.
         from config.api import schema  # noqa: F401, PLC0415
+        from customers.roles import follow_migrations  # noqa: PLC0415
 
         register_checks()
+        # The last app of all: by then every permission is there.
+        post_migrate.connect(follow_migrations, sender=apps.get_app_config("django_q"), dispatch_uid="config.roles")
 
 
 class RoamdeskAdminConfig(AdminConfig):

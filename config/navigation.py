@@ -39,6 +39,7 @@ ENTRIES = (
     Entry("notification-list", _("Notifications"), "mail", "orders.view_notification"),
     Entry("delivery-list", _("Webhooks"), "queue", "providers.view_webhookdelivery"),
     Entry("provider-list", _("Providers"), "provider", "providers.view_provideraccount"),
+    Entry("staff-list", _("Staff"), "people", "customers.view_user"),
     Entry("admin:index", _("Admin"), "admin", starts_group=True),
 )
 

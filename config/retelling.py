@@ -136,6 +136,7 @@ SENTENCES = (
     _("The push service refuses the message (%(code)s)."),
     _("The connection to the push service ended before it answered (%(crash)s)."),
     _("The worker died while it was being sent."),
+    _("A newer invitation has taken its place."),
     _("The mail server cannot be reached (%(crash)s)."),
     _("The connection to the mail server ended before it answered (%(crash)s)."),
     _("The mail server refuses the address (%(code)s)."),

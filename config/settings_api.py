@@ -19,6 +19,14 @@ def read_percent(text: str) -> Decimal | None:
     return Decimal(text)
 
 
+def read_failures(name: str, default: str) -> str:
+    """ "5/5m": so many failures in so long."""
+    text: str = env.str(name, default=default)
+    if not re.fullmatch(r"[1-9][0-9]{0,5}/[1-9][0-9]{0,5}[smhd]", text):
+        raise ImproperlyConfigured(f"{name}: {text!r} is no number of failures in a time, such as 5/5m.")
+    return text
+
+
 #: Calls of one person or address: "" = no limit. Ours: an app that is used by a person stays far below.
 API_RATES = {
     "api": env.str("API_RATE", default="300/min"),
@@ -42,6 +50,18 @@ IDEMPOTENCY_DAYS = env.int("IDEMPOTENCY_DAYS", default=30)
 IDEMPOTENCY_CLAIM_SECONDS = env.float("IDEMPOTENCY_CLAIM_SECONDS", default=120.0)
 #: Whether members of staff need a second factor, in console, admin and API.
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not env.bool("ROAMDESK_DEMO", default=False))
+#: Hours for which the link of an invitation works. Ours: over a weekend.
+STAFF_INVITATION_HOURS = env.float("STAFF_INVITATION_HOURS", default=72.0)
+#: After so many failed sign-ins in so long nobody signs in to the account, or from the address. Ours; the same as
+#: django-allauth's.
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": ",".join(
+        (
+            read_failures("SIGN_IN_FAILURES_ADDRESS", "10/1m") + "/ip",
+            read_failures("SIGN_IN_FAILURES_ACCOUNT", "5/5m") + "/key",
+        )
+    )
+}
 
 #: The way of push messages to phones, by its dotted path; "": none are sent.
 PUSH_BACKEND = env.str("PUSH_BACKEND", default="")

@@ -5,19 +5,23 @@ from datetime import timedelta
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.stagekit import unstash_login
 from allauth.account.models import EmailAddress
 from allauth.core.internal.httpkit import is_headless_request
 from allauth.headless.internal.sessionkit import lookup_session
 from allauth.headless.tokens.strategies.sessions import SessionTokenStrategy
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 
 from customers.linking import link_customer
+from customers.locking import code_key, note_refusal, password_key, seconds_left
 from customers.models import User
 
 _TOKEN = re.compile(r"[a-z0-9]{32}")
+_TOO_MANY = "too_many_login_attempts"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -25,6 +29,27 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.API_SIGN_UP and is_headless_request(request))
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        return password_key(str(credentials.get("email", "")))
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Refused where too many passwords were wrong, whether this one is or not."""
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError as error:
+            email = str(credentials.get("email", ""))
+            seconds = seconds_left(request, password_key(email))
+            user = User.objects.filter(email__iexact=email).first()
+            raise ValidationError(note_refusal(request, seconds=seconds, user=user), code=error.code) from None
+
+    def validation_error(self, code: str, *args: Any) -> ValidationError:
+        """Too many wrong codes of a second factor are told, and noted, as wrong passwords are."""
+        error: ValidationError = super().validation_error(code, *args)
+        user = _who_enters_a_code(self.request) if code == _TOO_MANY else None
+        if user is None or not (seconds := seconds_left(self.request, code_key(user))):
+            return error
+        return ValidationError(note_refusal(self.request, seconds=seconds, user=user), code=code)
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponseBase | None:
         refused: HttpResponseBase | None = super().pre_login(request, user, **kwargs)
@@ -57,6 +82,14 @@ class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]
     def lookup_session(self, session_token: str) -> SessionBase | None:
         found: SessionBase | None = lookup_session(session_token) if _TOKEN.fullmatch(session_token) else None
         return found
+
+
+def _who_enters_a_code(request: HttpRequest) -> User | None:
+    """Who is signed in, or has given the password and not the code yet."""
+    if isinstance(request.user, User):
+        return request.user
+    login = unstash_login(request, peek=True)
+    return login.user if login is not None and isinstance(login.user, User) else None
 
 
 def _forget_unproven_password(request: HttpRequest, user: User) -> None:

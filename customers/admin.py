@@ -16,7 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from customers.accounts import has_been_confirmed_by_another, vouch_for_address
 from customers.countries import COUNTRIES
 from customers.customers import normalise_email, normalise_phone
-from customers.models import Customer, Device, IdempotencyKey, User
+from customers.models import Customer, Device, IdempotencyKey, StaffEvent, StaffInvitation, User
+from customers.staffing import note_staff_event
 from customers.terms import keep_terms
 from providers.admin import ReadOnlyAdmin
 
@@ -55,12 +56,16 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]
 
 
 #: What decides over others' rights: only superusers give and take it.
-_RIGHTS = ("is_superuser", "groups", "user_permissions")
+_RIGHTS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
-    """Users sign in with their e-mail address. Superusers are changed by superusers only."""
+    """Users sign in with their e-mail address. Superusers are changed by superusers only.
+
+    Staff are invited, and get and lose their roles, in the console: here superusers mend what is beyond that. Nobody
+    changes their own rights, and staff are not deleted: what they did stays theirs.
+    """
 
     form = UserForm
     add_form = NewUserForm
@@ -88,13 +93,27 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         fields = tuple(str(name) for name in super().get_readonly_fields(request, obj))
-        return fields if _is_superuser(request) else (*fields, *_RIGHTS)
+        is_own = obj is not None and obj.pk == request.user.pk
+        return fields if _is_superuser(request) and not is_own else (*fields, *_RIGHTS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        may = super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        return may and (obj is None or not obj.is_staff)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """One by one: each is looked at by whom it protects."""
+        return {}
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        changed = [name for name in form.changed_data if name in _RIGHTS]
+        if changed and isinstance(request.user, User):
+            note_staff_event(
+                form.instance, StaffEvent.Kind.RIGHTS, by=request.user.email, facts={"fields": sorted(changed)}
+            )
 
     def save_model(self, request: HttpRequest, obj: User, form: "forms.ModelForm[User]", change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -198,6 +217,30 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
         allowed = admin.ModelAdmin.has_delete_permission(self, request, obj)
         return allowed and (obj is None or _may_touch(request, obj.user))
 
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        super().delete_model(request, obj)
+        if obj.user.is_staff and isinstance(request.user, User):
+            note_staff_event(obj.user, StaffEvent.Kind.FACTOR_REMOVED, by=request.user.email)
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """One by one: each is looked at by whom it protects."""
         return {}
+
+
+@admin.register(StaffInvitation)
+class StaffInvitationAdmin(ReadOnlyAdmin):
+    """To look at; invitations are sent and withdrawn in the console."""
+
+    list_display = ("user", "invited_by", "created_at", "expires_at", "accepted_at")
+    search_fields = ("user__email",)
+
+
+@admin.register(StaffEvent)
+class StaffEventAdmin(ReadOnlyAdmin):
+    """What happened to accounts of staff: written once, changed by nobody."""
+
+    list_display = ("at", "email", "kind", "by", "why")
+    list_filter = ("kind",)
+    search_fields = ("email", "by")
+    date_hierarchy = "at"
+    show_full_result_count = False

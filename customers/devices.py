@@ -3,6 +3,7 @@
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from customers.models import Device, User
@@ -35,10 +36,10 @@ def forget_device(*, user: User, pk: int) -> bool:
     return bool(Device.objects.filter(user=user, pk=pk).delete()[0])
 
 
-def end_sessions(*, user: User, session_key: str) -> int:
+def end_sessions(*, user: User, session_key: str = "") -> int:
     """Sign the person out everywhere, app and console, and forget their devices; returns how many sign-ins ended.
 
-    ``session_key`` is the one by which they ask.
+    ``session_key`` is the one by which they ask; "" where somebody else does.
     """
     with transaction.atomic():
         keys = list(UserSession.objects.filter(user=user).values_list("session_key", flat=True))
@@ -47,3 +48,27 @@ def end_sessions(*, user: User, session_key: str) -> int:
         UserSession.objects.filter(user=user).delete()
         Device.objects.filter(user=user).delete()
     return ended
+
+
+def end_session(*, user: User, pk: int) -> bool:
+    """End one sign-in of the person, with the device that came by it; whether there was one."""
+    with transaction.atomic():
+        found = UserSession.objects.filter(user=user, pk=pk).first()
+        if found is None:
+            return False
+        Session.objects.filter(pk=found.session_key).delete()
+        Device.objects.filter(user=user, session_key=found.session_key).delete()
+        found.delete()
+    return True
+
+
+def end_other_sessions(*, user: User, session_key: str) -> int:
+    """Sign the person out everywhere but here (``session_key``); returns how many sign-ins ended."""
+    others = UserSession.objects.filter(user=user).exclude(session_key=session_key).values_list("pk", flat=True)
+    return sum(end_session(user=user, pk=pk) for pk in list(others))
+
+
+def find_sessions(user: User) -> list[UserSession]:
+    """Where the person is signed in now, the newest first: what has ended by itself is left out."""
+    alive = Session.objects.filter(session_key=OuterRef("session_key"), expire_date__gt=timezone.now())
+    return list(UserSession.objects.filter(Exists(alive), user=user).order_by("-created_at", "-pk"))

@@ -1,6 +1,7 @@
-"""The signed-in person's language and time zone, and the second factor that their pages may need."""
+"""The signed-in person's language and time zone, the second factor that their pages may need, and locked sign-ins."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import urlencode
 
+from customers.locking import REFUSED_FOR
 from customers.second_factor import has_second_factor, lacks_second_factor
 from providers.access import is_partial
 
@@ -64,6 +66,25 @@ class SecondFactorMiddleware:
         if is_partial(request):
             return HttpResponse(status=401, headers={"HX-Redirect": address})
         return redirect(address)
+
+
+class LockOutMiddleware:
+    """Who is refused because too many attempts failed learns when to come back: 429 and ``Retry-After``.
+
+    The app's sign-in answers 400 with ``too_many_login_attempts``, as all its mistakes; it gets the header too.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        seconds = getattr(request, REFUSED_FOR, 0)
+        if seconds:
+            response["Retry-After"] = str(seconds)
+            if response.status_code == HTTPStatus.OK:
+                response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+        return response
 
 
 def _is_api(request: HttpRequest) -> bool:

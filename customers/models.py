@@ -39,6 +39,7 @@ class User(AbstractUser):
         verbose_name = _("user")
         verbose_name_plural = _("users")
         ordering = ("email",)
+        permissions = [("manage_staff", "Can invite staff, give roles and end sign-ins")]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email
@@ -151,3 +152,60 @@ class Device(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.get_platform_display()
+
+
+class StaffInvitation(models.Model):
+    """Somebody was asked by e-mail to join the staff (customers/inviting.py); their account sleeps until they do."""
+
+    user = models.OneToOneField(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="invitation")
+    #: Counted up whenever it is sent anew: a link holds the number, and only that of the last one opens.
+    round = models.PositiveSmallIntegerField(_("round"), default=1)
+    invited_by = models.CharField(_("invited by"), max_length=254)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires"))
+    accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("invitation of staff")
+        verbose_name_plural = _("invitations of staff")
+        ordering = ("-created_at", "-pk")
+
+    def __str__(self) -> str:
+        return self.user.email
+
+
+class StaffEvent(models.Model):
+    """One row of what happened to the account of a member of staff: written once, changed by nobody."""
+
+    class Kind(models.TextChoices):
+        INVITED = "invited", _("Invited")
+        INVITED_AGAIN = "invited_again", _("Invited again")
+        WITHDRAWN = "withdrawn", _("Invitation withdrawn")
+        JOINED = "joined", _("Accepted the invitation")
+        ROLE = "role", _("Role changed")
+        RIGHTS = "rights", _("Rights changed in the admin")
+        DEACTIVATED = "deactivated", _("Deactivated")
+        REACTIVATED = "reactivated", _("Reactivated")
+        SIGNED_OUT = "signed_out", _("Signed out by an administrator")
+        FACTOR_REMOVED = "factor_removed", _("Second factor removed")
+        LOCKED = "locked", _("Sign-in locked after failed attempts")
+
+    kind = models.CharField(_("kind"), max_length=14, choices=Kind.choices)
+    #: The row outlives the account, and the address says whose it was.
+    user = models.ForeignKey(
+        User, verbose_name=_("user"), on_delete=models.SET_NULL, null=True, blank=True, related_name="staff_events"
+    )
+    email = models.CharField(_("e-mail address"), max_length=254)
+    by = models.CharField(_("by"), max_length=254)
+    why = models.CharField(_("reason"), max_length=300, blank=True)
+    facts = models.JSONField(_("facts"), default=dict, blank=True)
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("event of staff")
+        verbose_name_plural = _("events of staff")
+        ordering = ("-at", "-pk")
+        indexes = [models.Index(fields=("user", "-at", "-id"), name="staff_event_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.email}: {self.get_kind_display()}"

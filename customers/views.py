@@ -3,22 +3,25 @@
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import check_for_language
+from django.utils.translation import check_for_language, ngettext
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.i18n import set_language
 
 from customers.access import staff_page
 from customers.customers import CustomerExists, change_personal_settings, create_customer, update_customer
+from customers.devices import end_other_sessions, end_session, end_sessions
 from customers.forms import CustomerForm, PersonalSettingsForm
 from customers.keyset import keyset_page
 from customers.models import Customer, User
 from customers.search import find_customers
+from customers.staff_list import look_at_sessions
 
 
 @require_safe
@@ -95,6 +98,28 @@ def me(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Your settings were saved."))
         return redirect("me")
     return render(request, "customers/me.html", {"form": form})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff_page()
+def my_sessions(request: HttpRequest) -> HttpResponse:
+    """Where I am signed in; a POST ends one (``end``), all but this one ("others") or all ("all")."""
+    user, here = _person(request), request.session.session_key or ""
+    if request.method == "POST":
+        asked = request.POST.get("end", "")
+        if asked == "all":
+            end_sessions(user=user, session_key=here)
+            logout(request)
+            messages.success(request, _("You are signed out everywhere."))
+            return redirect("account_login")
+        if asked == "others":
+            count = end_other_sessions(user=user, session_key=here)
+            words = ngettext("%(count)d sign-in has ended.", "%(count)d sign-ins have ended.", count)
+            messages.success(request, words % {"count": count})
+        elif asked.isascii() and asked.isdigit() and end_session(user=user, pk=int(asked[:18])):
+            messages.success(request, _("The sign-in has ended."))
+        return redirect("my-sessions")
+    return render(request, "customers/sessions.html", {"sessions": look_at_sessions(user, here=here)})
 
 
 @require_POST

@@ -45,7 +45,8 @@ def check_notifications(app_configs: Sequence[AppConfig] | None, **_kwargs: Any)
     of_customers = [kind for kind in every if kind not in Notification.STAFF_KINDS]
     found: list[CheckMessage] = []
     for name, kinds in (
-        ("NOTIFICATION_OFF", every),
+        # Who is invited gets the link by no other way.
+        ("NOTIFICATION_OFF", [kind for kind in every if kind != Notification.Kind.INVITATION]),
         ("NOTIFICATION_FEED_ONLY", of_customers),
         ("NOTIFICATION_SMS", of_customers),
     ):

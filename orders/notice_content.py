@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from esims.link_places import fill_links
 
 _HIDDEN = "••••"
+#: What stands for the link of an invitation until its message is sent.
+INVITATION_PLACE = "[[invitation]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,4 +61,4 @@ def show_text(content: Content, *, link_words: str) -> str:
     text = content.text
     for secret in sorted(content.secrets, key=len, reverse=True):
         text = text.replace(secret, _HIDDEN)
-    return fill_links(text, dict.fromkeys(content.lines, link_words))
+    return fill_links(text, dict.fromkeys(content.lines, link_words)).replace(INVITATION_PLACE, link_words)

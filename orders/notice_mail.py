@@ -16,7 +16,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from esims.link_places import fill_links
 from esims.qr import qr_png
 from orders.models import Notification
-from orders.notice_content import Content
+from orders.notice_content import INVITATION_PLACE, Content
 
 _PERMANENT = range(500, 600)
 #: Answers that are a no; smtplib makes −1 of what is no answer.
@@ -47,6 +47,12 @@ class Letter:
     notification: Notification
     content: Content
     links: Mapping[int, str]
+    #: The link of an invitation to the staff; "" for every other message.
+    invitation: str = ""
+
+    def fill(self, text: str) -> str:
+        filled = fill_links(text, self.links)
+        return filled.replace(INVITATION_PLACE, self.invitation) if self.invitation else filled
 
 
 def build_mail(letter: Letter) -> EmailMultiAlternatives:
@@ -54,7 +60,7 @@ def build_mail(letter: Letter) -> EmailMultiAlternatives:
     row, content = letter.notification, letter.content
     mail = EmailMultiAlternatives(
         subject=row.subject,
-        body=fill_links(content.text, letter.links),
+        body=letter.fill(content.text),
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[row.address],
         reply_to=[settings.NOTIFICATION_REPLY_TO] if settings.NOTIFICATION_REPLY_TO else None,
@@ -66,7 +72,7 @@ def build_mail(letter: Letter) -> EmailMultiAlternatives:
             "X-Auto-Response-Suppress": "All",
         },
     )
-    mail.attach_alternative(fill_links(content.html, letter.links), "text/html")
+    mail.attach_alternative(letter.fill(content.html), "text/html")
     for code in content.codes:
         picture = qr_png(code.lpa)
         inline = MIMEImage(picture, "png")

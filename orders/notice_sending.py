@@ -23,6 +23,7 @@ from esims.actions import ActionRefused, request_action
 from esims.links import forget_links, make_links
 from orders.models import Notification
 from orders.notice_content import Content
+from orders.notice_invitations import find_link_of
 from orders.notice_mail import Letter, MailRefused, MailUncertain, build_mail, send_mail
 from orders.notice_push import NO_PHONE, push
 from orders.verdicts import describe_crash
@@ -106,7 +107,7 @@ def _send_email(row: Notification) -> None:
         content = Content.unpack(row.content)
         with transaction.atomic():
             links = make_links(esim_ids=content.lines, made_for=made_for)
-        mail = build_mail(Letter(notification=row, content=content, links=links))
+        mail = build_mail(Letter(notification=row, content=content, links=links, invitation=find_link_of(row)))
     except Exception as error:  # noqa: BLE001  (nothing was sent; one bad row must not stop the others)
         crash = describe_crash(error)
         log.warning("notification_not_built", notification=row.pk, crash=crash)

@@ -97,6 +97,7 @@ def compose(
             "brand": settings.BRAND_NAME,
             "contact": settings.BRAND_CONTACT,
             "site": context.get("site", ""),
+            "invitation": context.get("invitation", ""),
             "language": language,
         }
         content = Content(

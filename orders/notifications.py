@@ -34,8 +34,9 @@ def why_not_resent(row: Notification) -> str:
         return _("It has not been sent yet: it goes by itself.")
     if row.content_erased_at is not None:
         return _("Its content was erased: nothing is left that could be sent. Hand the line over from its own page.")
-    if row.channel == C.FEED:
-        return _("It is shown in the app only.")
+    if row.channel == C.FEED or row.kind == Notification.Kind.INVITATION:
+        is_feed = row.channel == C.FEED
+        return _("It is shown in the app only.") if is_feed else _("Invitations are sent again on the person's page.")
     handed = row.facts.get("esims", ())
     if handed and len(find_over_lines(row)) == len(handed):
         return _("Its lines are over or were replaced: it would hand over what is of no use any more.")
@@ -62,9 +63,10 @@ def find_address(row: Notification) -> str:
 
 def resend_notification(*, notification: Notification, form_key: UUID, by: User) -> Notification:
     """Plan the same words and codes once more, with fresh links, to the address of today; the same form sent twice
-    plans one. Raises ``NotificationRefused``, and ``PermissionDenied`` without ``orders.sell``.
+    plans one. Raises ``NotificationRefused``, and ``PermissionDenied`` without
+    ``orders.resend_notification``.
     """
-    if not by.has_perm("orders.sell"):
+    if not by.has_perm("orders.resend_notification"):
         raise PermissionDenied
     row = Notification.objects.select_related("customer", "user").get(pk=notification.pk)
     refusal = why_not_resent(row)

@@ -58,8 +58,9 @@ _PATTERNS = (
 )
 #: The secret part of a webhook address, ours or another office's; JSON may escape its slashes.
 _HOOK = re.compile(r"(\\?/hooks\\?/[\w-]+\\?/)[^\s\"'<>/?#\\]+", re.ASCII)
-#: The token of a line's link (esims/links.py): whoever has it sees the line's codes.
-_LINE_LINK = re.compile(r"(\\?/l\\?/)[\w%-]{16,}", re.ASCII)
+#: The token of a line's link (esims/links.py): whoever has it sees the line's codes. And that of an invitation
+#: (customers/inviting.py): whoever has it joins the staff.
+_LINE_LINK = re.compile(r"(\\?/(?:l|join)\\?/)[\w%:-]{16,}", re.ASCII)
 #: A quoted name and a scalar value that may end where the text ends.
 _PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$)|[\[{]|[^\s,}\]"\[{]+)', re.DOTALL)
 _LOOSE_PAIR = re.compile(

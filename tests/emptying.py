@@ -1,17 +1,20 @@
 """The database after a test with real commits: emptied table by table, and only those that hold something.
 
 Django's own way empties every table and then makes all permissions and content types anew, which takes longer than most
-tests. Those two are rows of the code: they stay.
+tests. Those two, and the groups of the roles, are rows of the code: they stay.
 """
 
 from functools import lru_cache
 
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
-_KEPT = frozenset(model._meta.db_table for model in (Permission, ContentType, MigrationRecorder.Migration))
+from customers.roles import role_groups
+
+_ROWS_OF_THE_CODE = (Permission, ContentType, MigrationRecorder.Migration, Group, Group.permissions.through)
+_KEPT = frozenset(model._meta.db_table for model in _ROWS_OF_THE_CODE)
 
 
 def empty_tables() -> None:
@@ -23,6 +26,7 @@ def empty_tables() -> None:
         )
         for (name,) in cursor.fetchall():
             cursor.execute(f"DELETE FROM {quote(name)}")
+        Group.objects.exclude(name__in=role_groups()).delete()
 
 
 @lru_cache(maxsize=1)

@@ -36,6 +36,7 @@ class Notification(models.Model):
         FAILING_SYNC = "failing_sync", _("catalogue sync fails")
         PARKED_DELIVERY = "parked_delivery", _("webhook parked")
         PAYMENT_LOOK = "payment_look", _("payment in doubt")
+        INVITATION = "invitation", _("invitation of staff")
 
     class Channel(models.TextChoices):
         EMAIL = "email", _("e-mail")
@@ -59,6 +60,7 @@ class Notification(models.Model):
         Kind.FAILING_SYNC,
         Kind.PARKED_DELIVERY,
         Kind.PAYMENT_LOOK,
+        Kind.INVITATION,
     )
 
     #: Of what customers may do without: the others bring what they paid for, or their money.
@@ -143,6 +145,7 @@ class Notification(models.Model):
                 fields=("deadline_at",), name="notification_overdue", condition=models.Q(deadline_at__isnull=False)
             ),
         ]
+        permissions = [("resend_notification", "Can send messages to customers again")]
 
     def __str__(self) -> str:
         return f"{self.key} {self.state}"

@@ -81,7 +81,7 @@ def notification_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @staff_page("orders.view_notification")
-@staff_page("orders.sell")
+@staff_page("orders.resend_notification")
 def notification_resend(request: HttpRequest, pk: int) -> HttpResponse:
     """The same once more; the form's key makes a double click one."""
     row = _find(request, pk)

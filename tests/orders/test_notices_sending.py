@@ -185,7 +185,7 @@ def test_again_says_the_same_with_a_fresh_link() -> None:
     tell()
     Customer.objects.update(email="new@example.jp")
     Esim.objects.update(lpa="LPA:1$other$code")
-    seller = make_user("orders.sell")
+    seller = make_user("orders.resend_notification")
     again = resend_notification(notification=row, form_key=KEY, by=seller)
     assert resend_notification(notification=row, form_key=KEY, by=seller) == again
     assert (again.resent_of_id, again.asked_by, again.address) == (row.pk, seller.email, "new@example.jp")
@@ -201,7 +201,7 @@ def test_again_says_the_same_with_a_fresh_link() -> None:
 
 def test_again_is_refused_while_it_goes_by_itself_or_has_nowhere_to_go() -> None:
     row = make_planned()
-    seller = make_user("orders.sell")
+    seller = make_user("orders.resend_notification")
     with pytest.raises(NotificationRefused, match="goes by itself"):
         resend_notification(notification=row, form_key=uuid4(), by=seller)
     tell()
@@ -218,7 +218,7 @@ def test_what_was_skipped_goes_once_there_is_an_address() -> None:
     tell()
     row = Notification.objects.get()
     Customer.objects.update(email="late@example.jp")
-    resend_notification(notification=row, form_key=KEY, by=make_user("orders.sell"))
+    resend_notification(notification=row, form_key=KEY, by=make_user("orders.resend_notification"))
     send_due_notifications()
     assert [message.to for message in mail.outbox] == [["late@example.jp"]]
 
@@ -229,7 +229,7 @@ def test_what_was_skipped_goes_once_there_is_an_address() -> None:
 def test_the_feed_holds_each_telling_once_and_only_the_customers_own() -> None:
     row = make_planned()
     tell()
-    resend_notification(notification=row, form_key=KEY, by=make_user("orders.sell"))
+    resend_notification(notification=row, form_key=KEY, by=make_user("orders.resend_notification"))
     customer = Customer.objects.get()
     item = look_at_item(find_feed(customer).get())
     assert (item.id, item.kind, item.subject, item.is_read) == (row.pk, "ended", "Your eSIM is over", False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.project.sources import PROJECT_DIR
 
-READ = re.compile(r"""(?:\benv(?:\.\w+)?|\b(?:secret|json_setting))\(\s*(f?)"([A-Z{][A-Za-z_{}]*)\"""")
+READ = re.compile(r"""(?:\benv(?:\.\w+)?|\b(?:secret|json_setting|read_failures))\(\s*(f?)"([A-Z{][A-Za-z_{}]*)\"""")
 DOCUMENTED = re.compile(r"^\| `([A-Z][A-Z0-9_]*)`", re.MULTILINE)
 CONTRACTS = ("ESIM_COMMERCE", "ESIM_COMMERCE_SANDBOX")
 #: Read by other programs of the project than its settings.
