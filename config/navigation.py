@@ -29,7 +29,7 @@ ENTRIES = (
     Entry("purchase-queue", _("Reconciliation"), "queue", "orders.view_purchase", starts_group=True),
     Entry("difference-list", _("Differences"), "compare", "orders.view_difference"),
     Entry("activation-list", _("Activations"), "phone", "orders.view_purchase"),
-    Entry("completion-list", _("Completion files"), "download", "orders.import_completions"),
+    Entry("completion-list", _("Completion files"), "download", "orders.view_completionimport"),
     Entry("payment-queue", _("Payments"), "queue", "orders.view_payment"),
     Entry("refund-list", _("Refunds"), "refund", "orders.view_refund"),
     Entry("credit-list", _("Credit"), "people", "orders.view_creditaccount"),

@@ -43,7 +43,7 @@ class NoReasonForm(forms.Form):
     """A confirmation that asks nothing."""
 
 
-class JoinForm(SetPasswordForm[User]):
+class JoinForm(SetPasswordForm):  # type: ignore[type-arg]
     """The first password of somebody who was invited, checked as every other is."""
 
     def __init__(self, user: User, *args: object, **kwargs: object) -> None:

@@ -48,7 +48,7 @@ _DESK = (
     | _views("esims", "esim", "package", "usageday", "usagesample", "lineaction", "lineevent")
     | _of("esims", "reveal_codes", "refresh_esim", "revoke_links")
     | _views("orders", "order", "orderline", "orderevent", "purchase", "activation", "notification", "refund")
-    | _of("orders", "resend_notification", "import_completions")
+    | _of("orders", "resend_notification", "import_completions", "view_completionimport", "view_completionoutcome")
     | _views("providers", "provideraccount")
 )
 _SUPPORT = (
@@ -62,6 +62,7 @@ _FINANCE = (
     | _views("customers", "customer")
     | _views("esims", "esim", "package", "lineaction", "lineevent")
     | _views("orders", "order", "orderline", "orderevent", "purchase", "purchaseattempt", "activation", "notification")
+    | _views("orders", "completionimport")
     | _views("orders", "payment", "paymentdelivery", "refund", "dispute", "receipt", "difference", "comparison")
     | _views("orders", "creditaccount", "creditentry", "creditstatement")
     | _of("orders", "handle_payment", "handle_paymentdelivery", "manage_credit", "reconcile", "refund", "give_back")

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from customers.access import staff_page
+from customers.access import MissingPermission, staff_page
 from orders.completions import FileRefused, find_earlier, import_completions
 from orders.forms_activation import CompletionUploadForm
 from orders.models import CompletionImport, CompletionOutcome
@@ -24,9 +24,12 @@ TONES = {"applied": "ok", "repeated": "neutral", "unmatched": "warn", "faulty": 
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_page("orders.import_completions")
+@staff_page("orders.view_completionimport")
 def completion_list(request: HttpRequest) -> HttpResponse:
-    """The imports until now, and the form for one more."""
+    """The imports until now, and the form for one more, for who may import."""
+    may_import = request.user.has_perm("orders.import_completions")
+    if request.method == "POST" and not may_import:
+        raise MissingPermission("orders.import_completions")
     accounts = [(account.slug, account.name) for account in form_accounts()]
     is_sent = request.method == "POST"
     form = CompletionUploadForm(
@@ -35,12 +38,12 @@ def completion_list(request: HttpRequest) -> HttpResponse:
     if is_sent and form.is_valid() and (report := _import(request, form)):
         return redirect("completion-detail", report.pk)
     page = Paginator(find_imports(), IMPORTS_SHOWN).get_page(request.GET.get("page"))
-    context: dict[str, Any] = {"form": form if accounts else None, "page": page}
+    context: dict[str, Any] = {"form": form if accounts else None, "page": page, "may_import": may_import}
     return render(request, "activations/completions.html", context, status=422 if form.errors else 200)
 
 
 @require_safe
-@staff_page("orders.import_completions")
+@staff_page("orders.view_completionimport")
 def completion_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """What became of every row of one file."""
     report = get_object_or_404(CompletionImport.objects.select_related("account"), pk=pk)

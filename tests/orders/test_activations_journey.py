@@ -34,7 +34,7 @@ from tests.queue import Queue
 from tests.simulator_freebit import Freebit
 
 pytestmark = pytest.mark.django_db
-CLERK = (*SELLER, "orders.import_completions")
+CLERK = (*SELLER, "orders.import_completions", "orders.view_completionimport")
 MASTER = {"masterAccount": "shop-4711@desk.example", "masterPassword": "pa55+word&x"}
 
 

@@ -89,7 +89,7 @@ def test_order_and_purchase_lead_to_the_activation(freebit: Freebit) -> None:
 
 def test_an_order_that_waits_for_a_file_does_not_ask_by_itself(freebit: Freebit) -> None:
     order = place()
-    client = sign_in(*SELLER, "orders.import_completions")
+    client = sign_in(*SELLER, "orders.import_completions", "orders.view_completionimport")
     assert 'hx-trigger="every 1s"' in client.get(f"/orders/{order.pk}/").content.decode()
     send(order)
     waiting = client.get(f"/orders/{order.pk}/")
@@ -105,7 +105,7 @@ def test_an_order_that_waits_for_a_file_does_not_ask_by_itself(freebit: Freebit)
 def test_the_page_tells_what_the_file_said(freebit: Freebit) -> None:
     order = place()
     send(order)
-    client = sign_in(*SELLER, "orders.import_completions")
+    client = sign_in(*SELLER, "orders.import_completions", "orders.view_completionimport")
     upload(client, make_file(make_row(activation_of(order), **fail("372"))))
     html = client.get(f"/activations/{activation_of(order).pk}/").content.decode()
     assert "done.csv" in html

@@ -12,7 +12,7 @@ from tests.simulator_freebit import Freebit
 
 pytestmark = pytest.mark.django_db
 
-IMPORTER = ("orders.import_completions", "orders.view_purchase")
+IMPORTER = ("orders.import_completions", "orders.view_completionimport", "orders.view_purchase")
 
 
 def test_a_file_is_uploaded_and_its_report_read(freebit: Freebit) -> None:
@@ -78,8 +78,8 @@ READ = {
     "activation-new": "orders.sell",
     "activation-detail": "orders.view_purchase",
     "activation-correct": "orders.sell",
-    "completion-list": "orders.import_completions",
-    "completion-detail": "orders.import_completions",
+    "completion-list": "orders.view_completionimport",
+    "completion-detail": "orders.view_completionimport",
 }
 
 
@@ -119,13 +119,23 @@ def test_pages_take_only_their_methods(freebit: Freebit, name: str, permission: 
         assert client.post(address).status_code == 405
 
 
+def test_who_only_reads_imports_nothing(freebit: Freebit) -> None:
+    client = sign_in("orders.view_completionimport")
+    assert '<form class="card"' not in client.get("/completions/").content.decode()
+    order = place()
+    send(order)
+    refused = client.post("/completions/", {"account": "freebit"})
+    assert refused.status_code == 403
+    assert "orders.import_completions" in refused.content.decode()
+
+
 @pytest.mark.parametrize("name", ["activation-detail", "activation-correct", "completion-detail"])
 def test_what_is_not_there_is_not_found(name: str) -> None:
     assert sign_in(*READ.values()).get(reverse(name, args=[4711])).status_code == 404
 
 
 def test_the_navigation_leads_there() -> None:
-    html = sign_in("orders.view_purchase", "orders.import_completions").get("/").content.decode()
+    html = sign_in("orders.view_purchase", "orders.view_completionimport").get("/").content.decode()
     assert 'href="/activations/"' in html
     assert 'href="/completions/"' in html
     assert 'href="/completions/"' not in sign_in("orders.view_purchase").get("/").content.decode()
