@@ -1,6 +1,6 @@
 """Forms about staff."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -57,5 +57,5 @@ class JoinForm(SetPasswordForm):  # type: ignore[type-arg]
 
 
 def _shortest() -> int:
-    validators: Sequence[Mapping[str, Any]] = settings.AUTH_PASSWORD_VALIDATORS
+    validators: Any = settings.AUTH_PASSWORD_VALIDATORS
     return max(int(one.get("OPTIONS", {}).get("min_length", 0)) for one in validators)

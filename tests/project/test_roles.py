@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.db.models import QuerySet
@@ -272,3 +274,20 @@ def test_an_auditor_reads_the_admin_and_writes_nothing_there() -> None:
         assert client.get(f"/admin/{page}").status_code == 200, page
         assert client.get(f"/admin/{page}add/").status_code == 403, page
     assert client.get("/admin/auth/group/").status_code == 403
+
+
+def test_a_group_of_the_same_name_keeps_its_people() -> None:
+    """The migration on a database where somebody made such a group by hand; back, and there once more."""
+    migration = import_module("customers.migrations.0005_roles")
+    clerk = User.objects.create_user("clerk@desk.example", "x", is_staff=True)
+    clerk.groups.add(Group.objects.get(name="Sales"))
+    migration.put_groups_aside(apps, None)
+    assert [group.name for group in clerk.groups.all()] == ["Sales (role)"]
+    own = Group.objects.create(name="Finance")
+    clerk.groups.add(own)
+    migration.make_groups(apps, None)
+    assert sorted(group.name for group in clerk.groups.all()) == ["Finance (by hand)", "Sales"]
+    assert not clerk.has_perm("orders.refund")
+    migration.put_groups_aside(apps, None)
+    own.refresh_from_db()
+    assert own.name == "Finance"
