@@ -48,6 +48,11 @@ PERMISSIONS = (
     _("Can view dispute"),
     _("Can view payment delivery"),
     _("Can view notification"),
+    _("Can send messages to customers again"),
+    _("Can view completion import"),
+    _("Can view user"),
+    _("Can view event of staff"),
+    _("Can invite staff, give roles and end sign-ins"),
 )
 JOB_QUEUE = (
     _("Successful task"),

@@ -103,7 +103,7 @@ ROLES: Mapping[str, Role] = {
             slug=FINANCE,
             group="Finance",
             label=_("Finance"),
-            does=_("Decides about payments, refunds, credit and purchases in doubt. Sees no codes."),
+            does=_("Decides about money that came or goes back and about purchases in doubt. Sees no codes."),
             permissions=_FINANCE,
         ),
         Role(

@@ -76,7 +76,7 @@ def test_codes_are_hidden_on_the_page(wholesaler: Wholesaler) -> None:
 
 def test_sending_again_by_the_button_is_one_however_often_it_is_clicked() -> None:
     row = make_rows()[2]
-    client = sign_in("orders.view_notification", "orders.sell")
+    client = sign_in("orders.view_notification", "orders.resend_notification")
     page = client.get(f"/notifications/{row.pk}/")
     assert_clean_page(page)
     key = re.search(r'name="form_key" value="([^"]+)"', page.content.decode())
@@ -110,7 +110,7 @@ def test_codes_of_lines_that_are_over_are_not_handed_over_again(wholesaler: Whol
     lines = deliver(sell(2))
     tell()
     row = Notification.objects.get()
-    client = sign_in("orders.view_notification", "orders.sell")
+    client = sign_in("orders.view_notification", "orders.resend_notification")
     path = f"/notifications/{row.pk}/"
     warning = "Of its lines these are over or were replaced"
     assert warning not in client.get(path).content.decode()
