@@ -1,11 +1,13 @@
 """The caller's own data: who they are, their devices, their sign-ins."""
 
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError as BadValue
+from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
@@ -46,24 +48,37 @@ class MeSerializer(serializers.Serializer[Any]):
     second_factor = SecondFactorSerializer()
 
 
+class OneOfMany(TextField):
+    """One of more words than a description can list: it names their kind by ``format``."""
+
+    def __init__(self, words: Collection[str], *, kind: str, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+        self.words = words
+        set_override(self, "field", {"type": "string", "format": kind})
+
+    def to_internal_value(self, data: Any) -> Any:
+        word = super().to_internal_value(data)
+        if word not in self.words:
+            self.fail("invalid")
+        return word
+
+
 class MeChangeSerializer(StrictSerializer):
     """What is not named stays. Name, phone and country are those of customers."""
 
     name = TextField(required=False, max_length=150)
     phone = PatternField(r"\+?[0-9 ().\-]{0,31}", required=False, allow_blank=True, max_length=32)
-    country = PatternField(r"([A-Z]{2})?", required=False, allow_blank=True)
+    country = OneOfMany(
+        COUNTRIES, kind="country-code", required=False, allow_blank=True, help_text='ISO 3166-1 alpha-2, or "".'
+    )
     language = serializers.ChoiceField(choices=_LANGUAGES, required=False)
-    time_zone = TextField(required=False, allow_blank=True, max_length=60)
-
-    def validate_country(self, value: str) -> str:
-        if value and value not in COUNTRIES:
-            self.fields["country"].fail("invalid")
-        return value
-
-    def validate_time_zone(self, value: str) -> str:
-        if value and value not in available_timezones():
-            self.fields["time_zone"].fail("invalid")
-        return value
+    time_zone = OneOfMany(
+        available_timezones(),
+        kind="time-zone",
+        required=False,
+        allow_blank=True,
+        help_text='Of the tz database, or "".',
+    )
 
 
 class Me(PersonalView):

@@ -78,15 +78,23 @@ class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-unt
 
 
 def add_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Each operation says which problems it answers; ``X-Request-ID`` is on every answer."""
+    """Each operation says which problems it answers, and is summed up; ``X-Request-ID`` is on every answer."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = dict(PROBLEM_SCHEMA)
     content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
         for method, operation in operations.items():
             if method in _METHODS:
+                _sum_up(operation)
                 _add_to(operation, content)
     return result
+
+
+def _sum_up(operation: dict[str, Any]) -> None:
+    """The first sentence of what is said of an operation is its summary, too."""
+    first, _point, _rest = operation.get("description", "").partition(". ")
+    if first:
+        operation.setdefault("summary", f"{' '.join(first.split()).removesuffix('.')}.")
 
 
 def _add_to(operation: dict[str, Any], content: Mapping[str, Any]) -> None:
