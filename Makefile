@@ -20,7 +20,7 @@ PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" ROAMDESK_ENV_FILE=/dev/null \
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgres faults lint format bench screenshots requirements messages compilemessages clean
+.PHONY: help demo test test-sqlite test-postgres faults api-proof lint format bench screenshots requirements messages compilemessages clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
@@ -68,6 +68,9 @@ SEED ?=
 faults: .venv/dev.stamp  ## Random schedules of faults on PostgreSQL, workers killed (N=2000 KILLS=50, or SEED=17)
 	TEST_DATABASE=postgres FAULTS=$(N) FAULT_KILLS=$(KILLS) FAULTS_SEED=$(SEED) \
 		$(PYTEST) $(if $(SEED),tests/faults/test_schedules.py,tests/faults) $(ARGS)
+
+api-proof: .venv/dev.stamp  ## schemathesis on every operation of the API, N examples each (N=1000)
+	SCHEMATHESIS_EXAMPLES=$(if $(filter command line,$(origin N)),$(N),200) $(PYTEST) tests/api/test_schemathesis.py $(ARGS)
 
 lint: .venv/dev.stamp  ## Style, types, imports, migrations, production settings, texts, requirements
 	$(BIN)/ruff check .
