@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
+    OpenApiSerializerFieldExtension,
+)
 
 from config.api.authentication import HEADER
 from config.api.problems import CONTENT_TYPE, TITLES
@@ -22,6 +26,10 @@ _SIGNED_IN = {"401": "Sign in first.", "403": "You may not do this."}
 _WITH_BODY = {"415": "The body is in a form that is not understood."}
 #: What a status means where an operation says nothing else of it.
 EVERYWHERE: Mapping[str, str] = {**_ALWAYS, **_SIGNED_IN, **_WITH_BODY}
+
+_NO_NUL = r"^[^\u0000]+$"
+#: What Python takes for a blank, which other languages do not in all places.
+_MORE_THAN_BLANKS = r"^\s*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
 
 PROBLEM_SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -75,6 +83,19 @@ class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-unt
     def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # noqa: SLF001
         return {**schema, "additionalProperties": False}
+
+
+class TextFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Texts hold no NUL, which PostgreSQL cannot store; and more than blanks, where those are cut off."""
+
+    target_class = "providers.api.TextField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        field = self.target
+        schema: dict[str, Any] = auto_schema._map_serializer_field(field, direction, bypass_extensions=True)  # noqa: SLF001
+        more_than_blanks = field.trim_whitespace and not field.allow_blank
+        return {**schema, "pattern": _MORE_THAN_BLANKS if more_than_blanks else _NO_NUL}
 
 
 def add_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from customers.api import MeChangeSerializer, NewDeviceSerializer
+from providers.api import StrictSerializer
 from tests.api.proving import describe_api
 
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -62,3 +65,19 @@ def test_an_operation_tells_what_it_answers(operation: dict[str, Any]) -> None:
     assert done
     for status, answer in done.items():
         assert ("content" in answer) == (status != "204")
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "schema", "good", "bad"),
+    [
+        (MeChangeSerializer, "name", "PatchedMeChangeRequest", ["a", " a", "b\n", "\u3000é"], ["", " ", "\x1f", "a\0"]),
+        (NewDeviceSerializer, "name", "NewDeviceRequest", ["", " ", "a", "é"], ["a\0", "\0", 1]),
+    ],
+)
+def test_texts_are_described_as_they_are_taken(
+    form: type[StrictSerializer], name: str, schema: str, good: list[Any], bad: list[Any]
+) -> None:
+    said = Draft202012Validator(describe_api()["components"]["schemas"][schema]["properties"][name])
+    for text in [*good, *bad]:
+        taken = form(data={name: text}, partial=True).is_valid()
+        assert (said.is_valid(text), taken) == ((True, True) if text in good else (False, False)), text
