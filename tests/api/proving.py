@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import available_timezones
 
 import schemathesis
@@ -16,6 +16,7 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import strategies
 from schemathesis import BaseSchema, Case, Config, Response
+from schemathesis.core.result import Ok
 from schemathesis.generation.feedback import FeedbackSources
 from schemathesis.generation.stateful import APIStateMachine
 from schemathesis.pytest._test_builder import build_operation_test
@@ -38,6 +39,7 @@ from tests.orders.fakes_lines import Allocator
 from tests.orders.making import make_fake_account, order_plan, pay
 from tests.orders.telling import tell
 
+AnyCase: TypeAlias = Case[Any]
 #: How often schemathesis tries each operation beside its lists of cases: ``make api-proof N=200``.
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "10"))
 #: From here on it is a proof: everybody goes through the lists of cases. In the suite the customer alone does.
@@ -148,12 +150,13 @@ def read_schema(shop: Shop, caller: str, *, with_lists: bool = True) -> BaseSche
     return schema
 
 
-def list_tests(schema: BaseSchema, ask: Callable[[Case], None]) -> Iterator[tuple[str, Callable[[], None]]]:
+def list_tests(schema: BaseSchema, ask: Callable[[AnyCase], None]) -> Iterator[tuple[str, Callable[[], None]]]:
     """For each operation a test that lets ``ask`` try all cases: what schemathesis's own decorator makes, which wants
     the schema, and so the shop, before there is a database.
     """
     feedback = FeedbackSources()
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
         operation = found.ok()
         test = build_operation_test(
             config=schema.config, operation=operation, test_func=ask, given_kwargs={}, feedback=feedback
@@ -171,10 +174,10 @@ def make_journeys(schema: BaseSchema, headers: Mapping[str, str]) -> type[APISta
         def teardown(self) -> None:
             transaction.savepoint_rollback(self.mark)
 
-        def get_call_kwargs(self, case: Case) -> dict[str, Any]:
+        def get_call_kwargs(self, case: AnyCase) -> dict[str, Any]:
             return {"headers": dict(headers)}
 
-        def validate_response(self, response: Response, case: Case, *_more: Any, **how: Any) -> None:
+        def validate_response(self, response: Response, case: AnyCase, *_more: Any, **how: Any) -> None:
             # Said once more, or the token is taken for one that was made up.
             case.validate_response(response, headers=dict(headers), transport_kwargs=how, recorder=self.recorder)
 

@@ -12,7 +12,8 @@ from tests.api.proving import describe_api
 
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 FOR_ALL = {"400", "404", "406", "422", "429", "500"}
-SIGNED_IN, SEEN_BY_ALL = [{"sessionToken": []}], [{"sessionToken": []}, {}]
+TOKEN: dict[str, list[str]] = {"sessionToken": []}
+SIGNED_IN, SEEN_BY_ALL = [TOKEN], [TOKEN, {}]
 OPERATIONS = [
     pytest.param(operation, id=operation["operationId"])
     for operations in describe_api()["paths"].values()
