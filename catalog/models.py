@@ -323,3 +323,40 @@ class PriceRule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DeviceModel(models.Model):
+    """A model of phone or tablet, and whether eSIMs can be installed on it: what a customer looks up before anything
+    else. Kept by staff (catalog/devices.py); which phone somebody has is never written down.
+    """
+
+    class Ability(models.TextChoices):
+        YES = "yes", _("takes eSIMs")
+        NO = "no", _("takes no eSIMs")
+        DEPENDS = "depends", _("depends on the version")
+
+    maker = models.CharField(_("maker"), max_length=60)
+    name = models.CharField(_("model"), max_length=120)
+    #: Other names and the maker's codes, one on each line; a code that ends in * stands for all that begin with it.
+    aliases = models.TextField(_("other names"), max_length=1000, blank=True)
+    codes = models.TextField(_("model codes"), max_length=1000, blank=True)
+    ability = models.CharField(_("eSIM"), max_length=8, choices=Ability.choices)
+    #: Countries whose own version takes none, as their codes with spaces between them.
+    none_in = models.CharField(_("versions without eSIM"), max_length=200, blank=True)
+    note = models.CharField(_("note, English"), max_length=300, blank=True)
+    note_ja = models.CharField(_("note, Japanese"), max_length=300, blank=True)
+    source = models.CharField(_("source"), max_length=200)
+    checked_on = models.DateField(_("checked on"))
+    #: Maker and name, and everything that it is found by, without what people type differently.
+    identity = models.CharField(max_length=400, unique=True, editable=False)
+    search_key = models.TextField(editable=False)
+    changed_by = models.CharField(_("changed by"), max_length=254, editable=False)
+    changed_at = models.DateTimeField(_("changed"), editable=False)
+
+    class Meta:
+        verbose_name = _("device model")
+        verbose_name_plural = _("device models")
+        ordering = ("maker", "name")
+
+    def __str__(self) -> str:
+        return f"{self.maker} {self.name}"
