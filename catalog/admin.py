@@ -14,10 +14,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from catalog.devices import TERMS as DEVICE_TERMS
+from catalog.devices import delete_device, save_device
 from catalog.entering import change_entered_plan, enter_plan, retire_entered_plan, return_entered_plan
+from catalog.forms_devices import DeviceForm
 from catalog.forms_entering import IDENTITY, EnteredPlanForm
 from catalog.history import describe_change
-from catalog.models import CatalogueVersion, Plan, PlanChange, PlanCoverage, PriceRule, SyncRun
+from catalog.models import CatalogueVersion, DeviceModel, Plan, PlanChange, PlanCoverage, PriceRule, SyncRun
 from catalog.pricing import (
     delete_rule,
     describe_source,
@@ -317,3 +320,23 @@ class PriceRuleAdmin(_Admin):
     def _say(self, request: HttpRequest, count: int) -> None:
         text = ngettext("%(count)s price changed.", "%(count)s prices changed.", count) % {"count": count}
         self.message_user(request, text, messages.INFO)
+
+
+@admin.register(DeviceModel)
+class DeviceModelAdmin(_Admin):
+    form = DeviceForm
+    fields = (*DEVICE_TERMS, "changed_by", "changed_at")
+    readonly_fields = ("changed_by", "changed_at")
+    list_display = ("name", "maker", "ability", "none_in", "note", "source", "checked_on")
+    list_filter = ("ability", "maker", "checked_on")
+    search_fields = ("maker", "name", "aliases", "codes")
+
+    def save_model(self, request: HttpRequest, obj: DeviceModel, form: Any, change: bool) -> None:
+        save_device(device=obj, by=request.user.get_username())
+
+    def delete_model(self, request: HttpRequest, obj: DeviceModel) -> None:
+        delete_device(device=obj, by=request.user.get_username())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[DeviceModel]) -> None:
+        for device in queryset:
+            delete_device(device=device, by=request.user.get_username())

@@ -26,6 +26,7 @@ ENTRIES = (
     Entry("esim-list", _("eSIMs"), "sim", "esims.view_esim"),
     Entry("customer-list", _("Customers"), "people", "customers.view_customer"),
     Entry("plan-list", _("Catalogue"), "catalogue", "catalog.view_plan"),
+    Entry("device-list", _("Devices"), "phone", "catalog.view_devicemodel"),
     Entry("purchase-queue", _("Reconciliation"), "queue", "orders.view_purchase", starts_group=True),
     Entry("difference-list", _("Differences"), "compare", "orders.view_difference"),
     Entry("activation-list", _("Activations"), "phone", "orders.view_purchase"),

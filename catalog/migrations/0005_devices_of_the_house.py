@@ -8,7 +8,7 @@ from django.db import migrations
 from django.utils import timezone
 
 FILE = Path(__file__).parent.parent / "data" / "devices.csv"
-BY = "house"
+BY = "system"
 
 
 def squeeze(text):
