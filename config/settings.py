@@ -15,6 +15,7 @@ from config import settings_api
 from config.environment import BASE_DIR, env
 from config.logs import hide_addresses, tell_exception
 from config.settings_api import *  # noqa: F403
+from config.settings_brand import *  # noqa: F403
 from config.settings_notices import *  # noqa: F403  (settings are what this module holds)
 
 DEMO = env.bool("ROAMDESK_DEMO", default=False)

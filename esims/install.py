@@ -127,15 +127,15 @@ def install_guide(esim: Esim, platforms: Sequence[Platform] = PHONES) -> tuple[G
     It names the confirmation code's place where one is needed, the APN where the line has one, and what starts its time
     where the provider says so.
     """
-    manual = _MANUAL_WITH_CONFIRMATION if needs_confirmation_code(esim) else _MANUAL
+    manual = MANUAL_WITH_CONFIRMATION if needs_confirmation_code(esim) else MANUAL
     start = [
         GuidePart(
             code="after_landing",
             title=gettext_lazy("After landing"),
-            steps=(*_TURN_ON, *_name_apn(esim), *_OWN_LINE),
+            steps=(*TURN_ON, *_name_apn(esim), *OWN_LINE),
         ),
-        GuidePart(code="start_of_time", title=gettext_lazy("When its time starts"), steps=_tell_start(esim)),
-        GuidePart(code="no_data", title=gettext_lazy("If there is no data"), steps=_NO_DATA),
+        GuidePart(code="start_of_time", title=gettext_lazy("When its time starts"), steps=tell_start(esim)),
+        GuidePart(code="no_data", title=gettext_lazy("If there is no data"), steps=NO_DATA),
     ]
     return (
         GuideStage(
@@ -149,7 +149,7 @@ def install_guide(esim: Esim, platforms: Sequence[Platform] = PHONES) -> tuple[G
                 GuidePart(
                     code="before",
                     title=gettext_lazy("Before you install"),
-                    steps=(*_BEFORE, *_advise_when(esim), *_PREPARE),
+                    steps=(*BEFORE, *advise_when(esim), *PREPARE),
                 ),
                 *(_tell_platform(platform, manual) for platform in platforms),
             ),
@@ -184,7 +184,7 @@ def needs_confirmation_code(esim: Esim) -> bool:
         return False
 
 
-def _advise_when(esim: Esim) -> tuple[str | Promise, ...]:
+def advise_when(esim: Esim) -> tuple[str | Promise, ...]:
     """When to install: at home, unless the days would be running from then on."""
     if esim.plan.starts_with == StartsWith.INSTALLATION:
         return (gettext_lazy("Its days start with the installation: install it when the journey begins."),)
@@ -200,7 +200,7 @@ def _name_apn(esim: Esim) -> tuple[str | Promise, ...]:
     )
 
 
-def _tell_start(esim: Esim) -> tuple[str | Promise, ...]:
+def tell_start(esim: Esim) -> tuple[str | Promise, ...]:
     """What starts the days, as the provider says, and until when that has to be; nothing is promised beyond that."""
     steps: list[str | Promise] = []
     if esim.plan.starts_with == StartsWith.CONNECTION:
@@ -223,7 +223,7 @@ def _tell_start(esim: Esim) -> tuple[str | Promise, ...]:
     return tuple(steps)
 
 
-_BEFORE = (
+BEFORE = (
     gettext_lazy("Check that the phone can use eSIMs and is not locked to one operator."),
     gettext_lazy(
         "Use a stable Wi-Fi connection and keep it until the installation is done: the line is downloaded over the "
@@ -234,7 +234,7 @@ _BEFORE = (
         "added again."
     ),
 )
-_PREPARE = (
+PREPARE = (
     gettext_lazy(
         "When the phone asks for a label, rename the line, for instance to “eSIM”, so that you know it again."
     ),
@@ -250,9 +250,9 @@ _IPHONE = (
     ),
     gettext_lazy("Choose “Use QR Code” and scan the code from another screen or from paper."),
 )
-_MANUAL = (gettext_lazy("If scanning fails, choose to enter details by hand: SM-DP+ address and activation code."),)
-_MANUAL_WITH_CONFIRMATION = (
-    *_MANUAL,
+MANUAL = (gettext_lazy("If scanning fails, choose to enter details by hand: SM-DP+ address and activation code."),)
+MANUAL_WITH_CONFIRMATION = (
+    *MANUAL,
     gettext_lazy(
         "When the phone asks for a confirmation code, enter the one given here; it is not part of the QR code."
     ),
@@ -280,13 +280,13 @@ _PLATFORMS: Mapping[Platform, tuple[Promise, tuple[Promise, ...], tuple[Promise,
         (gettext_lazy("Wait until the device says that the line was added."),),
     ),
 }
-_TURN_ON = (
+TURN_ON = (
     gettext_lazy("Turn the new line on in the phone's settings."),
     gettext_lazy("Switch data roaming on for this line, and for this line only."),
     gettext_lazy("Choose this line for mobile data."),
 )
-_OWN_LINE = (gettext_lazy("Switch data roaming off on your own line, so that it costs nothing."),)
-_NO_DATA = (
+OWN_LINE = (gettext_lazy("Switch data roaming off on your own line, so that it costs nothing."),)
+NO_DATA = (
     gettext_lazy("Wait a few minutes, then switch flight mode on and off and choose a network by hand."),
     gettext_lazy(
         "Still nothing? Look at the access point name (APN) and reset it to what the line came with, unless you were "

@@ -9,18 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from esims.install import (
-    GuideStage,
-    InstallLinks,
-    install_guide,
-    install_links,
-    needs_confirmation_code,
-)
+from catalog.countries import country_name
+from catalog.devices import find_device_of, search_devices
+from catalog.models import DeviceModel
+from esims.install import InstallLinks, install_links, needs_confirmation_code
 from esims.models import Esim, Package
 from esims.notices import UseOfTotal, measure_total_use
+from esims.own_guide import OwnGuide, Platform, guess_platform, write_guide
 from esims.states import (
     ENDED,
     instant_words,
@@ -31,7 +29,7 @@ from esims.states import (
     surely_over_instant,
     use_deadline,
 )
-from esims.usage import Caps, find_caps
+from esims.usage import DayPoint, UsageSeries, read_usage_series
 from providers.types import LineState
 
 _SENTENCES: Mapping[LineState, Any] = {
@@ -52,6 +50,43 @@ _SENTENCES: Mapping[LineState, Any] = {
 SHOWS_CODE = frozenset({LineState.READY, LineState.DOWNLOADED, LineState.ERROR, LineState.UNKNOWN})
 
 
+#: Days in the chart, and phones that a search names.
+_DAYS, _PHONES = 30, 8
+_ABILITIES: Mapping[str, Any] = {
+    DeviceModel.Ability.YES: gettext_lazy("Yes: eSIMs can be installed on it."),
+    DeviceModel.Ability.NO: gettext_lazy("No: eSIMs cannot be installed on it."),
+    DeviceModel.Ability.DEPENDS: gettext_lazy("It depends on the version that you have."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the customer chose on the page: by its address alone, nothing is remembered."""
+
+    platform: Platform | None = None
+    #: A phone that they look for.
+    phone: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneAnswer:
+    """Whether a phone takes eSIMs, in sentences."""
+
+    name: str
+    ability: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneCheck:
+    """What the list of devices says of the phone that was looked for, or of the one that the browser names."""
+
+    answers: tuple[PhoneAnswer, ...]
+    has_more: bool
+    is_guess: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkPage:
     esim: Esim
@@ -61,41 +96,90 @@ class LinkPage:
     #: The codes; None once it is installed or over.
     links: InstallLinks | None
     needs_confirmation: bool
-    guide: tuple[GuideStage, ...]
+    platform: Platform | None
+    #: Read on a phone or tablet, so that what is on the page can be tapped there.
+    is_on_phone: bool
+    phone: PhoneCheck | None
+    guide: OwnGuide
     #: Of an allowance in total; the others are told beside it.
     use: UseOfTotal | None
-    used_bytes: int | None
-    caps: Caps
-    as_of: datetime | None
+    usage: UsageSeries
+
+    @property
+    def is_used(self) -> bool:
+        """On a phone: how it is doing comes first on the page."""
+        return self.links is None
 
     @property
     def as_of_words(self) -> str:
-        return instant_words(self.as_of) if self.as_of is not None else ""
+        return instant_words(self.usage.as_of) if self.usage.as_of is not None else ""
 
     @property
     def percent(self) -> int | None:
         return min(100, int(self.use.share * 100)) if self.use else None
 
+    @property
+    def left_bytes(self) -> int | None:
+        return max(0, self.use.total - self.use.used) if self.use else None
 
-def read_link_page(esim: Esim, *, now: datetime | None = None) -> LinkPage:
-    """The page of a line (fetched with account, plan and customer); one query more."""
-    now = now or timezone.now()
+    @property
+    def days(self) -> list[dict[str, Any]]:
+        """The days as the chart takes them."""
+        return [
+            {"label": point.day, "value": point.used_bytes, "derived": point.is_derived} for point in self.usage.points
+        ]
+
+    @property
+    def last_day(self) -> DayPoint | None:
+        """The newest day of which something is reported, for an allowance by the day."""
+        return self.usage.points[-1] if self.usage.points and self.usage.daily_cap_bytes else None
+
+
+def read_link_page(esim: Esim, asked: Asked | None = None, *, now: datetime | None = None) -> LinkPage:
+    """The page of a line (fetched with account, plan and customer); at most three queries more."""
+    now, asked = now or timezone.now(), asked or Asked()
     state = shown_state(esim, now)
     packages = list(Package.objects.filter(esim=esim).order_by("pk"))
-    is_over = state in ENDED
+    links = install_links(esim.lpa) if shows_code(esim, now) else None
+    guessed = guess_platform(asked.user_agent)
     return LinkPage(
         esim=esim,
         state=state,
         state_label=state_label(state),
         sentences=tuple(filter(None, [describe_line(esim, state), describe_time(esim, now)])),
-        links=install_links(esim.lpa) if esim.lpa and state in SHOWS_CODE else None,
+        links=links,
         needs_confirmation=needs_confirmation_code(esim),
-        guide=() if is_over else install_guide(esim),
+        platform=asked.platform or guessed,
+        is_on_phone=guessed is not None,
+        phone=check_phone(asked) if links is not None else None,
+        guide=write_guide(esim, state, asked.platform or guessed, has_code=links is not None),
         use=measure_total_use(esim, packages),
-        used_bytes=esim.total_used_bytes,
-        caps=find_caps(esim, packages),
-        as_of=esim.usage_as_of,
+        usage=read_usage_series(esim, days=_DAYS, packages=packages),
     )
+
+
+def shows_code(esim: Esim, now: datetime | None = None) -> bool:
+    """Whether the line may still be installed by its code, so that the page shows it."""
+    return bool(esim.lpa) and shown_state(esim, now) in SHOWS_CODE
+
+
+def check_phone(asked: Asked) -> PhoneCheck | None:
+    """The phones that fit what was typed; without that the one that the browser names; None where neither says any."""
+    if asked.phone:
+        found = list(search_devices(asked.phone)[: _PHONES + 1])
+        answers = tuple(_describe_phone(device) for device in found[:_PHONES])
+        return PhoneCheck(answers=answers, has_more=len(found) > _PHONES, is_guess=False)
+    device = find_device_of(asked.user_agent)
+    return PhoneCheck(answers=(_describe_phone(device),), has_more=False, is_guess=True) if device else None
+
+
+def _describe_phone(device: DeviceModel) -> PhoneAnswer:
+    said = [str(_ABILITIES[device.ability])]
+    if device.none_in:
+        places = _(", ").join(country_name(code) for code in device.none_in.split())
+        said.append(_("Versions made for %(places)s take none.") % {"places": places})
+    note = device.note_ja if get_language() == "ja" and device.note_ja else device.note
+    return PhoneAnswer(name=str(device), ability=device.ability, sentences=tuple(filter(None, [*said, note])))
 
 
 def describe_line(esim: Esim, state: LineState) -> str:

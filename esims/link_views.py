@@ -5,6 +5,8 @@ takes it up, and no other host hears of it.
 """
 
 import hashlib
+from http import HTTPStatus
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.cache import cache
@@ -13,23 +15,39 @@ from django.shortcuts import render
 from django.utils import timezone, translation
 from django.views.decorators.http import require_safe
 
-from esims.link_page import read_link_page
+from esims.brand import read_brand
+from esims.link_page import Asked, read_link_page, shows_code
 from esims.links import find_link
 from esims.models import Esim
+from esims.own_guide import PLATFORM_LABELS, Platform
 from esims.qr import qr_png
 from providers.webhooks import find_sender
 
 _MINUTE = 60
+#: Nobody's phone has a longer name.
+_LONGEST_PHONE = 80
 
 
 @require_safe
 def line_link(request: HttpRequest, token: str) -> HttpResponse:
-    """The line: its code, how to install it, how it is doing."""
+    """The line: its code, how to install it, how it is doing. ``?os=iphone&phone=pixel+8&lang=ja``"""
     esim = _find(request, token)
     if isinstance(esim, HttpResponse):
         return esim
-    with _speak_to(esim):
-        context = {"page": read_link_page(esim), "token": token, **_brand()}
+    with _speak_to(request, esim):
+        asked = _read_asked(request)
+        page = read_link_page(esim, asked)
+        context = {
+            "page": page,
+            "token": token,
+            "asked": asked,
+            "languages": [(code, label, _address(request, lang=code)) for code, label in settings.LANGUAGES],
+            "platforms": [
+                (code, label, _address(request, os=code) + "#install") for code, label in PLATFORM_LABELS.items()
+            ],
+            "kept": [(name, request.GET[name]) for name in ("lang", "os") if name in request.GET],
+            "brand": read_brand(),
+        }
         return _keep_private(render(request, "esims/line_link.html", context))
 
 
@@ -39,7 +57,7 @@ def line_link_qr(request: HttpRequest, token: str) -> HttpResponse:
     esim = _find(request, token)
     if isinstance(esim, HttpResponse):
         return esim
-    if read_link_page(esim).links is None:
+    if not shows_code(esim):
         return _refuse(request, 404)
     response = HttpResponse(qr_png(esim.lpa), content_type="image/png")
     response["Content-Disposition"] = 'inline; filename="esim.png"'
@@ -69,19 +87,37 @@ def _guesses_key(request: HttpRequest) -> str:
 
 
 def _refuse(request: HttpRequest, status: int) -> HttpResponse:
-    response = render(request, "esims/line_link_gone.html", {"too_often": status == 429, **_brand()}, status=status)
-    return _keep_private(response)
+    with translation.override(_asked_language(request) or translation.get_language()):
+        context = {"too_often": status == HTTPStatus.TOO_MANY_REQUESTS, "brand": read_brand()}
+        return _keep_private(render(request, "esims/line_link_gone.html", context, status=status))
 
 
-def _speak_to(esim: Esim) -> translation.override:
-    """The customer's language, where it is known, whatever the browser asks for."""
-    language = esim.customer.language
+def _read_asked(request: HttpRequest) -> Asked:
+    """What the address says was chosen; anything else is as if nothing were."""
+    chosen = request.GET.get("os", "")
+    return Asked(
+        platform=Platform(chosen) if chosen in set(Platform) else None,
+        phone=" ".join(request.GET.get("phone", "").split())[:_LONGEST_PHONE],
+        user_agent=request.headers.get("User-Agent", ""),
+    )
+
+
+def _address(request: HttpRequest, **changes: str) -> str:
+    """This page with another choice, the others as they are."""
+    chosen = {name: request.GET[name] for name in ("lang", "os", "phone") if request.GET.get(name)}
+    return f"?{urlencode({**chosen, **changes})}"
+
+
+def _asked_language(request: HttpRequest) -> str:
+    language = request.GET.get("lang", "")
+    return language if language in dict(settings.LANGUAGES) else ""
+
+
+def _speak_to(request: HttpRequest, esim: Esim) -> translation.override:
+    """The language that was chosen on the page; else the customer's, whatever the browser asks for; else that."""
+    language = _asked_language(request) or esim.customer.language
     known = language if language in dict(settings.LANGUAGES) else translation.get_language()
     return translation.override(known)
-
-
-def _brand() -> dict[str, str]:
-    return {"brand": settings.BRAND_NAME, "contact": settings.BRAND_CONTACT}
 
 
 def _keep_private(response: HttpResponse) -> HttpResponse:

@@ -1,8 +1,8 @@
 """Addresses of the lines' pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
-from esims import link_views, views
+from esims import brand_views, link_views, views
 
 urlpatterns = [
     path("esims/", views.esim_list, name="esim-list"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("esims/<int:pk>/qr.svg", views.esim_qr_svg, name="esim-qr-svg"),
     path("esims/<int:pk>/codes/", views.esim_reveal, name="esim-reveal"),
     path("esims/<int:pk>/refresh/", views.esim_refresh, name="esim-refresh"),
+    path("brand/colours.css", brand_views.brand_colours, name="brand-colours"),
+    re_path(r"^brand/logo-(?P<theme>light|dark)$", brand_views.brand_logo, name="brand-logo"),
     path("l/<str:token>/", link_views.line_link, name="line-link"),
     path("l/<str:token>/qr.png", link_views.line_link_qr, name="line-link-qr"),
     path("esims/<int:pk>/usage/", views.esim_simulate_usage, name="esim-simulate-usage"),

@@ -163,7 +163,7 @@ def test_who_asks_too_often_is_asked_to_wait(settings: Settings) -> None:
 
 def test_a_visit_costs_few_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     path, _html = open_link(make_line())
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         Client().get(path)
 
 
