@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     NOTICE_FAILED = "notice_failed"  # the customer was not told of something; facts: crash
     LINKS_REVOKED = "links_revoked"  # facts: count
     RENAMED = "renamed"  # by its customer; never the name itself
+    LINK_MADE = "link_made"  # by hand, to be given to the customer; never its address
     REPLACED = "replaced"  # by a reissue; facts: line (the new one's id), order (its number)
     REPLACEMENT_ORDERED = "replacement_ordered"  # of a faulty line; facts: order (the number of the new one)
     REPLACEMENT_CAME = "replacement_came"  # facts: line (the new one's label), order
@@ -171,6 +172,7 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.USAGE_REACHED: lambda facts: (
         _("%(percent)s %% of the data is used.") % {"percent": facts.get("percent", "")}
     ),
+    EventKind.LINK_MADE: lambda _facts: _("A link to the customer's own page was made and shown."),
     EventKind.LINKS_REVOKED: lambda facts: (
         ngettext("%(count)d link to the line was revoked.", "%(count)d links to the line were revoked.", count)
         % {"count": count}

@@ -21,6 +21,8 @@ from esims.events import EventKind, make_event
 from esims.models import Esim, LineLink
 
 _TOKEN_BYTES = 32
+#: What a link was made for that no message carries.
+BY_HAND = "by hand"
 #: More is no token of ours.
 _LONGEST_TOKEN = 64
 
@@ -34,6 +36,34 @@ def make_links(*, esim_ids: Iterable[int], made_for: str) -> dict[int, str]:
         for esim_id, token in tokens.items()
     )
     return {esim_id: link_address(token) for esim_id, token in tokens.items()}
+
+
+def make_link_by_hand(*, esim: Esim, by: User) -> str:
+    """A fresh link that a member of staff hands over; its address, which is told this once and kept by nobody.
+
+    Whoever has it sees the codes: ``PermissionDenied`` without ``esims.reveal_codes``.
+    """
+    if not by.has_perm("esims.reveal_codes"):
+        raise PermissionDenied
+    with transaction.atomic():
+        address = make_links(esim_ids=[esim.pk], made_for=BY_HAND)[esim.pk]
+        make_event(esim, EventKind.LINK_MADE, by=by.email).save()
+    return address
+
+
+def renew_links(*, esim: Esim, by: User) -> str:
+    """One fresh link in place of all that work now; its address. ``PermissionDenied`` without the right to make links
+    and to revoke them.
+    """
+    with transaction.atomic():
+        revoke_links(esim=esim, by=by)
+        return make_link_by_hand(esim=esim, by=by)
+
+
+def read_usable_links(esim: Esim) -> list[LineLink]:
+    """The links to the line that work now, the newest first."""
+    now = timezone.now()
+    return list(LineLink.objects.filter(esim=esim, revoked_at__isnull=True, expires_at__gt=now).order_by("-pk"))
 
 
 def link_address(token: str) -> str:

@@ -26,7 +26,7 @@ from esims.install import (
     top_up_rules,
 )
 from esims.models import Esim
-from esims.states import ENDED
+from esims.states import ENDED, NOT_INSTALLED
 from esims.top_up_words import why_not_topped_up
 from providers.types import AfterCap, Capability, DataPeriod, LineState
 
@@ -46,6 +46,8 @@ PLATFORM_LABELS = {
     Platform.SAMSUNG: gettext_lazy("Samsung Galaxy"),
     Platform.ANDROID: gettext_lazy("Another Android phone"),
 }
+#: Whose days may still have to begin.
+_NOT_IN_USE = NOT_INSTALLED | {LineState.INSTALLED}
 _APPLE_AGENT = re.compile(r"\b(?:iPhone|iPad|iPod)\b")
 _SAMSUNG_AGENT = re.compile(r"\b(?:SAMSUNG|SM-[A-Z][0-9])")
 
@@ -88,6 +90,7 @@ def write_guide(esim: Esim, state: LineState, platform: Platform | None, *, has_
     if state in ENDED:
         return OwnGuide(before=(), install=(), after=(), troubles=(), adding=())
     where = (_WHERE[platform],) if platform else ()
+    time = tell_start(esim) if state in _NOT_IN_USE else ()
     after = [
         Section(
             key="prepare",
@@ -96,7 +99,7 @@ def write_guide(esim: Esim, state: LineState, platform: Platform | None, *, has_
         ),
         Section(key="arrive", title=gettext_lazy("After landing"), steps=(*TURN_ON, *OWN_LINE, *where)),
         Section(key="apn", title=gettext_lazy("Access point name (APN)"), steps=_name_apn(esim, platform)),
-        Section(key="time", title=gettext_lazy("When its time starts"), steps=tell_start(esim)),
+        Section(key="time", title=gettext_lazy("When its time starts"), steps=time),
     ]
     return OwnGuide(
         before=(*BEFORE, *advise_when(esim)) if has_code else (),

@@ -21,6 +21,7 @@ from esims.install import (
     needs_confirmation_code,
     parse_activation_code,
 )
+from esims.links import read_usable_links
 from esims.models import Esim, LineAction, LineEvent, Package
 from esims.states import explain_state, shown_state, state_label
 from esims.usage import is_counted_in_total, read_usage_series
@@ -172,6 +173,7 @@ def read_page(esim: Esim, user: User) -> dict[str, Any]:
         "needs_confirmation": needs_confirmation_code(esim),
         "code_trouble": _code_trouble(esim),
         "may_see_codes": user.has_perm("esims.reveal_codes"),
+        "links_now": read_usable_links(esim),
         **read_parts(esim, user, view, packages),
     }
 

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from esims import brand_views, link_views, views
+from esims import brand_views, link_desk_views, link_views, views
 
 urlpatterns = [
     path("esims/", views.esim_list, name="esim-list"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("esims/<int:pk>/qr.svg", views.esim_qr_svg, name="esim-qr-svg"),
     path("esims/<int:pk>/codes/", views.esim_reveal, name="esim-reveal"),
     path("esims/<int:pk>/refresh/", views.esim_refresh, name="esim-refresh"),
+    path("esims/<int:pk>/links/make/", link_desk_views.esim_link_make, name="esim-link-make"),
+    path("esims/<int:pk>/links/renew/", link_desk_views.esim_links_renew, name="esim-links-renew"),
     path("brand/colours.css", brand_views.brand_colours, name="brand-colours"),
     re_path(r"^brand/logo-(?P<theme>light|dark)$", brand_views.brand_logo, name="brand-logo"),
     path("l/<str:token>/", link_views.line_link, name="line-link"),

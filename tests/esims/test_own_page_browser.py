@@ -1,4 +1,4 @@
-"""The customer's own page in a real browser: a phone's width first, both themes, the reseller's colours, the keyboard."""
+"""The customer's own page in a real browser: a phone's width first, both themes, the reseller's looks, the keyboard."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ def test_it_fits_and_everybody_can_use_it(
     (tmp_path / "logo.svg").write_text(LOGO)
     settings.BRAND_NAME, settings.BRAND_COLOR, settings.BRAND_LOGO = "Fjord SIM", "#0057b8", str(tmp_path / "logo.svg")
     settings.BRAND_SUPPORT_EMAIL = "help@fjord.example"
+    DeviceModel.objects.all().delete()
     device = DeviceModel(maker="Google", name="Pixel 8", ability="yes", source="x", checked_on=date(2026, 5, 1))
     device.none_in = "CN"
     save_device(device=device, by="x")
