@@ -32,9 +32,7 @@ def esim_links_renew(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         return _show(request, esim, renew_links(esim=esim, by=_person(request)))
     count = count_usable_links(esim)
-    words = ngettext(
-        "%(count)d link works now, and will not any more.", "%(count)d links work now, and will not.", count
-    )
+    words = ngettext("%(count)d link stops working.", "%(count)d links stop working.", count)
     context = {
         "esim": esim,
         "title": _("Renew the link to this line?"),

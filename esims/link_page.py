@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from babel.lists import format_list
+from django.conf import settings
 from django.utils import timezone
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, to_locale
 from django.utils.translation import gettext as _
 
 from catalog.countries import country_name
@@ -176,7 +178,8 @@ def check_phone(asked: Asked) -> PhoneCheck | None:
 def _describe_phone(device: DeviceModel) -> PhoneAnswer:
     said = [str(_ABILITIES[device.ability])]
     if device.none_in:
-        places = _(", ").join(country_name(code) for code in device.none_in.split())
+        names = [country_name(code) for code in device.none_in.split()]
+        places = format_list(names, locale=to_locale(get_language() or settings.LANGUAGE_CODE))
         said.append(_("Versions made for %(places)s take none.") % {"places": places})
     note = device.note_ja if get_language() == "ja" and device.note_ja else device.note
     return PhoneAnswer(name=str(device), ability=device.ability, sentences=tuple(filter(None, [*said, note])))

@@ -223,9 +223,7 @@ _NOT_ADDED = (
     gettext_lazy("Restart the phone, use another Wi-Fi, switch a VPN off, and try once more."),
 )
 _USED_CODE = (
-    gettext_lazy(
-        "Look in the phone's list of mobile lines (SIMs): perhaps the eSIM is there already. Do not remove it."
-    ),
+    gettext_lazy("Look in the phone's list of mobile lines (SIMs): perhaps it is there already. Do not remove it."),
     gettext_lazy("It is on no phone of yours? Write to us before you try again."),
 )
 _NO_DATA_AT_ALL = (

@@ -80,6 +80,8 @@ def addresses(office: Office) -> Addresses:
         "providers": "/providers/",
         "provider": "/providers/esim-commerce-sandbox/",
         "me": "/me/",
+        "devices": "/devices/",
+        "device-enter": "/devices/enter/",
     }
 
 
