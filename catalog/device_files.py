@@ -5,7 +5,7 @@ A row is a model by its maker and name. What the file does not name stays as it 
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -101,7 +101,7 @@ def import_devices(*, data: bytes, by: str, dry_run: bool) -> ImportReport:
     return report
 
 
-def write_devices(devices: Sequence[DeviceModel]) -> str:
+def write_devices(devices: Iterable[DeviceModel]) -> str:
     """The models as such a file."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -6,7 +6,6 @@ and signs. A code of the maker finds a model as well, also one that a browser te
 
 import re
 import unicodedata
-from collections.abc import Sequence
 
 import structlog
 from django.core.exceptions import ValidationError
@@ -107,7 +106,7 @@ def find_device_of(user_agent: str) -> DeviceModel | None:
     if len(word) < _SHORTEST_STEM:
         return None
     exact = models.Q(search_key__contains=f"|{word}|") | _begins_with_a_stem_of(word)
-    found: Sequence[DeviceModel] = DeviceModel.objects.filter(exact).order_by("pk")[:2]
+    found = list(DeviceModel.objects.filter(exact).order_by("pk")[:2])
     return found[0] if len(found) == 1 else None
 
 

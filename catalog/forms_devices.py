@@ -45,16 +45,17 @@ class DeviceForm(_DeviceModelForm):
         if self.instance.pk is None:
             self.initial.setdefault("checked_on", timezone.localdate())
 
-    def _post_clean(self) -> None:
+    def clean(self) -> dict[str, Any]:
         """The admin saves without asking again: what the verb will say is said here."""
-        super()._post_clean()
-        if self.errors:
-            return
-        try:
-            complete_device(self.instance, by="")
-            self.instance.full_clean(exclude=["changed_by"])
-        except ValidationError as error:
-            self.add_refusal(error)
+        given = super().clean() or self.cleaned_data
+        if not self.errors:
+            device = DeviceModel(pk=self.instance.pk, **{name: given[name] for name in TERMS})
+            try:
+                complete_device(device, by="")
+                device.full_clean(exclude=["changed_by"])
+            except ValidationError as error:
+                self.add_refusal(error)
+        return given
 
     def read_device(self) -> DeviceModel:
         """The model with what was typed, not saved."""

@@ -28,6 +28,7 @@ PAGES = [
     *("wizard-customer", "wizard-plan", "wizard-quantity", "wizard-payment"),
     *("plans", "plan", "compare", "esims", "esim", "customers", "customer", "search"),
     *("queue", "purchase", "refunds", "syncs", "sync", "differences", "comparison", "providers", "provider", "me"),
+    *("devices", "device-enter", "device-import"),
 ]
 
 
@@ -82,6 +83,7 @@ def addresses(office: Office) -> Addresses:
         "me": "/me/",
         "devices": "/devices/",
         "device-enter": "/devices/enter/",
+        "device-import": "/devices/import/",
     }
 
 
