@@ -20,7 +20,7 @@ from catalog.models import DeviceModel
 from esims.install import InstallLinks, install_links, needs_confirmation_code
 from esims.models import Esim, Package
 from esims.notices import UseOfTotal, measure_total_use
-from esims.own_guide import OwnGuide, Platform, guess_platform, write_guide
+from esims.own_guide import OwnGuide, PhoneKind, guess_platform, write_guide
 from esims.states import (
     ENDED,
     instant_words,
@@ -65,7 +65,7 @@ _ABILITIES: Mapping[str, Any] = {
 class Asked:
     """What the customer chose on the page: by its address alone, nothing is remembered."""
 
-    platform: Platform | None = None
+    platform: PhoneKind | None = None
     #: A phone that they look for.
     phone: str = ""
     user_agent: str = ""
@@ -98,7 +98,7 @@ class LinkPage:
     #: The codes; None once it is installed or over.
     links: InstallLinks | None
     needs_confirmation: bool
-    platform: Platform | None
+    platform: PhoneKind | None
     #: Read on a phone or tablet, so that what is on the page can be tapped there.
     is_on_phone: bool
     phone: PhoneCheck | None

@@ -19,7 +19,7 @@ from esims.brand import read_brand
 from esims.link_page import Asked, read_link_page, shows_code
 from esims.links import find_link
 from esims.models import Esim
-from esims.own_guide import PLATFORM_LABELS, Platform
+from esims.own_guide import PLATFORM_LABELS, PhoneKind
 from esims.qr import qr_png
 from providers.webhooks import find_sender
 
@@ -96,7 +96,7 @@ def _read_asked(request: HttpRequest) -> Asked:
     """What the address says was chosen; anything else is as if nothing were."""
     chosen = request.GET.get("os", "")
     return Asked(
-        platform=Platform(chosen) if chosen in set(Platform) else None,
+        platform=PhoneKind(chosen) if chosen in set(PhoneKind) else None,
         phone=" ".join(request.GET.get("phone", "").split())[:_LONGEST_PHONE],
         user_agent=request.headers.get("User-Agent", ""),
     )

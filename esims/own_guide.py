@@ -33,7 +33,7 @@ from providers.types import AfterCap, Capability, DataPeriod, LineState
 Step = str | Promise
 
 
-class Platform(StrEnum):
+class PhoneKind(StrEnum):
     """Kinds of phones that are set up in different ways."""
 
     IPHONE = "iphone"
@@ -42,9 +42,9 @@ class Platform(StrEnum):
 
 
 PLATFORM_LABELS = {
-    Platform.IPHONE: gettext_lazy("iPhone or iPad"),
-    Platform.SAMSUNG: gettext_lazy("Samsung Galaxy"),
-    Platform.ANDROID: gettext_lazy("Another Android phone"),
+    PhoneKind.IPHONE: gettext_lazy("iPhone or iPad"),
+    PhoneKind.SAMSUNG: gettext_lazy("Samsung Galaxy"),
+    PhoneKind.ANDROID: gettext_lazy("Another Android phone"),
 }
 #: Whose days may still have to begin.
 _NOT_IN_USE = NOT_INSTALLED | {LineState.INSTALLED}
@@ -75,17 +75,17 @@ class OwnGuide:
     adding: tuple[Step, ...]
 
 
-def guess_platform(user_agent: str) -> Platform | None:
+def guess_platform(user_agent: str) -> PhoneKind | None:
     """The kind of phone that a browser says it runs on; None for a computer, and for what nobody knows."""
     told = user_agent[:400]
     if _APPLE_AGENT.search(told):
-        return Platform.IPHONE
+        return PhoneKind.IPHONE
     if "Android" not in told:
         return None
-    return Platform.SAMSUNG if _SAMSUNG_AGENT.search(told) else Platform.ANDROID
+    return PhoneKind.SAMSUNG if _SAMSUNG_AGENT.search(told) else PhoneKind.ANDROID
 
 
-def write_guide(esim: Esim, state: LineState, platform: Platform | None, *, has_code: bool) -> OwnGuide:
+def write_guide(esim: Esim, state: LineState, platform: PhoneKind | None, *, has_code: bool) -> OwnGuide:
     """For a line (with account and plan) in this state; ``has_code`` while the page shows its code."""
     if state in ENDED:
         return OwnGuide(before=(), install=(), after=(), troubles=(), adding=())
@@ -110,14 +110,14 @@ def write_guide(esim: Esim, state: LineState, platform: Platform | None, *, has_
     )
 
 
-def _install_steps(esim: Esim, platform: Platform | None) -> tuple[Step, ...]:
+def _install_steps(esim: Esim, platform: PhoneKind | None) -> tuple[Step, ...]:
     manual = MANUAL_WITH_CONFIRMATION if needs_confirmation_code(esim) else MANUAL
     if platform is None:
         return (_OPEN_ON_PHONE, *manual)
     return (*_INSTALL[platform], *manual, *_TO_THE_END)
 
 
-def _name_apn(esim: Esim, platform: Platform | None) -> tuple[Step, ...]:
+def _name_apn(esim: Esim, platform: PhoneKind | None) -> tuple[Step, ...]:
     """Only where the provider tells one: of others the phone knows more than we do."""
     if not esim.apn:
         return ()
@@ -160,8 +160,8 @@ def _adding_rules(esim: Esim, state: LineState) -> tuple[Step, ...]:
 _OPEN_ON_PHONE = gettext_lazy(
     "Say above which phone it is for. Have it beside this screen: its camera reads the QR code."
 )
-_INSTALL: dict[Platform, tuple[Step, ...]] = {
-    Platform.IPHONE: (
+_INSTALL: dict[PhoneKind, tuple[Step, ...]] = {
+    PhoneKind.IPHONE: (
         gettext_lazy("This page is on the iPhone: tap “Install on an iPhone” above (iOS 17.4 or later)."),
         gettext_lazy(
             "Nothing happens? Touch and hold the QR code on this page, then choose “Add eSIM” (iOS 17.4 or later)."
@@ -171,7 +171,7 @@ _INSTALL: dict[Platform, tuple[Step, ...]] = {
             "scan the code."
         ),
     ),
-    Platform.SAMSUNG: (
+    PhoneKind.SAMSUNG: (
         gettext_lazy("This page is on the phone: tap “Install on an Android phone” above. Not every phone knows it."),
         gettext_lazy(
             "This page is on another screen: open Settings → Connections → SIM manager → Add eSIM → Scan QR code, and "
@@ -179,7 +179,7 @@ _INSTALL: dict[Platform, tuple[Step, ...]] = {
         ),
         gettext_lazy("This page is on the phone: tap “Install on an Android phone” above. Not every phone knows it."),
     ),
-    Platform.ANDROID: (
+    PhoneKind.ANDROID: (
         gettext_lazy("This page is on the phone: tap “Install on an Android phone” above. Not every phone knows it."),
         gettext_lazy(
             "This page is on another screen: open Settings → Network & internet → SIMs → Add eSIM, and scan the code. "
@@ -191,25 +191,25 @@ _INSTALL: dict[Platform, tuple[Step, ...]] = {
 _TO_THE_END = (
     gettext_lazy("Stay on Wi-Fi and wait until the phone says that the line was added. It may take some minutes."),
 )
-_WHERE: dict[Platform, Step] = {
-    Platform.IPHONE: gettext_lazy("All of this is in Settings → Mobile Service (Cellular)."),
-    Platform.SAMSUNG: gettext_lazy(
+_WHERE: dict[PhoneKind, Step] = {
+    PhoneKind.IPHONE: gettext_lazy("All of this is in Settings → Mobile Service (Cellular)."),
+    PhoneKind.SAMSUNG: gettext_lazy(
         "All of this is in Settings → Connections: in SIM manager, data roaming in Mobile networks."
     ),
-    Platform.ANDROID: gettext_lazy(
+    PhoneKind.ANDROID: gettext_lazy(
         "All of this is in Settings → Network & internet → SIMs; makers call it differently."
     ),
 }
-_WHERE_APN: dict[Platform, Step] = {
-    Platform.IPHONE: gettext_lazy(
+_WHERE_APN: dict[PhoneKind, Step] = {
+    PhoneKind.IPHONE: gettext_lazy(
         "Enter it in Settings → Mobile Service (Cellular) → this line → Mobile Data Network, in the first field "
         "“APN” under “Mobile Data”."
     ),
-    Platform.SAMSUNG: gettext_lazy(
+    PhoneKind.SAMSUNG: gettext_lazy(
         "Enter it in Settings → Connections → Mobile networks → Access Point Names → this line → Add, save it and "
         "choose it."
     ),
-    Platform.ANDROID: gettext_lazy(
+    PhoneKind.ANDROID: gettext_lazy(
         "Enter it in Settings → Network & internet → SIMs → this line → Access Point Names → +, save it and choose it."
     ),
 }

@@ -18,7 +18,7 @@ from esims.checks import check_brand
 from esims.colours import SURFACES, contrast, find_unreadable, lighten_for_dark
 from esims.links import make_link_by_hand, make_links
 from esims.models import Esim, LineEvent, LineLink, UsageDay
-from esims.own_guide import Platform, guess_platform
+from esims.own_guide import PhoneKind, guess_platform
 from providers.models import ProviderAccount
 from providers.types import AfterCap, DataPeriod, LineState
 from tests.catalog.making import make_plan
@@ -60,15 +60,15 @@ def read(esim: Esim, query: str = "", **headers: str) -> str:
 @pytest.mark.parametrize(
     ("agent", "platform"),
     [
-        (IPHONE, Platform.IPHONE),
-        (PIXEL, Platform.ANDROID),
-        ("Mozilla/5.0 (Linux; Android 13; SM-S916B) AppleWebKit", Platform.SAMSUNG),
-        ("Mozilla/5.0 (Linux; Android 13; SAMSUNG SM-G991B) SamsungBrowser/20", Platform.SAMSUNG),
+        (IPHONE, PhoneKind.IPHONE),
+        (PIXEL, PhoneKind.ANDROID),
+        ("Mozilla/5.0 (Linux; Android 13; SM-S916B) AppleWebKit", PhoneKind.SAMSUNG),
+        ("Mozilla/5.0 (Linux; Android 13; SAMSUNG SM-G991B) SamsungBrowser/20", PhoneKind.SAMSUNG),
         ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)", None),
         ("", None),
     ],
 )
-def test_the_kind_of_phone_is_guessed_by_the_browser(agent: str, platform: Platform | None) -> None:
+def test_the_kind_of_phone_is_guessed_by_the_browser(agent: str, platform: PhoneKind | None) -> None:
     assert guess_platform(agent) is platform
 
 
