@@ -1,5 +1,6 @@
 """What staff type of the list of devices."""
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -49,7 +50,10 @@ class DeviceForm(_DeviceModelForm):
         """The admin saves without asking again: what the verb will say is said here."""
         given = super().clean() or self.cleaned_data
         if not self.errors:
-            device = DeviceModel(pk=self.instance.pk, **{name: given[name] for name in TERMS})
+            # A copy: the form writes what was typed into its own one only when all of it is right.
+            device = copy(self.instance)
+            for name in TERMS:
+                setattr(device, name, given[name])
             try:
                 complete_device(device, by="")
                 device.full_clean(exclude=["changed_by"])

@@ -348,8 +348,8 @@ class DeviceModel(models.Model):
     source = models.CharField(_("source"), max_length=200)
     checked_on = models.DateField(_("checked on"))
     #: Maker and name, and everything that it is found by, without what people type differently.
-    identity = models.CharField(max_length=400, unique=True, editable=False)
-    search_key = models.TextField(editable=False)
+    identity = models.CharField(_("identity"), max_length=400, unique=True, editable=False)
+    search_key = models.TextField(_("found by"), editable=False)
     changed_by = models.CharField(_("changed by"), max_length=254, editable=False)
     changed_at = models.DateTimeField(_("changed"), editable=False)
 

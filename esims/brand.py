@@ -119,7 +119,7 @@ def _read_picture(path: Path, _changed: int) -> Logo | None:
 
 def _logo_url(theme: Literal["light", "dark"]) -> str:
     logo = read_logo(theme)
-    return f"{reverse('brand-logo', args=[theme])}?v={logo.version}" if logo else ""
+    return f"{reverse(f'brand-logo-{theme}')}?v={logo.version}" if logo else ""
 
 
 def _digest(content: bytes) -> str:

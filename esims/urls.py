@@ -1,6 +1,6 @@
 """Addresses of the lines' pages."""
 
-from django.urls import path, re_path
+from django.urls import path
 
 from esims import brand_views, link_desk_views, link_views, views
 
@@ -16,7 +16,8 @@ urlpatterns = [
     path("esims/<int:pk>/links/make/", link_desk_views.esim_link_make, name="esim-link-make"),
     path("esims/<int:pk>/links/renew/", link_desk_views.esim_links_renew, name="esim-links-renew"),
     path("brand/colours.css", brand_views.brand_colours, name="brand-colours"),
-    re_path(r"^brand/logo-(?P<theme>light|dark)$", brand_views.brand_logo, name="brand-logo"),
+    path("brand/logo", brand_views.brand_logo, {"theme": "light"}, name="brand-logo-light"),
+    path("brand/logo-dark", brand_views.brand_logo, {"theme": "dark"}, name="brand-logo-dark"),
     path("l/<str:token>/", link_views.line_link, name="line-link"),
     path("l/<str:token>/qr.png", link_views.line_link_qr, name="line-link-qr"),
     path("esims/<int:pk>/usage/", views.esim_simulate_usage, name="esim-simulate-usage"),

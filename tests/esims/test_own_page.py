@@ -230,9 +230,7 @@ def test_name_texts_logo_and_colours_come_from_the_settings(settings: Settings, 
     assert "Fjord AS" in html
     assert "お電話でも。" not in html
     assert 'href="mailto:help@fjord.example"' in html
-    (picture,) = re.findall(
-        r'<img class="public-logo" src="(/brand/logo-light\?v=[0-9a-f]{12})" alt="Fjord SIM">', html
-    )
+    (picture,) = re.findall(r'<img class="public-logo" src="(/brand/logo\?v=[0-9a-f]{12})" alt="Fjord SIM">', html)
     answer = Client().get(picture)
     assert (answer.content, answer["Content-Type"]) == (b"<svg/>", "image/svg+xml")
     assert "script-src 'self'" in answer["Content-Security-Policy"]
