@@ -30,6 +30,8 @@ export async function esims() {
 export async function esim(id) {
   const body = h("div");
   const heading = (found) => { document.querySelector("h1").textContent = title(found); };
+  // What somebody has unfolded stays so when there is news.
+  const steps = guide(id);
   let code;
   async function draw(found) {
     // Codes are asked for once: the office counts pictures, as it does whatever costs it something.
@@ -45,7 +47,7 @@ export async function esim(id) {
         ]),
         action("Ask how it is doing", async () => draw(await refresh(id, found)), { disabled: !found.refresh.is_possible })),
       found.shows_code && code,
-      guide(id),
+      steps,
       packages(found),
       found.usage_by_day.is_reported && card(h("h2", {}, "Day by day"), facts(found.usage_by_day.days.map((day) => [day.day, bytes(day.used_bytes)]))),
       card(h("h2", {}, "Name"), form("Save", async ({ label }) => {

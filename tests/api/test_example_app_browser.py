@@ -5,10 +5,13 @@ import runpy
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+import zxingcpp
 from django.test import Client
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 from pytest_django import Settings
 
@@ -131,7 +134,11 @@ def test_from_the_sign_up_to_the_news(
     assert esim.customer == User.objects.get(email=HANA).customer
     picture = page.get_by_role("img", name="QR code of the eSIM")
     expect(picture).to_have_js_property("complete", True)
-    assert picture.evaluate("node => node.naturalWidth") > 0
+    # The tabs at the bottom must not cover it.
+    picture.evaluate("node => node.scrollIntoView({ block: 'center' })")
+    found = zxingcpp.read_barcode(Image.open(BytesIO(picture.screenshot())))
+    assert found is not None
+    assert found.text == esim.lpa
     page.get_by_text("Type it in instead").click()
     expect(page.get_by_text(esim.matching_id)).to_be_visible()
     page.get_by_text("How to install it, step by step").click()
