@@ -24,8 +24,8 @@ TERMS = ("maker", "name", "ability", "none_in", "aliases", "codes", "note", "not
 _DERIVED = ("identity", "search_key", "changed_by", "changed_at")
 #: What a search looks at of a typed text; nobody's phone has a longer name.
 _LONGEST_QUERY, _MOST_WORDS = 80, 8
-#: As short as a code may be cut for all that begin with it.
-_SHORTEST_STEM = 4
+#: How much of a code there may be before the * for all that begin with it.
+_SHORTEST_STEM, _LONGEST_STEM = 4, 12
 _BROWSER_MODEL = re.compile(r"Android [0-9.]+; (?:[a-z]{2}[-_][A-Za-z]{2}; )?([^;)]{2,40}?)(?: Build/[^;)]*)?[;)]")
 
 
@@ -53,6 +53,9 @@ def complete_device(device: DeviceModel, *, by: str) -> None:
         setattr(device, field, " ".join(str(getattr(device, field)).split()))
     device.aliases, device.codes = ("\n".join(split_names(text)) for text in (device.aliases, device.codes))
     device.none_in = " ".join(sorted(set(re.split(r"[\s,;、，]+", device.none_in.upper())) - {""}))
+    stems = [len(squeeze(code)) for code in split_names(device.codes) if code.endswith("*")]
+    if not all(_SHORTEST_STEM <= length <= _LONGEST_STEM for length in stems):
+        raise ValidationError({"codes": _("Before a * stand 4 to 12 letters and digits.")})
     for code in device.none_in.split():
         try:
             validate_country_code(code)
@@ -111,9 +114,10 @@ def find_device_of(user_agent: str) -> DeviceModel | None:
 
 
 def _begins_with_a_stem_of(word: str) -> models.Q:
-    """The model holds a code with a * that this word begins with."""
-    stems = [word[:end] for end in range(_SHORTEST_STEM, min(len(word), 24) + 1)]
+    """The model holds a code with a * that this word begins with. Codes have letters and digits."""
     condition = models.Q(pk__in=())
-    for stem in stems:
-        condition |= models.Q(search_key__contains=f"|{stem}*|")
+    if word.isalpha() or word.isdigit():
+        return condition
+    for end in range(_SHORTEST_STEM, min(len(word), _LONGEST_STEM) + 1):
+        condition |= models.Q(search_key__contains=f"|{word[:end]}*|")
     return condition

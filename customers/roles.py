@@ -43,7 +43,7 @@ def _views(app: str, *models: str) -> frozenset[str]:
 
 #: What all who work with customers look at.
 _DESK = (
-    _views("catalog", "plan")
+    _views("catalog", "plan", "devicemodel")
     | _of("customers", "view_customer", "add_customer", "change_customer")
     | _views("esims", "esim", "package", "usageday", "usagesample", "lineaction", "lineevent")
     | _of("esims", "reveal_codes", "refresh_esim", "revoke_links")
@@ -72,6 +72,7 @@ _CATALOGUE = (
     _views("catalog", "plan", "plancoverage", "planchange", "pricerule", "syncrun", "catalogueversion")
     | _of("catalog", "add_plan", "change_plan", "set_price", "sync_catalog")
     | _of("catalog", "add_pricerule", "change_pricerule", "delete_pricerule")
+    | _of("catalog", "view_devicemodel", "add_devicemodel", "change_devicemodel", "delete_devicemodel")
     | _of("providers", "view_provideraccount", "change_provideraccount", "view_balancereading", "view_providerregion")
     | _of("providers", "view_accountevent", "view_accounttask", "view_providercall")
     | _of("providers", "view_webhookdelivery", "handle_delivery")

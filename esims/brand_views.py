@@ -3,34 +3,35 @@
 from typing import Literal
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.views.decorators.cache import cache_control
+from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
 from esims.brand import brand_stylesheet, read_logo
 
-#: The address names the version: what it leads to never changes.
-_YEAR = 365 * 24 * 60 * 60
+_YEAR, _MINUTES = 365 * 24 * 60 * 60, 5 * 60
 
 
 @require_safe
-@cache_control(public=True, max_age=_YEAR, immutable=True)
-def brand_colours(_request: HttpRequest) -> HttpResponse:
+def brand_colours(request: HttpRequest) -> HttpResponse:
     """A style sheet that sets the colours' tokens; empty where the house's are kept."""
-    return _harmless(HttpResponse(brand_stylesheet(), content_type="text/css; charset=utf-8"))
+    return _send(request, HttpResponse(brand_stylesheet(), content_type="text/css; charset=utf-8"))
 
 
 @require_safe
-@cache_control(public=True, max_age=_YEAR, immutable=True)
-def brand_logo(_request: HttpRequest, theme: Literal["light", "dark"]) -> HttpResponse:
+def brand_logo(request: HttpRequest, theme: Literal["light", "dark"]) -> HttpResponse:
     """The picture."""
     logo = read_logo(theme)
     if logo is None:
         raise Http404
-    return _harmless(HttpResponse(logo.content, content_type=logo.content_type))
+    return _send(request, HttpResponse(logo.content, content_type=logo.content_type))
 
 
-def _harmless(response: HttpResponse) -> HttpResponse:
-    """Nothing in it runs, also where somebody opens a drawing by itself, and nobody takes it for something else."""
+def _send(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Nobody takes it for something else. An address with a version (``?v=``) leads to the same for ever."""
+    if "v" in request.GET:
+        patch_cache_control(response, public=True, max_age=_YEAR, immutable=True)
+    else:
+        patch_cache_control(response, public=True, max_age=_MINUTES)
     response["X-Content-Type-Options"] = "nosniff"
     response["X-Robots-Tag"] = "noindex"
     return response

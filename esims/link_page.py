@@ -106,6 +106,8 @@ class LinkPage:
     #: Of an allowance in total; the others are told beside it.
     use: UseOfTotal | None
     usage: UsageSeries
+    #: Where data was added: each part by itself.
+    packages: tuple[Package, ...]
 
     @property
     def is_used(self) -> bool:
@@ -157,6 +159,7 @@ def read_link_page(esim: Esim, asked: Asked | None = None, *, now: datetime | No
         guide=write_guide(esim, state, asked.platform or guessed, has_code=links is not None),
         use=measure_total_use(esim, packages),
         usage=read_usage_series(esim, days=_DAYS, packages=packages),
+        packages=tuple(packages) if len(packages) > 1 else (),
     )
 
 

@@ -127,9 +127,10 @@ def test_rows_that_cannot_be_read_are_named_and_nothing_is_taken() -> None:
         "Apple,iPhone 18,yes,,,,,,the maker,1 June",
         "Apple,iPhone 19,yes,,,,,,,2026-06-01",
         "Apple,...,yes,,,,,,x,2026-06-01",
+        "Apple,iPhone 20,yes,,,A*,,,x,2026-06-01",
     ]
     report = import_devices(data=(HEADER + "\n".join(rows)).encode(), by="x", dry_run=False)
-    assert [fault.line for fault in report.faults] == [3, 4, 5, 6, 7, 8]
+    assert [fault.line for fault in report.faults] == [3, 4, 5, 6, 7, 8, 9]
     assert report.faults[0].message == "The same model stands in line 2."
     assert [fault.message.split(":")[0] for fault in report.faults[1:]] == [
         "esim",
@@ -137,6 +138,7 @@ def test_rows_that_cannot_be_read_are_named_and_nothing_is_taken() -> None:
         "checked_on",
         "source",
         "model",
+        "codes",
     ]
     assert (report.is_written, DeviceModel.objects.count()) == (False, 0)
 

@@ -17,7 +17,7 @@ from catalog.models import DeviceModel
 from esims.checks import check_brand
 from esims.colours import SURFACES, contrast, find_unreadable, lighten_for_dark
 from esims.links import make_link_by_hand, make_links
-from esims.models import Esim, LineEvent, LineLink, UsageDay
+from esims.models import Esim, LineEvent, LineLink, Package, UsageDay
 from esims.own_guide import PhoneKind, guess_platform
 from providers.models import ProviderAccount
 from providers.types import AfterCap, DataPeriod, LineState
@@ -215,6 +215,15 @@ def test_the_rules_of_added_data_stand_where_data_can_be_added() -> None:
     assert "If you need more data" not in read(make_line(plan=make_plan(account, top_up_supported=False)))
 
 
+def test_added_packages_are_told_one_by_one() -> None:
+    esim = make_line(make_snapshot(state=LineState.ACTIVE))
+    assert "What it is made of" not in read(esim)
+    Package.objects.create(
+        esim=esim, kind="top_up", name="Extra 1 GB", status="waiting", data_period="total", used_bytes=0
+    )
+    assert "<li>Extra 1 GB: waiting, 0 B used</li>" in read(esim)
+
+
 # -- the reseller's looks ---------------------------------------------------------------------------------------------
 
 
@@ -232,6 +241,8 @@ def test_name_texts_logo_and_colours_come_from_the_settings(settings: Settings, 
     assert 'href="mailto:help@fjord.example"' in html
     (picture,) = re.findall(r'<img class="public-logo" src="(/brand/logo\?v=[0-9a-f]{12})" alt="Fjord SIM">', html)
     answer = Client().get(picture)
+    assert answer["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert Client().get("/brand/logo")["Cache-Control"] == "public, max-age=300"
     assert (answer.content, answer["Content-Type"]) == (b"<svg/>", "image/svg+xml")
     assert "script-src 'self'" in answer["Content-Security-Policy"]
     assert answer["X-Content-Type-Options"] == "nosniff"
