@@ -90,7 +90,12 @@ def device_import(request: HttpRequest) -> HttpResponse:
             if report.is_written:
                 messages.success(request, _say_done(report))
                 return redirect("device-list")
-            context |= {"report": report, "confirm": DeviceFileForm(initial={"text": data.decode("utf-8-sig")})}
+            # For another file: what was looked through stands in the form below the report.
+            context |= {
+                "form": DeviceFileForm(),
+                "report": report,
+                "confirm": DeviceFileForm(initial={"text": data.decode("utf-8-sig")}),
+            }
     return render(request, "catalog/device_import.html", context, status=422 if form.errors else 200)
 
 

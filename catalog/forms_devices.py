@@ -87,20 +87,19 @@ class DeviceFilterForm(forms.Form):
 class DeviceFileForm(forms.Form):
     """A file, or what was in the one that was looked through just now."""
 
-    file = forms.FileField(
-        label=_("CSV file"), required=False, widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"})
-    )
+    file = forms.FileField(label=_("CSV file"), widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}))
     #: Kept on the page between the look and the import: nothing is stored meanwhile.
     text = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
 
-    def clean(self) -> dict[str, Any]:
-        given = super().clean() or self.cleaned_data
-        file = given.get("file")
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].required = not self.data.get("text")
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data.get("file")
         if file is not None and file.size > MOST_BYTES:
-            self.add_error("file", _("The file is too large."))
-        elif file is None and not given.get("text") and not self.errors:
-            self.add_error("file", _("Choose a file."))
-        return given
+            raise ValidationError(_("The file is too large."))
+        return file
 
     def read_data(self) -> bytes:
         """The file's bytes."""

@@ -92,6 +92,8 @@ MAY: dict[str, str] = {
     "esim-reveal": "SL··A·",
     "esim-refresh": "SL··A·",
     "esim-links-revoke": "SL··A·",
+    "esim-link-make": "SL··A·",
+    "esim-links-renew": "SL··A·",
     "esim-top-up": "·L··A·",
     "esim-suspend": "S···A·",
     "esim-release": "S···A·",
@@ -113,6 +115,12 @@ MAY: dict[str, str] = {
     "notification-detail": "SLF·AU",
     "notification-resend": "SL··A·",
     # catalogue and providers
+    "device-list": "SL·CAU",
+    "device-export": "SL·CAU",
+    "device-enter": "···CA·",
+    "device-edit": "···CA·",
+    "device-delete": "···CA·",
+    "device-import": "···CA·",
     "plan-list": "SLFCAU",
     "plan-compare": "SLFCAU",
     "plan-detail": "SLFCAU",
@@ -147,6 +155,7 @@ MAY: dict[str, str] = {
 #: Addresses for others than staff.
 NOT_FOR_STAFF = {
     *("webhook", "webhook-secret", "payment-events", "line-link", "line-link-qr", "staff-join"),
+    *("brand-colours", "brand-logo-light", "brand-logo-dark"),
     *("set_language", "set-theme", "healthz", "readyz", "robots"),
 }
 #: Other programs' and other faces' addresses: tested where they live.
