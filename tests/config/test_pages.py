@@ -254,8 +254,9 @@ def test_wrong_sign_in_says_so_without_saying_what(client: Client, clerk: User, 
 def test_guessing_is_slowed_down(client: Client, clerk: User) -> None:
     for _ in range(12):
         response = client.post("/accounts/login/", {"login": clerk.email, "password": "wrong"})
-    assert_clean_page(response)
-    assert "Too many failed login attempts" in response.content.decode()
+    assert_clean_page(response, status=429)
+    assert int(response["Retry-After"]) > 0
+    assert "Too many failed attempts: nobody can sign in here for now" in response.content.decode()
     # The right password does not help now either.
     client.post("/accounts/login/", {"login": clerk.email, "password": PASSWORD})
     assert "_auth_user_id" not in client.session
