@@ -1,5 +1,6 @@
 """Showing secrets: every time somebody sees a line's codes, the line's timeline says who."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.utils import timezone
@@ -22,3 +23,9 @@ def record_qr_shown(*, esim: Esim, by: str) -> None:
     seen = LineEvent.objects.filter(esim=esim, kind=EventKind.QR_SHOWN.value, by=by, at__gte=since)
     if not seen.exists():
         make_event(esim, EventKind.QR_SHOWN, by=by).save()
+
+
+def record_handed_out(*, esims: Iterable[Esim], form: str, order: str, by: str) -> None:
+    """Somebody took the codes of all eSIMs of an order, in one of the forms of ``events``; one statement."""
+    facts = {"form": form, "order": order}
+    LineEvent.objects.bulk_create([make_event(esim, EventKind.CODES_HANDED_OUT, by=by, facts=facts) for esim in esims])

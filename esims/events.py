@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     READ_FAILED = "read_failed"  # facts: message; only the first failure in a row
     CODES_REVEALED = "codes_revealed"
     QR_SHOWN = "qr_shown"
+    CODES_HANDED_OUT = "codes_handed_out"  # with the others of an order; facts: form (pdf, zip, csv, text), order
     USAGE_SIMULATED = "usage_simulated"
     USAGE_REACHED = "usage_reached"  # facts: percent, used, total (bytes), package (its id), as_of
     NOTICE_FAILED = "notice_failed"  # the customer was not told of something; facts: crash
@@ -145,6 +146,10 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     EventKind.CODES_REVEALED: lambda _facts: _("Activation codes and device numbers were shown."),
     EventKind.QR_SHOWN: lambda _facts: _("The QR code was shown."),
+    EventKind.CODES_HANDED_OUT: lambda facts: (
+        _("The codes of all eSIMs of order %(order)s were handed out (%(form)s).")
+        % {"order": facts.get("order", ""), "form": _HANDED_OUT.get(facts.get("form", ""), "")}
+    ),
     EventKind.REPLACED: lambda facts: (
         _("Replaced by a reissue: another eSIM has the line now (order %(order)s).") % {"order": facts.get("order", "")}
     ),
@@ -186,6 +191,12 @@ _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         if isinstance(days := facts.get("days"), int)
         else _("Simulated usage was set.")
     ),
+}
+_HANDED_OUT: Mapping[str, Any] = {
+    "pdf": gettext_lazy("sheet to print"),
+    "zip": gettext_lazy("ZIP of pictures"),
+    "csv": gettext_lazy("CSV table"),
+    "text": gettext_lazy("text to copy"),
 }
 _ACTION_TEXTS: dict[str, Any] = {
     EventKind.ACTION_ASKED: gettext_lazy("%(action)s: asked for."),

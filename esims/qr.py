@@ -26,7 +26,7 @@ def qr_svg(lpa: str) -> str:
     """The activation string as an SVG document: one path, no style and no script, sharp at any size."""
     modules = qr_modules(lpa)
     size = len(modules) + 2 * _MARGIN
-    dark = "".join(f"M{x + _MARGIN} {y + _MARGIN}h{run}v1h-{run}z" for y, x, run in _dark_runs(modules))
+    dark = "".join(f"M{x + _MARGIN} {y + _MARGIN}h{run}v1h-{run}z" for y, x, run in dark_runs(modules))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" width="{size * 8}" height="{size * 8}" '
         f'shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{size}v{size}H0z"/>'
@@ -39,16 +39,7 @@ def qr_modules(lpa: str) -> list[list[bool]]:
     return [[bool(module) for module in row] for row in _make_code(lpa).modules]
 
 
-def _make_code(lpa: str) -> "QRCode[PilImage]":
-    code: QRCode[PilImage] = QRCode(
-        error_correction=ERROR_CORRECT_M, box_size=_PIXELS_PER_MODULE, border=_MARGIN, image_factory=PilImage
-    )
-    code.add_data(lpa)
-    code.make(fit=True)
-    return code
-
-
-def _dark_runs(modules: list[list[bool]]) -> list[tuple[int, int, int]]:
+def dark_runs(modules: list[list[bool]]) -> list[tuple[int, int, int]]:
     """(row, first column, length) of every horizontal run of dark modules."""
     runs = []
     for y, row in enumerate(modules):
@@ -60,3 +51,12 @@ def _dark_runs(modules: list[list[bool]]) -> list[tuple[int, int, int]]:
                 runs.append((y, start, x - start))
                 start = None
     return runs
+
+
+def _make_code(lpa: str) -> "QRCode[PilImage]":
+    code: QRCode[PilImage] = QRCode(
+        error_correction=ERROR_CORRECT_M, box_size=_PIXELS_PER_MODULE, border=_MARGIN, image_factory=PilImage
+    )
+    code.add_data(lpa)
+    code.make(fit=True)
+    return code

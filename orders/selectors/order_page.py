@@ -57,6 +57,12 @@ class EventLook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodeCount:
+    lines: int
+    codes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPage:
     order: Order
     lines: Sequence[OrderLine]
@@ -189,6 +195,12 @@ def order_esims(order: Order) -> QuerySet[Esim]:
         .select_related("plan", "account")
         .order_by("purchased__pk")
     )
+
+
+def count_codes(order: Order) -> CodeCount:
+    """How many eSIMs the order has brought, and of how many the code is there."""
+    esims = order_esims(order).order_by().aggregate(lines=Count("pk"), codes=Count("pk", filter=~Q(lpa="")))
+    return CodeCount(lines=esims["lines"], codes=esims["codes"])
 
 
 def with_delivered(purchases: QuerySet[Purchase]) -> QuerySet[Any]:

@@ -31,6 +31,7 @@ READ = {
     "order-new": "orders.sell",
     "order-detail": "orders.view_order",
     "order-esims": "orders.view_order",
+    "order-codes": "esims.reveal_codes",
     "order-cancel": "orders.sell",
     "purchase-queue": "orders.view_purchase",
     "purchase-detail": "orders.view_purchase",
@@ -67,6 +68,7 @@ WRITE = {
     "order-pay": "orders.sell",
     "order-cancel": "orders.sell",
     "order-new": "orders.sell",
+    "order-codes": "esims.reveal_codes",
     "purchase-decide": "orders.reconcile",
     "purchase-reply": "esims.reveal_codes",
     "action-settle": "orders.reconcile",
@@ -100,7 +102,7 @@ def address(name: str, wholesaler: Wholesaler) -> str:
     if name.startswith(("difference-", "comparison-", "action-", "purchase-reply")):
         return address_of_reconciling(name)
     match name:
-        case "order-detail" | "order-esims":
+        case "order-detail" | "order-esims" | "order-codes":
             arguments = [buy().pk]
         case "order-pay" | "order-cancel" | "order-card-ask":
             arguments = [order_plan(make_fake_plan()).pk]

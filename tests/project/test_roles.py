@@ -32,6 +32,8 @@ MAY: dict[str, str] = {
     "order-detail": "SLF·AU",
     "order-live": "SLF·AU",
     "order-esims": "SLF·AU",
+    "order-codes": "SL··A·",
+    "order-codes-file": "SL··A·",
     "order-card": "SLF·AU",
     "order-new": "·L··A·",
     "order-pay": "·L··A·",
