@@ -27,6 +27,7 @@ _QR = 158.0
 _TEXT_LEFT = _MARGIN + _PAD + _QR + 12
 _TEXT_WIDTH = _WIDTH - _MARGIN - _PAD - _TEXT_LEFT
 _LABEL_WIDTH = 92.0
+_LONG = 90
 #: Modules around the code that stay white.
 _QUIET = 4
 _PLAIN, _BOLD, _CODE, _WIDE = "Helvetica", "Helvetica-Bold", "Courier", "HeiseiKakuGo-W5"
@@ -91,7 +92,7 @@ def _draw_card(canvas: Canvas, esim: Esim, *, top: float) -> None:
 def _list_steps(esim: Esim) -> Iterator[str]:
     """The shortest guide that prevents the usual mistakes."""
     yield _("Connect the phone to Wi-Fi. It must be able to use eSIMs and be free of any operator's lock.")
-    yield _("iPhone: Settings → Mobile Service → Add eSIM. Android: Settings → SIMs → Add eSIM.")
+    yield _("iPhone: Settings › Mobile Service › Add eSIM. Android: Settings › SIMs › Add eSIM.")
     yield _("Scan the code. If that fails, type the address and the activation code.")
     if needs_confirmation_code(esim):
         yield _("Type the confirmation code when the phone asks for it.")
@@ -134,9 +135,11 @@ class _Lines:
     def fact(self, label: str, value: str) -> None:
         self._put(label, _find_font(label, _PLAIN), 7.5, _TEXT_LEFT)
         font = _find_font(value, _CODE)
-        for line in _break(value, font, 9, _TEXT_WIDTH - _LABEL_WIDTH):
-            self._put(line, font, 9, _TEXT_LEFT + _LABEL_WIDTH)
-            self._at -= 12
+        # The longest that a provider may give fits on the card as well.
+        size = 9.0 if len(value) <= _LONG else 6.0
+        for line in _break(value, font, size, _TEXT_WIDTH - _LABEL_WIDTH):
+            self._put(line, font, size, _TEXT_LEFT + _LABEL_WIDTH)
+            self._at -= size + 3
 
     def space(self, height: float) -> None:
         self._at -= height
