@@ -43,7 +43,7 @@ def fetch(client: Client, order: Order, form: str) -> bytes:
     assert response["Cache-Control"] == "no-store, private"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Content-Disposition"] == f'attachment; filename="{order.number}.{form}"'
-    return b"".join(response.streaming_content)  # type: ignore[arg-type]
+    return b"".join(response.streaming_content)  # type: ignore[attr-defined]
 
 
 def read_code(picture: Image.Image) -> str:

@@ -190,7 +190,7 @@ def address_of(name: str) -> str:
         "slug": "nothing",
         "iccid": "8901",
     }
-    values |= {"decision": "nothing", "change": "nothing", "step": "nothing"}
+    values |= {"decision": "nothing", "change": "nothing", "step": "nothing", "form": "nothing"}
     ((_path, wanted),) = get_resolver().reverse_dict.getlist(name)[0][0]
     return reverse(name, kwargs={word: values[word] for word in wanted})
 
