@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from catalog.countries import country_name
 from catalog.devices import find_device_of, search_devices
 from catalog.models import DeviceModel
+from esims.abilities import abilities_of
 from esims.install import InstallLinks, install_links, needs_confirmation_code
 from esims.models import Esim, Package
 from esims.notices import UseOfTotal, measure_total_use
@@ -32,7 +33,7 @@ from esims.states import (
     use_deadline,
 )
 from esims.usage import DayPoint, UsageSeries, read_usage_series
-from providers.types import LineState
+from providers.types import Capability, LineState, PackageStatus
 
 _SENTENCES: Mapping[LineState, Any] = {
     LineState.PROVISIONING: gettext_lazy("Your eSIM is being prepared. Look again in a few minutes."),
@@ -106,8 +107,10 @@ class LinkPage:
     #: Of an allowance in total; the others are told beside it.
     use: UseOfTotal | None
     usage: UsageSeries
-    #: Where data was added: each part by itself.
-    packages: tuple[Package, ...]
+    #: The provider tells of single lines at all.
+    is_read: bool
+    #: Where data was added: each part by itself, and until when one that waits has to be used.
+    packages: tuple[tuple[Package, str], ...]
 
     @property
     def is_used(self) -> bool:
@@ -159,7 +162,8 @@ def read_link_page(esim: Esim, asked: Asked | None = None, *, now: datetime | No
         guide=write_guide(esim, state, asked.platform or guessed, has_code=links is not None),
         use=measure_total_use(esim, packages),
         usage=read_usage_series(esim, days=_DAYS, packages=packages),
-        packages=tuple(packages) if len(packages) > 1 else (),
+        is_read=Capability.READ_LINE in abilities_of(esim.account),
+        packages=tuple((package, _say_waiting(package)) for package in packages) if len(packages) > 1 else (),
     )
 
 
@@ -176,6 +180,13 @@ def check_phone(asked: Asked) -> PhoneCheck | None:
         return PhoneCheck(answers=answers, has_more=len(found) > _PHONES, is_guess=False)
     device = find_device_of(asked.user_agent)
     return PhoneCheck(answers=(_describe_phone(device),), has_more=False, is_guess=True) if device else None
+
+
+def _say_waiting(package: Package) -> str:
+    """Until when a part that waits has to be used; "" for any other."""
+    if package.status != PackageStatus.WAITING or package.activate_by is None:
+        return ""
+    return _("to be used before %(when)s") % {"when": instant_words(package.activate_by)}
 
 
 def _describe_phone(device: DeviceModel) -> PhoneAnswer:

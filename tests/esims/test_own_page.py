@@ -23,7 +23,7 @@ from providers.models import ProviderAccount
 from providers.types import AfterCap, DataPeriod, LineState
 from tests.catalog.making import make_plan
 from tests.customers.making import signed_in
-from tests.esims.making import GB, MB, make_customer, make_line, make_snapshot, make_staff
+from tests.esims.making import GB, MB, T0, make_customer, make_line, make_snapshot, make_staff
 from tests.pages import assert_clean_page
 from tests.project.sources import PROJECT_DIR
 
@@ -219,9 +219,16 @@ def test_added_packages_are_told_one_by_one() -> None:
     esim = make_line(make_snapshot(state=LineState.ACTIVE))
     assert "What it is made of" not in read(esim)
     Package.objects.create(
-        esim=esim, kind="top_up", name="Extra 1 GB", status="waiting", data_period="total", used_bytes=0
+        esim=esim, kind="top_up", name="Extra 1 GB", status="waiting", data_period="total", activate_by=T0
     )
-    assert "<li>Extra 1 GB: waiting, 0 B used</li>" in read(esim)
+    assert "<li>Extra 1 GB: waiting, to be used before 1 May 2026, 12:00 UTC</li>" in read(esim)
+
+
+def test_where_no_use_is_ever_told_that_is_said() -> None:
+    account = ProviderAccount.objects.create(slug="carrier", adapter="freebit", name="Carrier")
+    html = read(make_line(make_snapshot(state=LineState.ACTIVE), plan=make_plan(account)))
+    assert "data is used is not reported to us." in html
+    assert "Nothing is reported of its use yet." not in html
 
 
 # -- the reseller's looks ---------------------------------------------------------------------------------------------
