@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps.registry import Apps
+from django.apps.registry import apps as registry
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.utils.functional import Promise
@@ -147,8 +148,10 @@ def lay_out_roles() -> None:
             group.permissions.set([known[name] for name in wanted])
 
 
-def follow_migrations(*, apps: Apps, **_told: Any) -> None:
-    """After ``migrate``. On the way back to a release without roles there is nothing to lay out."""
+def follow_migrations(*, apps: Apps = registry, **_told: Any) -> None:
+    """After ``migrate``, and after ``flush``, which names no apps. On the way back to a release without roles there is
+    nothing to lay out.
+    """
     try:
         apps.get_model("customers", "StaffInvitation")
     except LookupError:
