@@ -91,6 +91,10 @@ def activation_list(request: HttpRequest) -> HttpResponse:
     return render(request, "activations/list.html", context)
 
 
+#: Who corrects a form sees the numbers of the device in it.
+CORRECTS = ("orders.sell", "esims.reveal_codes")
+
+
 @never_cache
 @require_safe
 @staff_page("orders.view_purchase")
@@ -104,7 +108,7 @@ def activation_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "activation": activation,
         "page": page,
-        "may_correct": purchase is not None and may_correct(purchase) and request.user.has_perm("orders.sell"),
+        "may_correct": purchase is not None and may_correct(purchase) and request.user.has_perms(CORRECTS),
         "shows_codes": shows_codes,
     }
     return render(request, "activations/detail.html", context)
@@ -279,8 +283,11 @@ def _draw(request: HttpRequest, template: str, turn: FormTurn, context: Mapping[
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_page("orders.sell")
+@staff_page("esims.reveal_codes")
 def activation_correct(request: HttpRequest, pk: int) -> HttpResponse:
-    """The form of a held purchase once more: what is kept of it is filled in, and what the provider named is marked."""
+    """The form of a held purchase once more: what is kept of it is filled in, and what the provider named is marked.
+    The numbers of the device stand in it in clear.
+    """
     activation = get_object_or_404(activations_for_page(), pk=pk)
     purchase = (
         Purchase.objects.select_related("order_line__order", "account")
