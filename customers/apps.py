@@ -16,6 +16,7 @@ class CustomersConfig(AppConfig):
         from customers.second_factor import note_set_up  # noqa: PLC0415
 
         register(checks.check_push)
+        register(checks.check_staff, deploy=True)
 
         # allauth's own doors for what follows such a step; they are no signals of models.
         email_changed.connect(follow_address, dispatch_uid="customers.follow_address")

@@ -27,7 +27,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     if invitation is None:
         return _keep_private(render(request, "staff/join_gone.html", status=HTTPStatus.GONE))
     user = invitation.user
-    with translation.override(user.language or translation.get_language()):
+    with translation.override(_choose_language(request, user)):
         form = JoinForm(user, request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -45,6 +45,12 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         }
         status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
         return _keep_private(render(request, "staff/join.html", context, status=status))
+
+
+def _choose_language(request: HttpRequest, user: User) -> str | None:
+    """The one in which they were invited, until they choose another at the top of the page."""
+    has_chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES
+    return translation.get_language() if has_chosen or not user.language else user.language
 
 
 def _sign_in(request: HttpRequest, user: User) -> HttpResponse:

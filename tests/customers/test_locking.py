@@ -1,19 +1,25 @@
 """Locked sign-ins: after too many failures the right password does not pass either; later it does."""
 
+import runpy
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
+from pytest_django import Settings
 
 from customers.accounts import vouch_for_address
+from customers.checks import check_staff
 from customers.models import StaffEvent, User
 from customers.second_factor import SecondFactorAdapter
 from tests.api.app import App
 from tests.customers.making import make_staff, signed_in
 from tests.pages import assert_clean_page
+from tests.project.sources import PROJECT_DIR
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a long enough password"
@@ -107,3 +113,32 @@ def test_wrong_codes_lock_as_wrong_passwords_do(clerk: User) -> None:
     assert_clean_page(refused, status=429)
     assert int(refused.headers["Retry-After"]) > 290
     assert StaffEvent.objects.filter(kind="locked").count() == 1
+
+
+def test_production_wants_a_second_factor_unless_it_is_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings()["STAFF_MFA_REQUIRED"] is False
+    monkeypatch.setenv("ROAMDESK_DEMO", "0")
+    assert read_settings()["STAFF_MFA_REQUIRED"] is True
+    monkeypatch.setenv("STAFF_MFA_REQUIRED", "0")
+    assert read_settings()["STAFF_MFA_REQUIRED"] is False
+
+
+def test_before_a_deployment_a_password_alone_is_warned_of(settings: Settings) -> None:
+    settings.STAFF_MFA_REQUIRED = False
+    assert [found.id for found in check_staff(None)] == ["customers.W001"]
+    settings.STAFF_MFA_REQUIRED = True
+    assert check_staff(None) == []
+
+
+@pytest.mark.parametrize("wrong", ["5", "0/5m", "5/5", "five/5m", "5/5m/ip", ""])
+def test_limits_that_are_none_stop_the_start(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("SIGN_IN_FAILURES_ACCOUNT", "20/1h")
+    assert read_settings()["ACCOUNT_RATE_LIMITS"] == {"login_failed": "10/1m/ip,20/1h/key"}
+    monkeypatch.setenv("SIGN_IN_FAILURES_ACCOUNT", wrong)
+    with pytest.raises(ImproperlyConfigured, match="SIGN_IN_FAILURES_ACCOUNT"):
+        read_settings()
+
+
+def read_settings() -> dict[str, Any]:
+    """The module of settings, read again in today's environment."""
+    return runpy.run_path(str(PROJECT_DIR / "config" / "settings_api.py"))
