@@ -97,7 +97,7 @@ ROLES: Mapping[str, Role] = {
         Role(
             slug=SALES,
             group="Sales",
-            label=_("Sales"),
+            label=_("Sales staff"),
             does=_("Takes orders and payments, looks after customers, hands lines over."),
             permissions=_SALES,
         ),

@@ -29,6 +29,7 @@ PAGES = [
     *("plans", "plan", "compare", "esims", "esim", "customers", "customer", "search"),
     *("queue", "purchase", "refunds", "syncs", "sync", "differences", "comparison", "providers", "provider", "me"),
     *("devices", "device-enter", "device-import"),
+    *("staff", "staff-person", "staff-invite", "sign-ins"),
 ]
 
 
@@ -84,6 +85,10 @@ def addresses(office: Office) -> Addresses:
         "devices": "/devices/",
         "device-enter": "/devices/enter/",
         "device-import": "/devices/import/",
+        "staff": "/staff/",
+        "staff-person": f"/staff/{office.staff.pk}/",
+        "staff-invite": "/staff/invite/",
+        "sign-ins": "/me/sign-ins/",
     }
 
 

@@ -56,6 +56,7 @@ REACHED = {
     ),
     *("/esims/", "/esims/1/", "/esims/1/suspend/", "/plans/", "/plans/1/", "/plans/compare/", "/syncs/", "/syncs/1/"),
     *("/payments/", "/credit/", "/orders/1/came/"),
+    *("/staff/", "/staff/1/", "/staff/invite/", "/me/sign-ins/"),
     *("/purchases/", "/purchases/1/", "/refunds/", "/refunds/1/made/", "/providers/", "/providers/esim-commerce/"),
 }
 
