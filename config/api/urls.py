@@ -10,5 +10,6 @@ urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", views.docs, name="api-docs"),
     path("problems", views.problems, name="api-problems"),
+    re_path(r"^v1/.+/$", views.without_slash),
     re_path(r"^", views.nothing_here),
 ]

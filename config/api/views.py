@@ -2,9 +2,9 @@
 
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import render
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, resolve
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
@@ -26,6 +26,17 @@ v1_urlpatterns: list[URLPattern | URLResolver] = [
 def nothing_here(request: HttpRequest) -> HttpResponse:
     """An address below ``/api/`` that does not exist."""
     return problem_response(request, HTTPStatus.NOT_FOUND)
+
+
+@csrf_exempt
+def without_slash(request: HttpRequest) -> HttpResponse:
+    """No address of version 1 ends with a slash. Who writes one is sent on, with method and body (308)."""
+    address, _mark, query = request.get_full_path().partition("?")
+    address = address.rstrip("/")
+    # Nothing there: the last pattern takes everything, and has no name.
+    if resolve(request.path.rstrip("/")).url_name is None:
+        return problem_response(request, HTTPStatus.NOT_FOUND)
+    return HttpResponsePermanentRedirect(f"{address}?{query}" if query else address, preserve_request=True)
 
 
 @require_safe
