@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.accounts import has_been_confirmed_by_another, vouch_for_address
 from customers.countries import COUNTRIES
 from customers.customers import normalise_email, normalise_phone
-from customers.models import Customer, Device, IdempotencyKey, StaffEvent, StaffInvitation, User
+from customers.models import Customer, Device, IdempotencyKey, SavedView, StaffEvent, StaffInvitation, User
 from customers.staffing import note_staff_event
 from customers.terms import keep_terms
 from providers.admin import ReadOnlyAdmin
@@ -191,6 +191,15 @@ class DeviceAdmin(ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Device | None = None) -> bool:
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnlyAdmin):
+    """To look at; people save and delete views beside the lists."""
+
+    list_display = ("name", "page", "owner", "is_shared", "is_default")
+    list_filter = ("page", "is_shared")
+    list_select_related = ("owner",)
 
 
 @admin.register(UserSession)

@@ -27,19 +27,27 @@ class KeysetPage(Generic[Row]):
 
 
 def keyset_page(
-    queryset: QuerySet[Row], *, after: str = "", before: str = "", size: int = 50, key: str = "created_at"
+    queryset: QuerySet[Row],
+    *,
+    after: str = "",
+    before: str = "",
+    size: int = 50,
+    key: str = "created_at",
+    descending: bool = True,
+    is_text: bool = False,
 ) -> KeysetPage[Row]:
-    """Newest first by (``key``, primary key), ``size`` rows, with one query.
+    """By (``key``, primary key), the greatest first unless ``descending`` is off, ``size`` rows, with one query.
 
-    ``key`` is a date-time column that is never null; an index on (-key, -id) makes it fast. A cursor that cannot be
-    read counts as none: the first page comes.
+    ``key`` is a column of instants (of texts with ``is_text``) that is never null; an index on (key, id) makes it
+    fast. A cursor that cannot be read counts as none: the first page comes.
     """
-    backwards = _read_cursor(before) if before else None
-    forwards = _read_cursor(after) if after and backwards is None else None
-    rows = queryset.order_by(key, "pk") if backwards else queryset.order_by(f"-{key}", "-pk")
+    backwards = _read_cursor(before, is_text) if before else None
+    forwards = _read_cursor(after, is_text) if after and backwards is None else None
+    falls = descending is (backwards is None)
+    rows = queryset.order_by(f"-{key}", "-pk") if falls else queryset.order_by(key, "pk")
     mark = backwards or forwards
     if mark is not None:
-        side = "gt" if backwards else "lt"
+        side = "lt" if falls else "gt"
         rows = rows.filter(
             Q(**{f"{key}__{side}": mark[0]}) | Q(**{key: mark[0], f"pk__{side}": mark[1]}),
             # The same again, wider: where an OR hides the way into the index, this shows it.
@@ -59,14 +67,18 @@ def keyset_page(
 
 
 def _write_cursor(row: Model, key: str) -> str:
-    moment: datetime = getattr(row, key)
-    return base64.urlsafe_b64encode(json.dumps([moment.isoformat(), row.pk]).encode()).decode().rstrip("=")
+    value: datetime | str = getattr(row, key)
+    written = value.isoformat() if isinstance(value, datetime) else value
+    return base64.urlsafe_b64encode(json.dumps([written, row.pk]).encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str) -> tuple[datetime, int] | None:
+def _read_cursor(cursor: str, is_text: bool) -> tuple[datetime | str, int] | None:
     try:
         given: Any = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        moment = datetime.fromisoformat(given[0])
-        return (moment, int(given[1])) if moment.tzinfo else None
+        value, pk = str(given[0]), int(given[1])
+        moment = None if is_text else datetime.fromisoformat(value)
     except (binascii.Error, ValueError, TypeError, LookupError):
         return None
+    if moment is None:
+        return (value, pk) if "\x00" not in value else None
+    return (moment, pk) if moment.tzinfo else None

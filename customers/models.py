@@ -99,6 +99,36 @@ class CustomerTerm(models.Model):
         return self.term
 
 
+class SavedView(models.Model):
+    """A way in which somebody looks at a list: its filters, order and columns, under a name."""
+
+    page = models.CharField(_("list"), max_length=20)
+    owner = models.ForeignKey(User, verbose_name=_("owner"), on_delete=models.CASCADE, related_name="views")
+    name = models.CharField(_("name"), max_length=60)
+    #: The words of the list's address.
+    query = models.CharField(_("filters"), max_length=1000, blank=True)
+    is_shared = models.BooleanField(_("for everybody"), default=False)
+    #: The list opens with it for its owner.
+    is_default = models.BooleanField(_("opens first"), default=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("saved view")
+        verbose_name_plural = _("saved views")
+        ordering = ("name", "pk")
+        constraints = [
+            models.UniqueConstraint(fields=("owner", "page", "name"), name="saved_view_once"),
+            models.UniqueConstraint(
+                fields=("owner", "page"), condition=models.Q(is_default=True), name="saved_view_one_default"
+            ),
+        ]
+        indexes = [models.Index(fields=("page",), name="saved_view_shared", condition=models.Q(is_shared=True))]
+        permissions = [("share_view", "Can share saved views with everybody")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class IdempotencyKey(models.Model):
     """What a person asked for under one ``Idempotency-Key``, and the first answer to it (customers/idempotency.py)."""
 

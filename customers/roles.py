@@ -52,14 +52,17 @@ _DESK = (
     | _of("orders", "resend_notification", "import_completions", "view_completionimport", "view_completionoutcome")
     | _views("providers", "provideraccount")
 )
+#: Taking lists out as files, which is written down, and showing everybody one's own way to look at them.
+_LISTS = _of("orders", "export_list") | _of("customers", "share_view")
 _SUPPORT = (
     _DESK
     | _of("esims", "suspend_esim", "cancel_esim", "revoke_esim", "activate_esim", "message_esim", "simulate_usage")
     | _of("orders", "replace", "view_difference", "view_comparison")
 )
-_SALES = _DESK | _of("orders", "sell", "view_payment", "view_creditaccount")
+_SALES = _DESK | _of("orders", "sell", "view_payment", "view_creditaccount") | _LISTS
 _FINANCE = (
-    _views("catalog", "plan", "planchange", "pricerule")
+    _LISTS
+    | _views("catalog", "plan", "planchange", "pricerule")
     | _views("customers", "customer")
     | _views("esims", "esim", "package", "lineaction", "lineevent")
     | _views("orders", "order", "orderline", "orderevent", "purchase", "purchaseattempt", "activation", "notification")

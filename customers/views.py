@@ -15,10 +15,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.i18n import set_language
 
 from customers.access import staff_page
+from customers.customer_list import CUSTOMERS
 from customers.customers import CustomerExists, change_personal_settings, create_customer, update_customer
 from customers.devices import end_other_sessions, end_session, end_sessions
 from customers.forms import CustomerForm, PersonalSettingsForm
-from customers.keyset import keyset_page
+from customers.lists import read_list
 from customers.models import Customer, User
 from customers.search import find_customers
 from customers.staff_list import look_at_sessions
@@ -28,10 +29,11 @@ from customers.staff_list import look_at_sessions
 @staff_page("customers.view_customer")
 def customer_list(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()
-    page = keyset_page(
-        find_customers(text), after=request.GET.get("after", ""), before=request.GET.get("before", ""), size=50
-    )
-    return render(request, "customers/list.html", {"page": page, "text": text})
+    state = read_list(CUSTOMERS, request)
+    if state.first_address:
+        return redirect(state.first_address)
+    page = state.read_page(find_customers(text))
+    return render(request, "customers/list.html", {"list": state, "page": page, "text": text})
 
 
 @staff_page("customers.add_customer")

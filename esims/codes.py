@@ -17,6 +17,11 @@ def record_reveal(*, esim: Esim, by: str) -> None:
     make_event(esim, EventKind.CODES_REVEALED, by=by).save()
 
 
+def record_codes_taken(*, lines: Iterable[Esim], by: str) -> None:
+    """Somebody took the codes or device numbers of these out in a file."""
+    LineEvent.objects.bulk_create(make_event(esim, EventKind.CODES_REVEALED, by=by, why="in a file") for esim in lines)
+
+
 def record_qr_shown(*, esim: Esim, by: str) -> None:
     """Somebody was shown the QR code; pages draw it often, so the row is written once an hour per person."""
     since = timezone.now() - SEEN_AGAIN_WITHIN

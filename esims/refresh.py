@@ -96,10 +96,8 @@ def request_refresh(*, esim: Esim, by: str, at_most_every: timedelta | None = No
     Raises ``RefreshRefused`` when the account cannot be asked, and ``AskedJustNow`` when somebody has asked within
     ``at_most_every``.
     """
-    if not offers(esim.account.slug, Capability.READ_LINE):
-        raise RefreshRefused(_("This provider account is not set up, or it does not tell of single lines."))
-    if esim.account.is_paused:
-        raise RefreshRefused(_("Calls to this provider are paused by staff."))
+    if why := why_not_read(esim):
+        raise RefreshRefused(why)
     now = timezone.now()
     line = Esim.objects.filter(pk=esim.pk)
     # Whoever asks, or opens the page, has the line watched from then on.
@@ -111,6 +109,15 @@ def request_refresh(*, esim: Esim, by: str, at_most_every: timedelta | None = No
             raise AskedJustNow((watched or now) - last)
         async_task("esims.tasks.read_line", esim.pk, cluster=settings.QUEUES["refresh"])
     log.info("refresh asked for", esim=esim.pk, by=by)
+
+
+def why_not_read(esim: Esim) -> str:
+    """Why ``request_refresh`` would refuse, in the reader's language; "" where it would not."""
+    if not offers(esim.account.slug, Capability.READ_LINE):
+        return _("This provider account is not set up, or it does not tell of single lines.")
+    if esim.account.is_paused:
+        return _("Calls to this provider are paused by staff.")
+    return ""
 
 
 def read_asked_line(*, esim_id: int) -> bool:

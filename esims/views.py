@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import NothingHere, is_partial, staff_page
-from customers.keyset import keyset_page
+from customers.lists import read_list
 from customers.models import Customer, User
 from esims.codes import record_qr_shown, record_reveal
 from esims.forms import LineFilterForm, SimulatedUsageForm
 from esims.install import install_links
+from esims.lists import LINES
 from esims.models import Esim
 from esims.page import find_line, is_by_eid, read_line_view, read_packages, read_page, read_parts
 from esims.qr import qr_png, qr_svg
@@ -33,13 +34,17 @@ _ICCID = re.compile(r"[0-9]{18,22}", re.ASCII)
 @staff_page("esims.view_esim")
 def esim_list(request: HttpRequest) -> HttpResponse:
     """All lines, the newest first."""
+    state = read_list(LINES, request)
+    if state.first_address:
+        return redirect(state.first_address)
     form = LineFilterForm(request.GET or None)
     wanted = form.wanted() if form.is_bound else LineFilterForm({}).wanted()
     lines = search_lines(wanted)
     count, there_are_more = count_up_to(lines, COUNTED)
-    page = keyset_page(lines, after=request.GET.get("after", ""), before=request.GET.get("before", ""), size=50)
+    page = state.read_page(lines)
     load_labels(page.rows)
     context = {
+        "list": state,
         "form": form,
         "customer": Customer.objects.filter(pk=wanted.customer_id).first() if wanted.customer_id else None,
         "is_filtered": wanted != LineFilter(),

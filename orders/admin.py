@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import (
     Activation,
+    BulkItem,
+    BulkRun,
     Comparison,
     CompletionImport,
     CompletionOutcome,
@@ -18,6 +20,7 @@ from orders.models import (
     DifferenceEvent,
     Dispute,
     LedgerMark,
+    ListExport,
     NoticeChoice,
     Notification,
     Order,
@@ -332,3 +335,28 @@ class NotificationAdmin(ReadOnly, _Admin):
 class NoticeChoiceAdmin(ReadOnly, _Admin):
     list_display = ("user", "off")
     list_select_related = ("user",)
+
+
+@admin.register(ListExport)
+class ListExportAdmin(ReadOnly, _Admin):
+    """Who took what out of the lists."""
+
+    list_display = ("started_at", "by", "page", "kind", "rows", "finished_at")
+    list_filter = ("page", "kind")
+    search_fields = ("by",)
+    show_full_result_count = False
+
+
+@admin.register(BulkRun)
+class BulkRunAdmin(ReadOnly, _Admin):
+    list_display = ("created_at", "by", "page", "action", "state", "started_at", "finished_at")
+    list_filter = ("state", "page", "action")
+    list_select_related = ("by",)
+
+
+@admin.register(BulkItem)
+class BulkItemAdmin(ReadOnly, _Admin):
+    list_display = ("title", "run", "state", "note")
+    list_filter = ("state",)
+    list_select_related = ("run",)
+    show_full_result_count = False

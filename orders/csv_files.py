@@ -13,12 +13,13 @@ def write_csv(header: Sequence[object], rows: Iterable[Sequence[object]]) -> byt
     """The table in UTF-8 with a byte order mark, by which spreadsheets know it. Amounts stay numbers."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([_make_safe(cell) for cell in header])
-    writer.writerows([_make_safe(cell) for cell in row] for row in rows)
+    writer.writerow([make_safe(cell) for cell in header])
+    writer.writerows([make_safe(cell) for cell in row] for row in rows)
     return text.getvalue().encode("utf-8-sig")
 
 
-def _make_safe(cell: object) -> str:
+def make_safe(cell: object) -> str:
+    """The cell as text that no spreadsheet runs; amounts stay numbers."""
     if isinstance(cell, Decimal):
         return f"{cell:f}"
     text = "" if cell is None else str(cell)

@@ -6,8 +6,9 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.models import Order
+from orders.models import Order, Purchase
 from orders.selectors.order_list import OrderFilter
+from orders.selectors.purchase_list import PurchaseFilter
 from providers.models import ProviderAccount
 
 
@@ -58,6 +59,30 @@ class OrderFilterForm(forms.Form):
             until=given.get("until"),
             customer_id=customer_id,
         )
+
+
+class PurchaseFilterForm(forms.Form):
+    """The filters of the list of purchases; the address holds them."""
+
+    q = forms.CharField(
+        label=gettext_lazy("Transaction, provider's order, our key or order number"),
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off"}),
+    )
+    state = forms.ChoiceField(label=gettext_lazy("State"), required=False)
+    account = forms.ChoiceField(label=gettext_lazy("Provider account"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer_choices(self, "state", [("", _("All states")), *Purchase.State.choices])
+        offer_choices(self, "account", [("", _("All accounts")), *account_choices()])
+
+    def read_filter(self) -> PurchaseFilter:
+        """The filter as far as it could be read: what is wrong narrows nothing."""
+        self.is_valid()
+        given = self.cleaned_data
+        return PurchaseFilter(state=given.get("state", ""), account=given.get("account", ""), text=given.get("q", ""))
 
 
 class CustomerSearchForm(forms.Form):

@@ -12,6 +12,7 @@ from customers.idempotency import delete_old_keys
 from customers.keeping_house import delete_idle_sign_ups, forget_ended_sign_ins
 from esims.days import trim_usage_samples
 from esims.links import delete_old_links
+from orders.bulk import forget_previews
 from orders.erasing import erase_waiting_forms
 from orders.models import Notification, PaymentDelivery, Purchase, PurchaseAttempt
 from orders.topups import forget_old_offers
@@ -33,6 +34,7 @@ def prune_old_rows() -> Mapping[str, int]:
         "offers": forget_old_offers(older_than=timedelta(days=1)),
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),
         "links": delete_old_links(),
+        "previews": forget_previews(),
         "answers": delete_old_keys(),
         "sign-ups": delete_idle_sign_ups(),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],

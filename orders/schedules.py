@@ -49,6 +49,7 @@ def declare_jobs() -> Sequence[Job]:
         Job(name="write notifications", function=wake, args="'notices'", purpose="refresh", minutes=1),
         Job(name="send notifications", function=wake, args="'messages'", purpose="refresh", minutes=1),
         Job(name="tell staff of trouble", function="orders.tasks.tell_staff", purpose="refresh", minutes=1),
+        Job(name="go on with bulk actions", function=wake, args="'bulk'", purpose="refresh", minutes=1),
         Job(name="mend catalogue runs", function=wake, args="'syncs'", purpose="catalogue", minutes=10),
         Job(name="mend comparisons", function=wake, args="'comparisons'", purpose="catalogue", minutes=10),
         Job(

@@ -1,11 +1,16 @@
 """Jobs of buying and of keeping house, by dotted name. Each looks at its rows and does nothing twice."""
 
-from orders import comparing, credit_statements, health, notice_staff, pruning, purchasing, waking
+from orders import bulk, comparing, credit_statements, health, notice_staff, pruning, purchasing, waking
 
 
 def run_purchase(purchase_id: int) -> str:
     """Take the next step of one purchase, if one is due."""
     return purchasing.run_purchase(purchase_id=purchase_id)
+
+
+def run_bulk(run_id: int) -> int:
+    """Go on with an action on many rows; returns how many were looked at."""
+    return bulk.run_bulk(run_id=run_id)
 
 
 def wake(name: str) -> None:

@@ -17,6 +17,7 @@ from esims.claims import are_lines_due
 from esims.due_lines import refresh_due_lines
 from esims.models import LineAction
 from orders.arrivals import due_arrivals, settle_arrivals
+from orders.bulk import due_runs, run_due_bulk
 from orders.card.inbox import drain_payment_inbox, due_payment_deliveries
 from orders.card.payments import due_card_payments, run_card_payments, unneeded_card_payments
 from orders.card.refunds import due_card_refunds, run_card_refunds
@@ -193,6 +194,12 @@ WAKE_UPS: Mapping[str, WakeUp] = {
     ),
     "messages": WakeUp(
         purpose="refresh", is_due=is_anything_to_send, run=lambda: send_due_notifications(seconds=_SHORT_DRAIN_SECONDS)
+    ),
+    "bulk": WakeUp(
+        purpose="refresh",
+        is_due=lambda: due_runs().exists(),
+        run=lambda: run_due_bulk(give_way=lambda: _make_way("refresh")),
+        every=timedelta(seconds=2),
     ),
     "syncs": WakeUp(purpose="catalogue", is_due=_are_runs_stale, run=_mend_runs, every=STALE_AFTER),
 }

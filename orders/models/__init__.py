@@ -4,6 +4,7 @@ from orders.models.activations import Activation, CompletionImport, CompletionOu
 from orders.models.comparisons import Comparison, Difference, DifferenceEvent, LedgerMark
 from orders.models.credit import CreditAccount, CreditEntry, CreditStatement
 from orders.models.jobs import Wake, WorkerBeat
+from orders.models.lists import BulkItem, BulkRun, ListExport
 from orders.models.notifications import NoticeChoice, Notification
 from orders.models.payments import Dispute, Payment, PaymentDelivery
 from orders.models.purchases import Purchase, PurchaseAttempt, PurchasedEsim, PurchasedPackage, Refund
@@ -14,6 +15,8 @@ from orders.models.timeline import OrderEvent
 
 __all__ = [
     "Activation",
+    "BulkItem",
+    "BulkRun",
     "Comparison",
     "CompletionImport",
     "CompletionOutcome",
@@ -24,6 +27,7 @@ __all__ = [
     "DifferenceEvent",
     "Dispute",
     "LedgerMark",
+    "ListExport",
     "NoticeChoice",
     "Notification",
     "Order",

@@ -87,6 +87,8 @@ class Purchase(models.Model):
                 fields=("next_attempt_at",), name="purchase_due", condition=models.Q(next_attempt_at__isnull=False)
             ),
             models.Index(fields=("state", "created_at"), name="purchase_by_state"),
+            models.Index(fields=("-created_at", "-id"), name="purchase_recent"),
+            models.Index(fields=("account", "-created_at", "-id"), name="purchase_by_account"),
             models.Index(
                 fields=("claim_until",), name="purchase_overdue", condition=models.Q(claim_until__isnull=False)
             ),

@@ -67,7 +67,7 @@ def activation_list(request: HttpRequest) -> HttpResponse:
     form = ActivationFilterForm(request.GET)
     form.is_valid()
     text, only_open = form.cleaned_data.get("q", ""), form.cleaned_data.get("show", "") == "open"
-    cursors = {side: request.GET.get(side, "") for side in ("after", "before")}
+    cursors: dict[str, Any] = {side: request.GET.get(side, "") for side in ("after", "before")}
     waiting: list[Activation] = []
     page = ended = None
     if text:

@@ -7,9 +7,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from customers.access import staff_page
-from customers.keyset import keyset_page
+from customers.lists import read_list
 from orders.inbox import RetryRefused, retry_delivery
-from orders.selectors.deliveries import DeliveryFilter, account_choices, count_waiting, find_deliveries, read_body
+from orders.list_pages import DELIVERIES, read_delivery_filter
+from orders.selectors.deliveries import account_choices, count_waiting, find_deliveries, read_body
 from orders.views.requests import person
 from providers.models import WebhookDelivery
 
@@ -19,19 +20,14 @@ PAGE_SIZE = 50
 @require_safe
 @staff_page("providers.view_webhookdelivery")
 def delivery_list(request: HttpRequest) -> HttpResponse:
-    state = request.GET.get("state", "")
-    wanted = DeliveryFilter(
-        state=state if state in WebhookDelivery.State.values else "", account=request.GET.get("account", "")[:50]
-    )
-    page = keyset_page(
-        find_deliveries(wanted),
-        after=request.GET.get("after", ""),
-        before=request.GET.get("before", ""),
-        size=PAGE_SIZE,
-        key="received_at",
-    )
+    state = read_list(DELIVERIES, request)
+    if state.first_address:
+        return redirect(state.first_address)
+    wanted = read_delivery_filter(request.GET)
+    page = state.read_page(find_deliveries(wanted), size=PAGE_SIZE)
     waiting = count_waiting()
     context = {
+        "list": state,
         "page": page,
         "wanted": wanted,
         "states": [

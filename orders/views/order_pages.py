@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import is_partial, staff_page
-from customers.keyset import keyset_page
+from customers.lists import read_list
 from orders.amounts import write_amount
 from orders.capturing import count_captured, count_outstanding
 from orders.checkout import CheckoutRefused, cancel_order
@@ -24,6 +24,7 @@ from orders.forms import OrderFilterForm
 from orders.forms_decisions import ReasonForm
 from orders.forms_money import ExtensionForm
 from orders.forms_sale import PaymentForm
+from orders.list_pages import ORDERS
 from orders.models import Order
 from orders.payments import PaymentRefused
 from orders.selectors.cards import read_card_panel
@@ -40,16 +41,14 @@ PAGE_SIZE = 50
 @require_safe
 @staff_page("orders.view_order")
 def order_list(request: HttpRequest) -> HttpResponse:
+    state = read_list(ORDERS, request)
+    if state.first_address:
+        return redirect(state.first_address)
     form = OrderFilterForm(request.GET)
     customer_id = read_id(request.GET.get("customer", ""))
     wanted = form.read_filter(customer_id)
-    page = keyset_page(
-        find_orders(wanted),
-        after=request.GET.get("after", ""),
-        before=request.GET.get("before", ""),
-        size=PAGE_SIZE,
-    )
-    context = {"form": form, "wanted": wanted, "page": page, "rows": list_rows(page.rows)}
+    page = state.read_page(find_orders(wanted), size=PAGE_SIZE)
+    context = {"list": state, "form": form, "wanted": wanted, "page": page, "rows": list_rows(page.rows)}
     return render(request, "orders/list.html", context)
 
 

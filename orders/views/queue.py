@@ -11,13 +11,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import staff_page
+from customers.lists import read_list
 from esims.action_steps import settle_action
 from esims.models import LineAction
+from orders.forms import PurchaseFilterForm
 from orders.forms_decisions import LinesForm, NotBoughtForm, RemarkForm
+from orders.list_pages import PURCHASES
 from orders.models import Purchase, PurchaseAttempt
 from orders.reconciliation import ReconciliationRefused, tell_evidence
 from orders.revealing import reveal_reply
 from orders.selectors.order_page import look_at_purchase
+from orders.selectors.purchase_list import PurchaseFilter, find_purchases
 from orders.selectors.queue import read_purchase_page
 from orders.selectors.queue_entries import count_kinds, read_queue
 from orders.settling import find_provider
@@ -37,6 +41,24 @@ def purchase_queue(request: HttpRequest) -> HttpResponse:
     page, entries = read_queue(user, kind=kind, page=request.GET.get("page"), size=PAGE_SIZE)
     context = {"kind": kind, "counts": counts, "page": page, "entries": entries, "tabs": _tabs(counts)}
     return render(request, "orders/queue.html", context)
+
+
+@require_safe
+@staff_page("orders.view_purchase")
+def purchase_list(request: HttpRequest) -> HttpResponse:
+    """All purchases, also those that need nobody."""
+    state = read_list(PURCHASES, request)
+    if state.first_address:
+        return redirect(state.first_address)
+    form = PurchaseFilterForm(request.GET)
+    wanted = form.read_filter()
+    context = {
+        "list": state,
+        "form": form,
+        "is_filtered": wanted != PurchaseFilter(),
+        "page": state.read_page(find_purchases(wanted)),
+    }
+    return render(request, "orders/purchases.html", context)
 
 
 def _tabs(counts: Mapping[str, int]) -> list[tuple[str, str, int | None]]:
