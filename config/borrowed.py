@@ -25,6 +25,8 @@ PERMISSIONS = (
     _("Can send SMS to lines"),
     _("Can make links to lines useless"),
     _("Can import completion files"),
+    _("Can take lists out as files"),
+    _("Can share saved views with everybody"),
     _("Can try webhook deliveries again"),
     _("Can decide about payments that do not fit"),
     _("Can try deliveries of the payment service again"),

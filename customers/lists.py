@@ -118,8 +118,10 @@ class ListPage:
         allowed = [
             one for one in self.columns if not one.beside and (not one.permission or user.has_perm(one.permission))
         ]
-        named = [column for column in allowed if column.name in chosen]
-        return named or [column for column in allowed if column.is_usual and not column.is_secret]
+        if not any(one.name in chosen for one in allowed):
+            return [one for one in allowed if one.is_usual and not one.is_secret]
+        # The first leads to the row: it is always there.
+        return [one for one in allowed if one.name in chosen or one is self.columns[0]]
 
     def file_columns_of(self, words: QueryDict, user: User, *, secrets: Collection[str]) -> list[Column]:
         """What a file of this address holds, in the list's order; ``secrets`` are chosen for each file anew."""
@@ -176,13 +178,17 @@ class ListState:
 
     @property
     def choices(self) -> list[tuple[Column, bool]]:
-        """The columns that may be shown, and which are."""
+        """The columns that may be shown beside the first, and which are."""
         return [
             (column, column.name in self.shown)
-            for column in self.page.columns
+            for column in self.page.columns[1:]
             if not (column.is_secret or column.beside)
             and (not column.permission or self.user.has_perm(column.permission))
         ]
+
+    @property
+    def first_column(self) -> str:
+        return self.page.columns[0].name
 
     @property
     def secrets(self) -> list[Column]:

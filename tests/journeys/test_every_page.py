@@ -26,7 +26,7 @@ Addresses = Mapping[str, str]
 PAGES = [
     *("dashboard", "orders", "order", "order-unpaid", "order-unknown"),
     *("wizard-customer", "wizard-plan", "wizard-quantity", "wizard-payment"),
-    *("plans", "plan", "compare", "esims", "esim", "customers", "customer", "search"),
+    *("plans", "plan", "compare", "esims", "esim", "customers", "customer", "search", "purchases"),
     *("queue", "purchase", "refunds", "syncs", "sync", "differences", "comparison", "providers", "provider", "me"),
     *("devices", "device-enter", "device-import"),
     *("staff", "staff-person", "staff-invite", "sign-ins"),
@@ -72,6 +72,7 @@ def addresses(office: Office) -> Addresses:
         "customers": "/customers/",
         "customer": f"/customers/{order.customer_id}/",
         "search": "/search/?q=mori",
+        "purchases": "/purchases/all/",
         "queue": "/purchases/",
         "purchase": f"/purchases/{Purchase.objects.get(state='unknown').pk}/",
         "refunds": "/refunds/",

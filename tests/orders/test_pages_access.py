@@ -34,6 +34,7 @@ READ = {
     "order-codes": "esims.reveal_codes",
     "order-cancel": "orders.sell",
     "purchase-queue": "orders.view_purchase",
+    "purchase-list": "orders.view_purchase",
     "purchase-detail": "orders.view_purchase",
     "purchase-decide": "orders.reconcile",
     "action-settle": "orders.reconcile",
@@ -65,6 +66,7 @@ READ = {
     "payment-delivery-detail": "orders.view_paymentdelivery",
 }
 WRITE = {
+    "list-export": "orders.export_list",
     "order-pay": "orders.sell",
     "order-cancel": "orders.sell",
     "order-new": "orders.sell",
@@ -98,6 +100,8 @@ WRITE = {
 
 def address(name: str, wholesaler: Wholesaler) -> str:
     """The page with something on it."""
+    if name == "list-export":
+        return reverse(name, args=["orders"])
     arguments: list[object] = []
     if name.startswith(("difference-", "comparison-", "action-", "purchase-reply")):
         return address_of_reconciling(name)

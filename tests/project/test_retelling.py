@@ -44,6 +44,8 @@ FACES = (
         "orders/checks.py",
     ),
     *("orders/way_back.py", "orders/schedules.py", "orders/pruning.py", "orders/csv_files.py"),
+    # What stands beside a row of a bulk run is in the language of who asked for it.
+    *("orders/list_pages.py", "orders/list_files.py", "orders/bulk.py"),
 )
 #: Parts that another sentence is made of, and what is looked for in one; a fault that a form shows in its own way; the
 #: name that stands in the books for somebody whose own was erased.

@@ -66,6 +66,14 @@ MAY: dict[str, str] = {
     # buying
     "purchase-queue": "SLF·AU",
     "purchase-detail": "SLF·AU",
+    "purchase-list": "SLF·AU",
+    # lists (here: of orders); without an action or a run there is nothing to be done
+    "list-view-save": "SLF·AU",
+    "list-view-delete": "SLF·AU",
+    "list-export": "·LF·A·",
+    "list-bulk": "SLF·AU",
+    "bulk-detail": "SLFCAU",
+    "bulk-start": "SLFCAU",
     "purchase-reply": "SL··A·",
     "purchase-decide": "··F·A·",
     "action-settle": "··F·A·",
@@ -188,6 +196,7 @@ def address_of(name: str) -> str:
         "session": 987654321,
         "number": 1,
         "slug": "nothing",
+        "name": "orders",
         "iccid": "8901",
     }
     values |= {"decision": "nothing", "change": "nothing", "step": "nothing", "form": "nothing"}
