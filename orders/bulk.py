@@ -171,7 +171,7 @@ def _do_row(item: BulkItem, page: ListPage, action: BulkAction | None, asked: As
             state, note = S.REFUSED, refused.message
         except Exception:
             # One row that our program fails over must not keep the others from their turn.
-            log.exception("bulk row failed", run=item.run_id, row=item.row)
+            log.exception("bulk_row_failed", run=item.run_id, row=item.row)
             state, note = S.FAILED, _("Our own program failed: the log says why.")
     BulkItem.objects.filter(pk=item.pk, state=S.RUNNING, claimed_until=item.claimed_until).update(
         state=state, note=note[:300], claimed_until=None

@@ -1,3 +1,4 @@
+/* global htmx */
 // The search dialog: "/" or Ctrl-K opens it, arrows choose, Enter opens, Esc closes. Without it the field is a form.
 "use strict";
 
@@ -55,8 +56,16 @@
       }
     });
 
-    // What is chosen belongs to the text before: Enter must not open it now.
-    input.addEventListener("input", () => choose(null));
+    let soon;
+    input.addEventListener("input", () => {
+      // What is chosen belongs to the text before: Enter must not open it now.
+      choose(null);
+      clearTimeout(soon);
+      soon = setTimeout(() => {
+        const address = `${input.form.getAttribute("action")}?${new URLSearchParams({ q: input.value })}`;
+        htmx.ajax("GET", address, { source: input, target: hits, swap: "innerHTML" });
+      }, 150);
+    });
     dialog.addEventListener("click", (event) => {
       if (event.target === dialog || event.target.closest("[data-palette-close]")) dialog.close();
     });

@@ -356,6 +356,7 @@ def test_schedules_go_to_their_queues(settings: Settings) -> None:
         PREFIX + "send notifications": "refresh",
         PREFIX + "tell staff of trouble": "refresh",
         PREFIX + "read balances": "catalogue",
+        PREFIX + "go on with bulk actions": "refresh",
         PREFIX + "mend catalogue runs": "catalogue",
         PREFIX + "mend comparisons": "catalogue",
         PREFIX + "compare accounts": "catalogue",
