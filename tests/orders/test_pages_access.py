@@ -100,8 +100,6 @@ WRITE = {
 
 def address(name: str, wholesaler: Wholesaler) -> str:
     """The page with something on it."""
-    if name == "list-export":
-        return reverse(name, args=["orders"])
     arguments: list[object] = []
     if name.startswith(("difference-", "comparison-", "action-", "purchase-reply")):
         return address_of_reconciling(name)
@@ -150,8 +148,10 @@ def address_of_reconciling(name: str) -> str:
 
 
 def find_card_arguments(name: str) -> list[object]:
-    """Of a page about cards, or about what is given back."""
+    """Of a page about cards or lists, or about what is given back."""
     match name:
+        case "list-export":
+            return ["orders"]
         case "refund-drop" | "refund-card" | "refund-decide":
             return find_refund_arguments(name)
         case "card-payment-look" | "card-payment-give-up":
