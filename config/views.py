@@ -78,7 +78,10 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _failure(request, HTTPStatus.TOO_MANY_REQUESTS)
+    """Whatever was asked for too often here is counted by the minute."""
+    response = _failure(request, HTTPStatus.TOO_MANY_REQUESTS)
+    response["Retry-After"] = "60"
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps.registry import Apps
-from django.apps.registry import apps as registry
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.utils.functional import Promise
@@ -151,10 +150,13 @@ def lay_out_roles() -> None:
             group.permissions.set([known[name] for name in wanted])
 
 
-def follow_migrations(*, apps: Apps = registry, **_told: Any) -> None:
-    """After ``migrate``, and after ``flush``, which names no apps. On the way back to a release without roles there is
-    nothing to lay out.
+def follow_migrations(*, apps: Apps | None = None, **_told: Any) -> None:
+    """After ``migrate``, and after ``flush``, which names no apps and has emptied the groups too. On the way back to a
+    release without roles there is nothing to lay out.
     """
+    if apps is None:
+        lay_out_roles()
+        return
     try:
         apps.get_model("customers", "StaffInvitation")
     except LookupError:

@@ -71,6 +71,7 @@ def test_error_pages(faulty: Client, address: str, status: int, words: str, staf
     assert_clean_page(response, status=status)
     text = response.content.decode()
     assert words in text
+    assert response.headers.get("Retry-After") == ("60" if status == 429 else None)
     assert response.headers["X-Request-ID"] in text
     assert ('class="topbar"' in text) == staff
 
