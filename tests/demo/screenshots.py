@@ -31,6 +31,7 @@ PAGES = {
     "order": "/orders/1/",
     "esims": "/esims/",
     "esim": "/esims/1/",
+    "devices": "/devices/",
     "customers": "/customers/",
     "customer": "/customers/1/",
     "purchases": "/purchases/",
