@@ -6,10 +6,11 @@ from importlib import import_module
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.db.models import QuerySet
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from customers.models import User
@@ -297,6 +298,15 @@ def test_an_auditor_reads_the_admin_and_writes_nothing_there() -> None:
         assert client.get(f"/admin/{page}").status_code == 200, page
         assert client.get(f"/admin/{page}add/").status_code == 403, page
     assert client.get("/admin/auth/group/").status_code == 403
+    request = RequestFactory().get("/admin/")
+    request.user = User.objects.get(email=f"{AUDITOR}@desk.example")
+    may = {
+        model._meta.label: [*one.get_actions(request)]
+        for model, one in admin.site._registry.items()
+        if one.has_view_permission(request)
+    }
+    assert len(may) > 40
+    assert {label: actions for label, actions in may.items() if actions} == {}
 
 
 def test_a_group_of_the_same_name_keeps_its_people() -> None:
