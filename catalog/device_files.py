@@ -5,7 +5,7 @@ A row is a model by its maker and name. What the file does not name stays as it 
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -64,6 +64,8 @@ class ImportReport:
     changed: list[tuple[DeviceModel, list[str]]] = field(default_factory=list)
     unchanged: int = 0
     faults: list[RowFault] = field(default_factory=list)
+    #: Our fields that the file says nothing of: of a model that there is they stay as they are.
+    unsaid: list[str] = field(default_factory=list)
     is_written: bool = False
 
     @property
@@ -83,6 +85,8 @@ def import_devices(*, data: bytes, by: str, dry_run: bool) -> ImportReport:
         stored = {device.identity: device for device in DeviceModel.objects.select_for_update().order_by("pk")}
         for device in read:
             old = stored.get(device.identity)
+            if old is not None:
+                _keep_unsaid(device, old, report.unsaid, by=by)
             if old is None:
                 report.added.append(device)
             elif different := [name for name, term in COLUMNS.items() if getattr(old, term) != getattr(device, term)]:
@@ -119,7 +123,7 @@ def write_devices(devices: Iterable[DeviceModel]) -> str:
 def _read_devices(data: bytes, report: ImportReport, *, by: str) -> Iterator[DeviceModel]:
     """The models of the file, checked and not saved; what cannot be read goes to the report."""
     seen: dict[str, int] = {}
-    for line, row in _read_rows(data):
+    for line, row in _read_rows(data, report):
         try:
             device = _make_device(row, by=by)
         except ValidationError as error:
@@ -132,7 +136,7 @@ def _read_devices(data: bytes, report: ImportReport, *, by: str) -> Iterator[Dev
         yield device
 
 
-def _read_rows(data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
+def _read_rows(data: bytes, report: ImportReport) -> Iterator[tuple[int, Mapping[str, str]]]:
     if len(data) > MOST_BYTES:
         raise DeviceFileRefused(_("The file is larger than %(size)s MB.") % {"size": MOST_BYTES // 1_000_000})
     try:
@@ -147,6 +151,7 @@ def _read_rows(data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
             words = _("The first line names the columns, each once: %(columns)s. It lacks: %(missing)s.")
             named = {"columns": ", ".join(COLUMNS), "missing": ", ".join(missing) or "–"}
             raise DeviceFileRefused(words % named)
+        report.unsaid = [term for name, term in COLUMNS.items() if name not in header]
         for number, cells in enumerate(reader, start=1):
             if number > MOST_ROWS:
                 raise DeviceFileRefused(_("The file has more than %(rows)s rows.") % {"rows": MOST_ROWS})
@@ -167,6 +172,13 @@ def _make_device(row: Mapping[str, str], *, by: str) -> DeviceModel:
     complete_device(device, by=by)
     device.clean_fields()
     return device
+
+
+def _keep_unsaid(device: DeviceModel, old: DeviceModel, unsaid: Sequence[str], *, by: str) -> None:
+    for term in unsaid:
+        setattr(device, term, getattr(old, term))
+    if unsaid:
+        complete_device(device, by=by)
 
 
 def _say_faults(error: ValidationError) -> Iterator[str]:

@@ -118,6 +118,16 @@ def test_a_file_is_looked_through_and_then_taken(django_assert_num_queries: Djan
     assert import_devices(data=written, by="x", dry_run=True).unchanged == 3
 
 
+def test_columns_that_a_file_lacks_stay_as_they_are() -> None:
+    make_device(codes="SM-S916*", none_in="CN", note="Kept.")
+    data = b"model,maker,esim,checked_on,source\ngalaxy S23+,Samsung,no,2026-06-01,a test of ours\n"
+    report = import_devices(data=data, by="x", dry_run=False)
+    assert [columns for _device, columns in report.changed] == [["model", "esim", "checked_on"]]
+    device = DeviceModel.objects.get()
+    assert (device.name, device.ability, device.none_in, device.note) == ("galaxy S23+", "no", "CN", "Kept.")
+    assert names("SM-S916B") == ["galaxy S23+"]
+
+
 def test_rows_that_cannot_be_read_are_named_and_nothing_is_taken() -> None:
     rows = [
         "Apple,iPhone 15,yes,,,,,,the maker,2026-06-01",
