@@ -113,9 +113,9 @@ class LinkPage:
     packages: tuple[tuple[Package, str], ...]
 
     @property
-    def is_used(self) -> bool:
-        """On a phone: how it is doing comes first on the page."""
-        return self.links is None
+    def is_over(self) -> bool:
+        """Nothing more comes of it: nothing is left, whatever was not used."""
+        return self.state in ENDED
 
     @property
     def as_of_words(self) -> str:
@@ -127,7 +127,7 @@ class LinkPage:
 
     @property
     def left_bytes(self) -> int | None:
-        return max(0, self.use.total - self.use.used) if self.use else None
+        return max(0, self.use.total - self.use.used) if self.use and not self.is_over else None
 
     @property
     def days(self) -> list[dict[str, Any]]:

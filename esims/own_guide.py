@@ -95,7 +95,7 @@ def write_guide(esim: Esim, state: LineState, platform: PhoneKind | None, *, has
         Section(
             key="prepare",
             title=gettext_lazy("Right after the installation"),
-            steps=() if state is LineState.ACTIVE else (*PREPARE, *where),
+            steps=(*PREPARE, *where) if state in _NOT_IN_USE or has_code else (),
         ),
         Section(key="arrive", title=gettext_lazy("After landing"), steps=(*TURN_ON, *OWN_LINE, *where)),
         Section(key="apn", title=gettext_lazy("Access point name (APN)"), steps=_name_apn(esim, platform)),

@@ -119,6 +119,20 @@ def test_in_use_its_data_comes_first_and_nothing_is_to_be_installed() -> None:
     assert "The code cannot be scanned" not in html
     over = read(make_line(make_snapshot(state=LineState.EXPIRED)))
     assert re.findall(r"<h2[^>]*>([^<]+?) ?<", over) == ["How it is doing", "Data"]
+    assert "Nothing was reported of its use." in over
+
+
+def test_nothing_is_left_of_what_is_over() -> None:
+    snapshot = make_snapshot(state=LineState.EXPIRED, total_used_bytes=256 * MB)
+    html = read(make_line(snapshot, plan=make_plan(data_bytes=GB)))
+    assert "256 MB of 1 GB are used." in html
+    assert " left." not in html
+
+
+def test_what_is_paused_is_not_set_up_anew() -> None:
+    html = read(make_line(make_snapshot(state=LineState.SUSPENDED)))
+    assert "Right after the installation" not in html
+    assert "Right after the installation" in read(make_line(make_snapshot(state=LineState.INSTALLED)))
 
 
 def test_the_language_is_switched_by_the_address_alone() -> None:
