@@ -71,8 +71,8 @@ def test_it_cannot_be_sent_again_and_the_page_says_why() -> None:
     days_pass(181)
     prune_old_rows()
     with pytest.raises(NotificationRefused, match="Its content was erased"):
-        resend_notification(notification=row, form_key=uuid4(), by=make_user("orders.sell"))
-    client = sign_in("orders.view_notification", "orders.sell")
+        resend_notification(notification=row, form_key=uuid4(), by=make_user("orders.resend_notification"))
+    client = sign_in("orders.view_notification", "orders.resend_notification")
     page = client.get(f"/notifications/{row.pk}/")
     assert_clean_page(page)
     html = page.content.decode()
