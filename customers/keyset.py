@@ -76,6 +76,7 @@ def _read_cursor(cursor: str, is_text: bool) -> tuple[datetime | str, int] | Non
     try:
         given: Any = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         value, pk = str(given[0]), int(given[1])
+        value.encode()  # half a character is no text
         moment = None if is_text else datetime.fromisoformat(value)
     except (binascii.Error, ValueError, TypeError, LookupError):
         return None

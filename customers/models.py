@@ -75,7 +75,10 @@ class Customer(models.Model):
         constraints = [
             models.UniqueConstraint(Lower("email"), condition=~models.Q(email=""), name="customer_email_once")
         ]
-        indexes = [models.Index(fields=("name",), name="customer_by_name")]
+        indexes = [
+            models.Index(fields=("name",), name="customer_by_name"),
+            models.Index(fields=("-created_at", "-id"), name="customer_recent"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -101,7 +101,9 @@ def test_pages_by_name_hold_everybody_once() -> None:
     names = [[row.name for row in batch] for batch in walk(Customer.objects.all(), page.sorts[2], size=2)]
     assert names == [["Abe", "Ito"], ["Ito", "Sato"], ["Ueda"]]
     client = sign_in("customers.view_customer")
-    for nonsense in ("x", "WyJhIiwgMV0", "bnVsbA"):
+    # No JSON, an instant where a text is wanted, half a character, a NUL.
+    texts = ("x", "WyJhIiwgMV0", "bnVsbA", "WyJcdWQ4MDAiLCAxXQ", "WyJcdTAwMDAiLCAxXQ")
+    for nonsense in texts:
         assert client.get("/customers/", {"sort": "name", "after": nonsense}).status_code == 200
         assert client.get("/customers/", {"after": nonsense}).status_code == 200
 
