@@ -46,26 +46,23 @@ def test_it_fits_and_everybody_can_use_it(console: Console, settings: Settings, 
     pages = {
         "ready": f"{open_address(ready.pk)}?phone=pixel+8&os=iphone",
         "used": open_address(used.pk),
-        "gone": "/l/nothing/",
     }
     page = console.open(pages["ready"], signed_in=False, enforce_csp=False)
     expect(page.get_by_role("img", name="Fjord SIM")).to_be_visible()
     found = find_faults_of(page, pages, "own", looks=LOOKS)
-    desk = {"list": "/devices/", "renew": f"/esims/{ready.pk}/links/renew/"}
-    page = console.open("/devices/enter/", enforce_csp=False)
-    found += find_faults_of(page, desk, "own-desk")
-    page.goto("/devices/import/")
+    # The list and the form are looked at with every other page (tests/journeys), the refusal with the notices.
+    page = console.open("/devices/import/", enforce_csp=False)
     rows = "maker,model,esim,source,checked_on\nGoogle,Pixel 8,no,x,2026-06-01\nGoogle,Pixel 9,yes,x,2026-06-01\n"
     page.get_by_label("CSV file").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": rows.encode()})
     page.get_by_role("button", name="Look it through").click()
     found += find_faults(page, "own-desk-report")
     page.get_by_role("button", name="Import it").click()
     expect(page.get_by_text("1 added, 1 changed, 0 as they were.")).to_be_visible()
-    page.goto(desk["renew"])
+    page.goto(f"/esims/{ready.pk}/links/renew/")
     page.get_by_role("button", name="Renew the link").click()
     expect(page.locator("#own-link")).to_contain_text("/l/")
     found += find_faults(page, "own-desk-made")
-    assert found + [trouble for trouble in console.forget_troubles() if "404" not in trouble] == []
+    assert found == []
 
     # Without a script and without a mouse, under the policy as it is.
     page = console.open(open_address(ready.pk), viewport=PHONE, signed_in=False, scripts=False)
