@@ -23,6 +23,7 @@ class Entry:
 ENTRIES = (
     Entry("dashboard", _("Dashboard"), "home"),
     Entry("order-list", _("Orders"), "orders", "orders.view_order", starts_group=True),
+    Entry("bulk-order-list", _("Bulk orders"), "orders", "orders.view_bulkorder"),
     Entry("esim-list", _("eSIMs"), "sim", "esims.view_esim"),
     Entry("customer-list", _("Customers"), "people", "customers.view_customer"),
     Entry("plan-list", _("Catalogue"), "catalogue", "catalog.view_plan"),

@@ -18,6 +18,11 @@ TONES = {
     # orders, purchases, payments, refunds
     "unpaid": "warn",
     "buying": "info",
+    # lists of orders
+    "checked": "warn",
+    "ordered": "ok",
+    "faulty": "danger",
+    "refused": "danger",
     "completed": "ok",
     "partial": "warn",
     "failed": "danger",

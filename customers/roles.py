@@ -58,14 +58,19 @@ _SUPPORT = (
     | _of("esims", "suspend_esim", "cancel_esim", "revoke_esim", "activate_esim", "message_esim", "simulate_usage")
     | _of("orders", "replace", "view_difference", "view_comparison")
 )
-_SALES = _DESK | _of("orders", "sell", "view_payment", "view_creditaccount") | _LISTS
+_SALES = (
+    _DESK
+    | _LISTS
+    | _of("orders", "sell", "bulk_sell")
+    | _views("orders", "payment", "creditaccount", "bulkorder", "bulkorderrow")
+)
 _FINANCE = (
     _LISTS
     | _views("catalog", "plan", "planchange", "pricerule")
     | _views("customers", "customer")
     | _views("esims", "esim", "package", "lineaction", "lineevent")
     | _views("orders", "order", "orderline", "orderevent", "purchase", "purchaseattempt", "activation", "notification")
-    | _views("orders", "completionimport")
+    | _views("orders", "completionimport", "bulkorder", "bulkorderrow")
     | _views("orders", "payment", "paymentdelivery", "refund", "dispute", "receipt", "difference", "comparison")
     | _views("orders", "creditaccount", "creditentry", "creditstatement")
     | _of("orders", "handle_payment", "handle_paymentdelivery", "manage_credit", "reconcile", "refund", "give_back")
@@ -81,7 +86,11 @@ _CATALOGUE = (
     | _of("providers", "view_webhookdelivery", "handle_delivery")
 )
 #: Given to administrators besides everything that another role has.
-_ADMINISTRATION = _of("customers", "manage_staff", "delete_device") | _of("mfa", "delete_authenticator")
+_ADMINISTRATION = (
+    _of("orders", "repeat_bulk")
+    | _of("customers", "manage_staff", "delete_device")
+    | _of("mfa", "delete_authenticator")
+)
 
 SUPPORT, SALES, FINANCE = "support", "sales", "finance"
 CATALOGUE, ADMINISTRATOR, AUDITOR = "catalogue", "administrator", "auditor"

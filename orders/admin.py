@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from orders.models import (
     Activation,
     BulkItem,
+    BulkOrder,
+    BulkOrderRow,
     BulkRun,
     Comparison,
     CompletionImport,
@@ -112,6 +114,22 @@ class OrderLineAdmin(ReadOnly, _Admin):
     list_filter = ("kind",)
     search_fields = ("order__number", "plan_name")
     list_select_related = ("order",)
+
+
+@admin.register(BulkOrder)
+class BulkOrderAdmin(ReadOnly, _Admin):
+    list_display = ("id", "state", "name", "method", "reference", "created_by", "created_at", "finished_at")
+    list_filter = ("state", "method")
+    search_fields = ("name", "reference")
+    list_select_related = ("created_by",)
+
+
+@admin.register(BulkOrderRow)
+class BulkOrderRowAdmin(ReadOnly, _Admin):
+    list_display = ("bulk", "number", "state", "plan", "quantity", "unit_price", "currency", "order")
+    list_filter = ("state",)
+    search_fields = ("=order__number", "=bulk__id")
+    list_select_related = ("bulk", "plan", "order")
 
 
 @admin.register(Payment)

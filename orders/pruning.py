@@ -13,6 +13,7 @@ from customers.keeping_house import delete_idle_sign_ups, forget_ended_sign_ins
 from esims.days import trim_usage_samples
 from esims.links import delete_old_links
 from orders.bulk import forget_previews
+from orders.bulk_order_running import forget_old_lists
 from orders.erasing import erase_waiting_forms
 from orders.models import Notification, PaymentDelivery, Purchase, PurchaseAttempt
 from orders.topups import forget_old_offers
@@ -30,6 +31,7 @@ def prune_old_rows() -> Mapping[str, int]:
         "deliveries": delete_deliveries(older_than=timedelta(days=settings.DELIVERY_DAYS)),
         "payment deliveries": delete_payment_deliveries(older_than=timedelta(days=settings.DELIVERY_DAYS)),
         "forms": erase_waiting_forms(older_than=timedelta(days=settings.ACTIVATION_FORM_DAYS)),
+        "bulk orders": forget_old_lists(),
         "contents": erase_contents(older_than=timedelta(days=settings.NOTIFICATION_CONTENT_DAYS)),
         "offers": forget_old_offers(older_than=timedelta(days=1)),
         "jobs": _delete_jobs(older_than=timedelta(days=settings.JOB_LOG_DAYS)),

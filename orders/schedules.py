@@ -35,6 +35,7 @@ def declare_jobs() -> Sequence[Job]:
         Job(name="line actions that are due", function=wake, args="'actions'", purpose="orders", minutes=1),
         Job(name="let unpaid orders expire", function=wake, args="'expiry'", purpose="orders", minutes=5),
         Job(name="settle top-ups that show late", function=wake, args="'arrivals'", purpose="orders", minutes=1),
+        Job(name="order by lists", function=wake, args="'bulk_orders'", purpose="orders", minutes=1),
         Job(name="owe back what was promised", function=wake, args="'returns'", purpose="orders", minutes=1),
         Job(name="work off webhooks", function=wake, args="'inbox'", purpose="webhooks", minutes=1),
         Job(

@@ -18,6 +18,7 @@ from esims.due_lines import refresh_due_lines
 from esims.models import LineAction
 from orders.arrivals import due_arrivals, settle_arrivals
 from orders.bulk import due_runs, run_due_bulk
+from orders.bulk_order_running import due_bulks, run_due_bulks
 from orders.card.inbox import drain_payment_inbox, due_payment_deliveries
 from orders.card.payments import due_card_payments, run_card_payments, unneeded_card_payments
 from orders.card.refunds import due_card_refunds, run_card_refunds
@@ -113,6 +114,10 @@ def _are_wishes_due() -> bool:
     return due_wishes().exists()
 
 
+def _run_bulks() -> None:
+    run_due_bulks(seconds=_SHORT_DRAIN_SECONDS, give_way=lambda: _make_way("orders"))
+
+
 def _run_actions() -> None:
     sweep_actions()
     run_due_actions(seconds=_SHORT_DRAIN_SECONDS)
@@ -176,6 +181,7 @@ WAKE_UPS: Mapping[str, WakeUp] = {
     "cards": WakeUp(purpose="orders", is_due=_are_cards_due, run=_run_cards, alone=_longest_card_job),
     "actions": WakeUp(purpose="orders", is_due=_are_actions_due, run=_run_actions),
     "arrivals": WakeUp(purpose="orders", is_due=_are_arrivals_due, run=settle_arrivals),
+    "bulk_orders": WakeUp(purpose="orders", is_due=lambda: due_bulks().exists(), run=_run_bulks),
     "returns": WakeUp(purpose="orders", is_due=_are_wishes_due, run=settle_return_wishes),
     "lines": WakeUp(
         purpose="refresh",

@@ -175,6 +175,7 @@ _TONES = {
 
 _KIND_WORDS: Mapping[str, Any] = {
     "order.placed": gettext_lazy("Order placed"),
+    "order.from_list": gettext_lazy("Ordered by a list"),
     "order.extended": gettext_lazy("It may be paid later"),
     "payment.captured": gettext_lazy("Payment recorded"),
     "payment.attention": gettext_lazy("Payment: needs a look"),

@@ -1,6 +1,7 @@
 """Orders, payments, and the requests by which eSIMs are bought (docs/purchase-protocol.md)."""
 
 from orders.models.activations import Activation, CompletionImport, CompletionOutcome
+from orders.models.bulk_orders import BulkOrder, BulkOrderRow
 from orders.models.comparisons import Comparison, Difference, DifferenceEvent, LedgerMark
 from orders.models.credit import CreditAccount, CreditEntry, CreditStatement
 from orders.models.jobs import Wake, WorkerBeat
@@ -16,6 +17,8 @@ from orders.models.timeline import OrderEvent
 __all__ = [
     "Activation",
     "BulkItem",
+    "BulkOrder",
+    "BulkOrderRow",
     "BulkRun",
     "Comparison",
     "CompletionImport",

@@ -345,6 +345,7 @@ def test_schedules_go_to_their_queues(settings: Settings) -> None:
     assert dict(Schedule.objects.values_list("name", "cluster")) == {
         PREFIX + "buy what is due": "orders",
         PREFIX + "settle top-ups that show late": "orders",
+        PREFIX + "order by lists": "orders",
         PREFIX + "take over from dead workers": "orders",
         PREFIX + "line actions that are due": "orders",
         PREFIX + "owe back what was promised": "orders",

@@ -33,6 +33,13 @@ MAY: dict[str, str] = {
     "order-detail": "SLF·AU",
     "order-live": "SLF·AU",
     "order-esims": "SLF·AU",
+    "bulk-order-list": "·LF·AU",
+    "bulk-order-detail": "·LF·AU",
+    "bulk-order-live": "·LF·AU",
+    "bulk-order-report": "·LF·AU",
+    "bulk-order-new": "·L··A·",
+    "bulk-order-confirm": "·L··A·",
+    "bulk-order-step": "·L··A·",
     "order-codes": "SL··A·",
     "order-codes-file": "SL··A·",
     "order-card": "SLF·AU",
@@ -172,7 +179,7 @@ NOT_FOR_STAFF = {
 #: Other programs' and other faces' addresses: tested where they live.
 ELSEWHERE = ("admin/", "api/", "_allauth", "^_allauth", "accounts/", "example-app/")
 #: Only administrators do these.
-ADMINISTRATION = {"customers.manage_staff"}
+ADMINISTRATION = {"customers.manage_staff", "orders.repeat_bulk"}
 USED = re.compile(r"""["'](?:providers|catalog|customers|esims|orders)\.[a-z]+(?:_[a-z]+)+["']""")
 IN_TEMPLATES = re.compile(r"\bperms\.((?:providers|catalog|customers|esims|orders|usersessions)\.[a-z_]+)")
 
