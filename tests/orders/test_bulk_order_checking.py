@@ -1,6 +1,5 @@
 """A list is read however it was saved, and every fault of it is said before anything is written."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -26,7 +25,7 @@ JAPANESE = (
 )
 
 
-def write_workbook(*rows: Sequence[Any]) -> bytes:
+def write_workbook(*rows: tuple[Any, ...]) -> bytes:
     book, file = Workbook(), BytesIO()
     for row in rows:
         book.active.append(row)  # type: ignore[union-attr]
@@ -42,7 +41,7 @@ def write_workbook(*rows: Sequence[Any]) -> bytes:
         JAPANESE.replace(",", "\t").encode("utf-16"),
         JAPANESE.replace(",", ";").encode("utf-16-le"),
         JAPANESE.replace("\n", "\r\n").encode("shift_jis"),
-        write_workbook(*(line.split(",") for line in JAPANESE.splitlines())),
+        write_workbook(*(tuple(line.split(",")) for line in JAPANESE.splitlines())),
     ],
     ids=["utf-8", "bom", "utf-16", "utf-16 without a mark", "shift_jis", "xlsx"],
 )
