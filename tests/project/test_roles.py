@@ -14,7 +14,7 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from customers.models import User
-from customers.roles import ADMINISTRATOR, AUDITOR, ROLES, is_given, lay_out_roles
+from customers.roles import ADMINISTRATOR, AUDITOR, ROLES, find_role, is_given, lay_out_roles
 from tests.project.sources import APPS, find_files
 
 pytestmark = pytest.mark.django_db
@@ -331,3 +331,15 @@ def test_a_group_of_the_same_name_keeps_its_people() -> None:
     migration.put_groups_aside(apps, None)
     own.refresh_from_db()
     assert own.name == "Finance"
+
+
+def test_the_demo_has_somebody_in_each_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROAMDESK_DEMO_PASSWORD", "a demo's own password")
+    for _time in range(2):
+        call_command("demo_login", "desk@roamdesk.example")
+    found = {user.email.partition("@")[0]: find_role(user) for user in User.objects.filter(is_superuser=False)}
+    assert found == dict(ROLES)
+    client = Client()
+    form = {"login": "auditor@roamdesk.example", "password": "a demo's own password"}
+    assert client.post("/accounts/login/", form).headers["Location"] == "/"
+    assert client.get("/staff/").status_code == 200
