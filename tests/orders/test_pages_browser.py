@@ -84,6 +84,7 @@ def office(wholesaler: Wholesaler) -> Iterator[dict[str, str]]:
         "order-unknown": f"/orders/{lost.pk}/",
         "order-many": f"/orders/{many.pk}/",
         "order-esims": f"/orders/{many.pk}/esims/",
+        "order-codes": f"/orders/{many.pk}/codes/",
         "order-cancel": f"/orders/{unpaid.pk}/cancel/",
         "wizard-customer": "/orders/new/?find=a",
         "wizard-plan": start,
