@@ -58,6 +58,9 @@ def test_lines_are_found_by_what_stands_on_phones_papers_and_portals() -> None:
     assert hits("01234") == hits("901235") == [near]
     assert hits("1234") == [("lines", other.iccid, False), near]
     assert hits("234") == hits("01235x") == hits("356938") == hits("") == []
+    for nonsense in ("\x00", "é" * 300, "R-", "%_\\", "😀", "'; --", "٣٤٥٦٧", "+", "@", "a@", "\ufdfa" * 60):
+        assert hits(nonsense) == [], nonsense
+    assert hits("¹²³⁴") == hits("1234")
 
 
 def test_the_end_of_an_eid_is_no_way_to_guess_it() -> None:
