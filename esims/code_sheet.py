@@ -26,7 +26,7 @@ _CARD = (_HEIGHT - 2 * _MARGIN - 12) / _PER_PAGE
 _QR = 158.0
 _TEXT_LEFT = _MARGIN + _PAD + _QR + 12
 _TEXT_WIDTH = _WIDTH - _MARGIN - _PAD - _TEXT_LEFT
-_LABEL_WIDTH = 92.0
+_LABEL_WIDTH = 98.0
 _LONG = 90
 #: Modules around the code that stay white.
 _QUIET = 4
