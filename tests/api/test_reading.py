@@ -118,6 +118,16 @@ def test_a_body_is_refused_for_what_it_does_not_know_also_inside() -> None:
     assert Body(data={"name": "a", "sure": True, "lines": [{"number": 3}]}).is_valid()
 
 
+@pytest.mark.parametrize(("text", "is_taken"), [("  12345678", True), ("   12345678", False), ("12345678   ", False)])
+def test_a_text_is_as_long_as_it_was_sent(text: str, is_taken: bool) -> None:
+    class Short(StrictSerializer):
+        name = TextField(max_length=10)
+
+    short = Short(data={"name": text})
+    assert short.is_valid() is is_taken
+    assert [fault.code for fault in short.errors.get("name", [])] == ([] if is_taken else ["max_length"])
+
+
 @pytest.mark.parametrize(
     ("amount", "currency", "text"),
     [
