@@ -45,6 +45,9 @@ class SecondFactorMiddleware:
     #: What is needed to get there, and to leave.
     OPEN = frozenset({"account_logout", "account_reauthenticate", "set_language", "set-theme", "healthz", "readyz"})
 
+    #: What is typed there may be personal: it goes into no other page's address.
+    WITHOUT_WORDS = frozenset({"search"})
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
@@ -59,8 +62,9 @@ class SecondFactorMiddleware:
         if name in self.OPEN or name.startswith("mfa_") or match.namespaces[:1] == ["headless"] or _is_api(request):
             return None
         if has_second_factor(user):
-            back = {REDIRECT_FIELD_NAME: request.get_full_path() if request.method == "GET" else "/"}
-            address = f"{reverse('mfa_reauthenticate')}?{urlencode(back)}"
+            back = request.path if name in self.WITHOUT_WORDS else request.get_full_path()
+            words = {REDIRECT_FIELD_NAME: back if request.method == "GET" else "/"}
+            address = f"{reverse('mfa_reauthenticate')}?{urlencode(words)}"
         else:
             address = reverse("mfa_activate_totp")
         if is_partial(request):

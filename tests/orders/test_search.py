@@ -3,12 +3,15 @@
 import logging
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.db import connection
 from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from customers.customers import create_customer, update_customer
 from customers.keyset import keyset_page
@@ -134,6 +137,16 @@ def test_an_exact_single_hit_opens_and_nothing_is_remembered(caplog: pytest.LogC
         if not record.name.startswith("django.db"):
             assert "mia.sato" not in record.getMessage(), record
     assert client.post("/search/", {"q": "mia"}).status_code == 405
+
+
+def test_what_was_typed_is_not_taken_to_the_second_factor(settings: Settings) -> None:
+    settings.STAFF_MFA_REQUIRED = True
+    user = make_user(is_superuser=True)
+    Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={"secret": "x"})
+    for address, back in (("/search/?q=mia%40example.com", "/search/"), ("/orders/?q=7", "/orders/?q=7")):
+        response = sign_in_as(user).get(address)
+        assert response.status_code == 302
+        assert parse_qs(urlsplit(response["Location"]).query) == {"next": [back]}
 
 
 def test_people_find_what_they_may_open() -> None:
