@@ -13,6 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from openpyxl import load_workbook
 
 #: Ours: what one person can look through, and one worker can run in some minutes.
@@ -30,6 +31,17 @@ HEADERS: Mapping[str, frozenset[str]] = {
     "quantity": frozenset({"quantity", "qty", "count", "数量", "個数", "枚数"}),
     "days": frozenset({"days", "日数"}),
     "note": frozenset({"note", "memo", "remark", "remarks", "comment", "備考", "メモ"}),
+}
+#: As pages name them; each is a header as well, in every language.
+LABELS: Mapping[str, Any] = {
+    "name": gettext_lazy("Name"),
+    "email": gettext_lazy("E-mail address"),
+    "phone": gettext_lazy("Phone"),
+    "language": gettext_lazy("Language"),
+    "plan": gettext_lazy("Plan"),
+    "quantity": gettext_lazy("Quantity"),
+    "days": gettext_lazy("Days"),
+    "note": gettext_lazy("Note"),
 }
 _BY_HEADER = {header: name for name, headers in HEADERS.items() for header in headers}
 NEEDED = ("name", "plan")
@@ -69,6 +81,11 @@ def read_list(data: bytes) -> ReadList:
     return _read_table(_read_text(text))
 
 
+def name_columns(names: Iterable[str]) -> str:
+    """Our columns in the reader's language."""
+    return ", ".join(str(LABELS[name]) for name in names)
+
+
 def _read_table(lines: Iterable[tuple[int, Sequence[str]]]) -> ReadList:
     columns: list[str] | None = None
     ignored: list[str] = []
@@ -93,10 +110,10 @@ def _read_header(cells: Sequence[str]) -> tuple[list[str], list[str]]:
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         words = _("The first row names the columns. It lacks: %(missing)s.")
-        raise ListRefused(words % {"missing": ", ".join(missing)})
+        raise ListRefused(words % {"missing": name_columns(missing)})
     named = [name for name in columns if name]
     if twice := sorted({name for name in named if named.count(name) > 1}):
-        raise ListRefused(_("These columns are named more than once: %(columns)s.") % {"columns": ", ".join(twice)})
+        raise ListRefused(_("These columns are named more than once: %(columns)s.") % {"columns": name_columns(twice)})
     return columns, [cell[:40] for cell, name in zip(cells, columns, strict=False) if cell and not name]
 
 

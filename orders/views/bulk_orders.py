@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from customers.access import is_partial, staff_page
 from orders.bulk_order_checking import check_list
-from orders.bulk_order_files import HEADERS, MOST_ROWS, NEEDED, ListRefused
+from orders.bulk_order_files import LABELS, MOST_ROWS, NEEDED, ListRefused, name_columns
 from orders.bulk_order_report import FORMS, write_report
 from orders.bulk_order_running import BulkRefused, confirm_bulk, drop_bulk, pause_bulk, resume_bulk, retry_refused
 from orders.forms_bulk_order import BulkForm, RepeatForm
@@ -55,7 +55,7 @@ def bulk_new(request: HttpRequest) -> HttpResponse:
                 words = _("These columns were not read: %(columns)s.") % {"columns": ", ".join(checked.ignored)}
                 messages.info(request, words)
             return redirect("bulk-order-detail", checked.bulk.pk)
-    context = {"form": form, "columns": ", ".join(HEADERS), "needed": ", ".join(NEEDED), "most": MOST_ROWS}
+    context = {"form": form, "columns": name_columns(LABELS), "needed": name_columns(NEEDED), "most": MOST_ROWS}
     return render(request, "bulk_orders/new.html", context, status=422 if form.errors else 200)
 
 

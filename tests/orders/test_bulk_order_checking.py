@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 from openpyxl import Workbook
 
 from customers.customers import create_customer
 from customers.models import Customer
 from orders.bulk_order_checking import check_list
-from orders.bulk_order_files import MOST_ROWS, ListRefused, read_list
+from orders.bulk_order_files import LABELS, MOST_ROWS, ListRefused, read_list
 from orders.models import BulkOrder, BulkOrderRow, Order
 from tests.orders.bulk_order_lists import check, list_faults, make_seller, write_list
 from tests.orders.making import make_customer, make_fake_plan, make_user
@@ -68,8 +69,8 @@ def test_numbers_of_a_spreadsheet_are_read_as_people_see_them() -> None:
     [
         (b"", "no rows"),
         (b"name,plan\n", "no rows"),
-        (b"mail,sku\na@b.example,X\n", "It lacks: name."),
-        (b"name,plan,customer\na,b,c\n", "named more than once: name"),
+        (b"mail,sku\na@b.example,X\n", "It lacks: Name."),
+        (b"name,plan,customer\na,b,c\n", "named more than once: Name"),
         (b'name,plan\n"a,b\n', "cannot be read"),
         (b"\xff\xfe\x00\xd8\x00\x00", "neither"),
         (b"PK\x03\x04nonsense", "spreadsheet cannot be read"),
@@ -185,3 +186,11 @@ def test_a_thousand_rows_take_hardly_more_statements_than_ten() -> None:
 def test_reading_alone_keeps_rows_and_numbers() -> None:
     read = read_list(b"\n\nname,plan\n\nMia,P1\n")
     assert [(row.number, row.cells) for row in read.rows] == [(5, {"name": "Mia", "plan": "P1"})]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_columns_are_read_as_pages_name_them(language: str) -> None:
+    with translation.override(language):
+        header = ",".join(str(label) for label in LABELS.values())
+    (row,) = read_list(f"{header}\n{','.join(LABELS)}\n".encode()).rows
+    assert row.cells == {name: name for name in LABELS}
