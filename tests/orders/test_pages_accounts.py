@@ -195,11 +195,11 @@ def test_list_of_deliveries_costs_the_same_however_many(django_assert_num_querie
     client = sign_in_as(make_user(is_superuser=True))
     deliver({"id": "n0", "kind": "usage"})
     client.get("/webhooks/")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         client.get("/webhooks/")
     for number in range(1, 60):
         deliver({"id": f"n{number}", "kind": "usage"})
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert_clean_page(client.get("/webhooks/"))
 
 
