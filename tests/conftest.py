@@ -63,12 +63,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What opens a browser is marked so. What needs PostgreSQL is skipped on SQLite, with a word; what would only show
-    the same pages once more is skipped on PostgreSQL. The longest come first, lest one worker ends long after the rest.
+    the same pages once more is skipped on PostgreSQL. The longest come first.
     """
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
-    items.sort(key=_turn)
+    items[:] = _spread(items)
     name, reason = "postgres", "needs PostgreSQL: make test-postgres"
     if connection.vendor == "postgresql":
         name, reason = "looks", "looks the same on every database: make test-sqlite"
@@ -83,13 +83,40 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def _turn(item: pytest.Item) -> int:
-    """Whole demos and journeys, then what has a browser or processes, then the rest, each as they stand."""
-    longest = {"demo": 0, "journeys": 1}.get(item.path.parent.name)
-    if longest is not None:
-        return longest
-    slow = {"browser", "spawn", "worker"} & set(getattr(item, "fixturenames", ()))
-    return 2 if slow or item.path.parent.name == "faults" else 3
+#: About how many seconds a test takes, by its directory; see ``_guess``.
+_LONG = {"demo": 40, "journeys": 8, "faults": 7}
+
+
+def _guess(item: pytest.Item) -> int:
+    """Whole demos and journeys take long, a browser or other processes take a while, nothing else is counted."""
+    names = set(getattr(item, "fixturenames", ()))
+    return _LONG.get(item.path.parent.name) or (5 if "browser" in names else 4 if {"spawn", "worker"} & names else 0)
+
+
+def _spread(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Each test worker begins with long tests, whole modules of them, and ends with short ones.
+
+    The workers are first given parts of equal length (``--dist worksteal``); who is ready takes over from another's
+    end. Long tests at an end would keep one worker busy long after the others, and open an office in each.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    modules: dict[Path, list[pytest.Item]] = {}
+    short = []
+    for item in items:
+        if _guess(item):
+            modules.setdefault(item.path, []).append(item)
+        else:
+            short.append(item)
+    parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for module in sorted(modules.values(), key=lambda module: -sum(map(_guess, module))):
+        min(parts, key=lambda part: sum(map(_guess, part))).extend(module)
+    spread: list[pytest.Item] = []
+    for place, part in enumerate(parts):
+        length = (len(items) - len(spread)) // (workers - place)
+        fill = max(0, length - len(part))
+        spread += part + short[:fill]
+        del short[:fill]
+    return spread + short
 
 
 @pytest.fixture(autouse=True, scope="session")
