@@ -197,7 +197,7 @@ def _usage(esim: Esim, packages: Sequence[Package]) -> dict[str, Any]:
     period = DataPeriod.DAY.value if caps.daily_bytes is not None else None
     if caps.total_bytes is not None:
         period = DataPeriod.TOTAL.value
-    use = measure_total_use(esim, packages)
+    use = measure_total_use(esim, packages, caps=caps)
     used = esim.total_used_bytes
     return {
         "used_bytes": used,

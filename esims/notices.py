@@ -15,7 +15,7 @@ from esims.events import EventKind, make_event
 from esims.models import Esim, LineEvent, Package
 from esims.packages import is_over
 from esims.states import ENDED, promised_until, use_deadline
-from esims.usage import find_caps, is_counted_in_total
+from esims.usage import Caps, find_caps, is_counted_in_total
 from providers.types import LineState, PackageStatus
 
 #: The columns by which a line's moments are judged.
@@ -45,11 +45,11 @@ class UseOfTotal:
         return self.used / self.total
 
 
-def measure_total_use(esim: Esim, packages: Sequence[Package]) -> UseOfTotal | None:
+def measure_total_use(esim: Esim, packages: Sequence[Package], *, caps: Caps | None = None) -> UseOfTotal | None:
     """What is used of what the line holds now; None where a share would say nothing, or is not known.
 
     No share has an allowance by the day, one without a cap, or one of which the provider reports no use. Packages that
-    are over give nothing any more, whatever was left of them.
+    are over give nothing any more, whatever was left of them. ``caps`` are those of these packages, where known.
     """
     held = [package for package in packages if not is_over(package)]
     if not held or not all(is_counted_in_total(package) for package in held):
@@ -58,7 +58,7 @@ def measure_total_use(esim: Esim, packages: Sequence[Package]) -> UseOfTotal | N
     if all(package.used_bytes is not None for package in held):
         used, total = sum(package.used_bytes or 0 for package in held), sum(package.data_bytes or 0 for package in held)
         return UseOfTotal(used=used, total=total, package=newest)
-    cap = find_caps(esim, packages).total_bytes
+    cap = (caps or find_caps(esim, packages)).total_bytes
     if not cap or esim.total_used_bytes is None:
         return None
     return UseOfTotal(used=esim.total_used_bytes, total=cap, package=newest)

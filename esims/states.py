@@ -7,13 +7,14 @@ surely over. Others give an instant, which is both.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import get_language, gettext_lazy, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
 
 from esims.models import STATE_LABELS, Esim, Package
 from providers.types import LineState, PackageStatus, StartsWith
@@ -84,6 +85,12 @@ def use_deadline(esim: Esim) -> datetime | None:
 
 def state_label(state: LineState) -> str:
     """The state's name in the reader's language."""
+    return _label(state, get_language())
+
+
+@cache
+def _label(state: LineState, _language: str | None) -> str:
+    """Looked up once for each language: lists ask for every row."""
     return str(STATE_LABELS[state])
 
 
