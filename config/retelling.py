@@ -358,6 +358,7 @@ SENTENCES = (
     _("%(account)s is paused: nothing can be bought there now."),
     _("%(account)s is not configured: nothing can be bought there now."),
     _("A provider holds purchases of this list, most likely for want of balance: see to them first."),
+    _("Row %(number)s: our own program failed; the log says why."),
     _("Row %(number)s: %(message)s"),
     _("Paused by %(email)s."),
     _("Dropped by %(email)s."),

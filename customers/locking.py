@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import ngettext
 
 from customers.models import StaffEvent, User
-from customers.staffing import note_staff_event
+from customers.staffing import StaffRefused, check_administrator, note_staff_event, why_not_touched
 
 _COUNTED = {"app": "allauth.account", "action": "login_failed"}
 #: Where a request keeps that it was refused so (``customers.middleware.LockOutMiddleware``).
@@ -55,8 +55,16 @@ def find_locked(request: HttpRequest, users: Iterable[User]) -> dict[int, int]:
     return {pk: seconds for pk, seconds in longest.items() if seconds}
 
 
-def unlock(request: HttpRequest, user: User) -> None:
-    """Forget what was counted against the account. What was counted against addresses stays."""
+def unlock(request: HttpRequest, user: User, *, by: User) -> None:
+    """Forget what was counted against the account. What was counted against addresses stays.
+
+    Raises ``StaffRefused``, and ``PermissionDenied`` for who may not.
+    """
+    check_administrator(by)
+    if refusal := why_not_touched(user, by):
+        raise StaffRefused(refusal)
+    if find_locked(request, [user]):
+        note_staff_event(user, StaffEvent.Kind.UNLOCKED, by=by.email)
     keys = (password_key(user.email), code_key(user))
     cache.delete_many([one.cache_key for key in keys for one in _of_account(request, key)])
     cache.delete(_noted_key(user))

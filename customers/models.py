@@ -222,6 +222,7 @@ class StaffEvent(models.Model):
         SIGNED_OUT = "signed_out", _("Signed out by an administrator")
         FACTOR_REMOVED = "factor_removed", _("Second factor removed")
         LOCKED = "locked", _("Sign-in locked after failed attempts")
+        UNLOCKED = "unlocked", _("Sign-in unlocked")
 
     kind = models.CharField(_("kind"), max_length=14, choices=Kind.choices)
     #: The row outlives the account, and the address says whose it was.

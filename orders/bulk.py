@@ -1,8 +1,8 @@
 """Doing one thing with many rows: chosen first and looked at, then done by a job with the verb of a single row.
 
 What a run holds is fixed when it is chosen: what was previewed is what is done. Each row is claimed by itself, so that
-a job that runs twice, or two at once, do nothing twice; a row whose worker died is asked for again, and the verbs
-refuse what has happened already.
+a job that runs twice, or two at once, do nothing twice. What is done with a row is written down beside it in the same
+transaction: a row whose worker died was not done, and is done by the next one.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,6 +34,10 @@ _ROW_SECONDS = 120
 _DRAIN_SECONDS = 30.0
 
 S = BulkItem.State
+
+
+class _TakenOver(Exception):
+    """Another worker has the row by now: what was done here is taken back."""
 
 
 class NotChosen(Exception):
@@ -156,26 +160,35 @@ def _claim_next(run: BulkRun) -> BulkItem | None:
 
 
 def _do_row(item: BulkItem, page: ListPage, action: BulkAction | None, asked: Asked) -> None:
-    state, note = S.DONE, ""
+    state, note = S.REFUSED, ""
     row = page.load([item.row]).first() if page.load is not None else None
     if action is None:
-        state, note = S.REFUSED, _("Whoever asked may no longer do this.")
+        note = _("Whoever asked may no longer do this.")
     elif row is None:
-        state, note = S.REFUSED, _("It is no longer there.")
-    elif why := action.why_not(row):
-        state, note = S.REFUSED, why
-    else:
+        note = _("It is no longer there.")
+    elif not (note := action.why_not(row)):
         try:
-            action.run(row, asked)
+            with transaction.atomic():
+                action.run(row, asked)
+                if not _settle(item, S.DONE):
+                    raise _TakenOver
+        except _TakenOver:
+            return
         except BulkRefused as refused:
-            state, note = S.REFUSED, refused.message
+            note = refused.message
         except Exception:
             # One row that our program fails over must not keep the others from their turn.
             log.exception("bulk_row_failed", run=item.run_id, row=item.row)
             state, note = S.FAILED, _("Our own program failed: the log says why.")
-    BulkItem.objects.filter(pk=item.pk, state=S.RUNNING, claimed_until=item.claimed_until).update(
-        state=state, note=note[:300], claimed_until=None
-    )
+        else:
+            return
+    _settle(item, state, note)
+
+
+def _settle(item: BulkItem, state: str, note: str = "") -> bool:
+    """Write down what became of a row, if it is still this worker's."""
+    mine = BulkItem.objects.filter(pk=item.pk, state=S.RUNNING, claimed_until=item.claimed_until)
+    return bool(mine.update(state=state, note=note[:300], claimed_until=None))
 
 
 def forget_previews() -> int:

@@ -13,7 +13,7 @@ from time import monotonic
 import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -220,6 +220,13 @@ def _order_next(bulk_id: int) -> int | None:
         _refuse(row, error.message)
     except ValidationError as error:
         _refuse(row, " ".join(error.messages))
+    except OperationalError:
+        # The database is away or busy: the next worker tries again.
+        raise
+    except Exception:
+        # Nothing was ordered for the row. Tried again by itself it would fail for ever, and nobody would see why.
+        log.exception("bulk_order_row_failed", bulk=bulk_id, row=row.number)
+        _pause(bulk_id, f"Row {row.number}: our own program failed; the log says why.")
     return row.number
 
 

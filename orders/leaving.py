@@ -16,6 +16,7 @@ from esims.models import Esim, LineEvent, LineLink
 from esims.states import ENDED
 from orders.models import (
     Activation,
+    BulkOrderRow,
     CreditAccount,
     Dispute,
     Notification,
@@ -139,6 +140,8 @@ def _erase_traces(customer: Customer, *, email: str) -> None:
     forms = Activation.objects.filter(order_line__order__customer=customer, payload__isnull=False)
     forms.update(payload=None, payload_erased_at=now)
     Order.objects.filter(customer=customer).exclude(note="").update(note="")
+    # Rows of lists that were not ordered still say who was meant.
+    BulkOrderRow.objects.filter(customer=customer).update(name="", email="", phone="", note="", remarks=[])
     Receipt.objects.filter(order__customer=customer).update(recipient="", issued_by=BY)
     OrderEvent.objects.filter(order__customer=customer, by=email).update(by=BY)
     LineEvent.objects.filter(esim__customer=customer, by=email).update(by=BY)

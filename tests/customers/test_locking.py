@@ -74,6 +74,8 @@ def test_what_the_person_and_administrators_are_told(clerk: User) -> None:
     assert "Sign-in locked after failed attempts" in page.content.decode()
     assert_clean_page(desk.get(f"/staff/{clerk.pk}/unlock/"))
     desk.post(f"/staff/{clerk.pk}/unlock/")
+    told = StaffEvent.objects.order_by("pk").values_list("kind", "email", "by")
+    assert list(told) == [("locked", clerk.email, "sign-in"), ("unlocked", clerk.email, boss.email)]
     assert sign_in(clerk.email, PASSWORD)[0] == 302
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from catalog.models import Plan
-from customers.models import Customer
+from customers.models import Customer, User
 from orders.bulk_order_report import write_report
 from orders.bulk_order_running import (
     BulkRefused,
@@ -28,6 +28,7 @@ from orders.bulk_order_running import (
     run_due_bulks,
 )
 from orders.checkpoints import Checkpoint, install_hook
+from orders.leaving import delete_account
 from orders.models import BulkOrder, BulkOrderRow, Order, Payment, Purchase
 from orders.purchasing import run_purchase
 from orders.waking import WAKE_UPS
@@ -142,6 +143,39 @@ def test_a_worker_that_dies_in_the_middle_leaves_whole_rows(place: Checkpoint) -
     BulkOrder.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
     assert run_due_bulks(seconds=60) == 3
     assert (count_rows(), set(states(bulk))) == ((4, 4, 4, 4), {"ordered"})
+
+
+def test_it_pauses_where_our_own_program_fails_and_goes_on_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    bulk = check(write_list(make_fake_plan(), 2))
+    confirm_bulk(bulk=bulk, by=bulk.created_by or make_user())
+
+    def fail(**_given: Any) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("orders.bulk_order_running.sell_plan", fail)
+        assert run_bulk(bulk_id=bulk.pk, seconds=60) == 1
+    bulk.refresh_from_db()
+    assert (bulk.state, bulk.why) == ("paused", "Row 2: our own program failed; the log says why.")
+    assert (count_rows(), states(bulk)) == ((0, 0, 0, 0), ["waiting", "waiting"])
+    resume_bulk(bulk=bulk, by=bulk.created_by or make_user())
+    assert run_due_bulks(seconds=60) == 2
+    assert (count_rows(), states(bulk)) == ((2, 2, 2, 2), ["ordered", "ordered"])
+
+
+def test_who_leaves_is_in_no_row_any_more() -> None:
+    plan, mia = make_fake_plan(), make_customer(name="Mia Sato", email="mia@example.com")
+    user = User.objects.create_user("mia@example.com", "not-used-here-9")
+    Customer.objects.filter(pk=mia.pk).update(user=user)
+    rows = [
+        "name,email,plan,note",
+        f"Mia Tanaka,mia@example.com,{plan.plan_ref},window",
+        f"Ben,ben@example.com,{plan.plan_ref},",
+    ]
+    bulk = check("\n".join(rows).encode())
+    delete_account(user=user)
+    told = bulk.rows.order_by("number").values_list("name", "email", "note", "remarks")
+    assert list(told) == [("", "", "", []), ("Ben", "ben@example.com", "", [])]
 
 
 def test_it_runs_in_pieces_and_makes_way_for_purchases() -> None:

@@ -19,6 +19,7 @@ from customers.models import Customer, SavedView
 from esims.models import Esim, LineAction, LineEvent
 from orders import list_files
 from orders.bulk import run_bulk, run_due_bulk
+from orders.checkout import cancel_order
 from orders.list_pages import LISTS
 from orders.models import BulkItem, BulkRun, ListExport, Order, Purchase
 from orders.tasks import run_bulk as run_bulk_job
@@ -309,6 +310,49 @@ def test_a_dead_workers_row_is_taken_over_and_a_failing_one_keeps_nobody(monkeyp
     run.refresh_from_db()
     assert list(run.items.order_by("pk").values_list("state", flat=True)) == ["failed", "done", "refused"]
     assert run.state == "done"
+
+
+class Died(BaseException):
+    """The worker is gone: nothing of it catches this."""
+
+
+def test_a_worker_that_dies_before_it_says_so_has_done_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = order_plan(make_fake_plan())
+    client = sign_in_as(make_user("orders.view_order", "orders.sell"))
+    place = choose(client, "orders", action="cancel", row=[str(order.pk)])["Location"]
+    client.post(f"{place}start/", {"why": "The fair is over"})
+    run = BulkRun.objects.get()
+
+    def die(*_given: Any) -> bool:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr("orders.bulk._settle", die)
+        with pytest.raises(Died):
+            run_bulk(run_id=run.pk)
+    order.refresh_from_db()
+    assert (order.state, run.items.get().state) == ("unpaid", "running")
+    BulkItem.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert run_bulk(run_id=run.pk) == 1
+    order.refresh_from_db()
+    assert (order.state, run.items.get().state) == ("cancelled", "done")
+
+
+def test_what_a_slow_worker_did_too_late_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = order_plan(make_fake_plan())
+    client = sign_in_as(make_user("orders.view_order", "orders.sell"))
+    place = choose(client, "orders", action="cancel", row=[str(order.pk)])["Location"]
+    client.post(f"{place}start/", {"why": "The fair is over"})
+    run, later = BulkRun.objects.get(), timezone.now() + timedelta(hours=1)
+
+    def be_slow(**given: Any) -> Order:
+        BulkItem.objects.update(claimed_until=later)
+        return cancel_order(**given)
+
+    monkeypatch.setattr("orders.list_pages.cancel_order", be_slow)
+    run_bulk(run_id=run.pk)
+    order.refresh_from_db()
+    assert order.state == "unpaid"
 
 
 def test_whoever_lost_the_right_gets_nothing_done(wholesaler: Wholesaler) -> None:
